@@ -1,0 +1,117 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "lepton/core/clock.h"
+#include "lepton/core/error.h"
+#include "lepton/core/event_loop.h"
+#include "lepton/core/model_spec.h"
+#include "lepton/core/tensor.h"
+#include "lepton/core/timeline.h"
+
+namespace lepton {
+
+struct Parameter {
+    std::string_view name;
+    std::variant<bool, std::int64_t, std::uint64_t, double, std::string_view> value;
+};
+
+struct InputTensor {
+    std::string_view name;
+    TensorView tensor;
+};
+
+struct RequestedOutput {
+    std::string_view name;
+    std::optional<bool> binary_data;  // Unset: as the request says for all outputs.
+};
+
+// One inference, decoded. Every view looks into the message's body or the decoder's scratch space,
+// both of which the transport keeps until the call is complete.
+struct Request {
+    std::string_view model_name;
+    std::string_view model_version;  // Empty: the latest.
+    std::string_view id;
+    std::vector<InputTensor> inputs;
+    std::vector<RequestedOutput> outputs;  // Empty: all, in the model's order.
+    std::vector<Parameter> parameters;     // Those without a meaning of their own, to be echoed.
+    bool binary_data_output = false;
+    Clock::time_point deadline = kNoDeadline;
+    std::uint32_t priority = 0;  // 1 is the highest, 0 the model's default.
+};
+
+struct OutputTensor {
+    std::string_view name;
+    TensorView tensor;
+};
+
+// Views of the answer, valid inside on_complete only: `outputs` may look into the instance's slot,
+// which the next batch overwrites.
+struct Response {
+    std::shared_ptr<const ModelSpec> model;  // Which version answered; owns the names.
+    std::vector<OutputTensor> outputs;       // In the order in which they were requested.
+    std::optional<Error> error;              // Set: nothing else is.
+};
+
+// One inference on its way through the server. The transport owns and reuses it; between infer()
+// and on_complete it belongs to the service. As a Task it carries its own completion to the loop.
+class InferCall final : public Task {
+public:
+    Request request;
+    Response response;
+    Timeline timeline;
+
+    EventLoop* loop = nullptr;  // Null: on_complete runs on whichever thread completes.
+    // Called exactly once, on the loop's thread when there is one.
+    void (*on_complete)(InferCall& call) noexcept = nullptr;
+    void* context = nullptr;  // The transport's own.
+    // Set by the service, may be null: the transport calls it once the answer was handed to the
+    // kernel and timeline.written is set.
+    void (*on_written)(InferCall& call) noexcept = nullptr;
+
+    // Set by the transport when the client went away: the call then ends as kCancelled as soon as
+    // the service gets to it. Read without ordering: a late read only costs a wasted run.
+    std::atomic<bool> cancelled{false};
+
+    // The scheduler's notes, meaningless to others.
+    std::shared_ptr<void> route;        // What the pipeline chose; kept alive until the answer.
+    std::int64_t rows = 1;              // Extent of the batch axis.
+    std::uint64_t shape_class = 0;      // Equal for calls that may share a batch.
+    std::uint64_t arrival_number = 0;   // Order of arrival, to break ties of deadlines.
+    std::vector<std::byte> outputs_copy;  // Holds the outputs while they cross to the loop's thread.
+
+    // Hands the call back to the transport, from any thread.
+    void complete() {
+        if (loop == nullptr || loop->on_loop_thread()) {
+            run();
+        } else {
+            loop->post(*this);
+        }
+    }
+    void complete(Error error) {
+        response.error = std::move(error);
+        complete();
+    }
+
+    void run() noexcept override { on_complete(*this); }
+
+    // Makes the call ready for the next request, keeping its storage.
+    void reset();
+};
+
+// The one door between a transport and the models: takes the call, and completes it exactly once,
+// now or later. Errors arrive in response.error. Thread-safe.
+class InferService {
+public:
+    virtual ~InferService() = default;
+    virtual void infer(InferCall& call) = 0;
+};
+
+}  // namespace lepton

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lepton/core/data_type.h"
+#include "lepton/core/shape.h"
+
+namespace lepton {
+
+struct TensorSpec {
+    std::string name;
+    DataType dtype = DataType::kFp32;
+    Shape shape;  // Whole shape, batch axis included; -1 where any extent is accepted.
+};
+
+// What a loaded version of a model takes and gives, as its metadata reports it. Immutable once the
+// model is ready; shared by the requests that use it.
+struct ModelSpec {
+    std::string name;
+    std::string version;   // A positive integer, in decimal.
+    std::string platform;  // Triton's word for engine and format, e.g. "openvino_onnx".
+    std::vector<TensorSpec> inputs;
+    std::vector<TensorSpec> outputs;
+
+    // True when axis 0 of every tensor counts independent rows, so that requests may share a run.
+    bool batches = false;
+    // Most rows that one request may carry; 0 for no bound of its own (longer ones run in pieces).
+    std::int64_t max_batch_size = 0;
+
+    // How it is run, for a person: {"engine", "openvino 2026.4.1"}, {"precision", "f32"}, ...
+    std::vector<std::pair<std::string, std::string>> properties;
+};
+
+}  // namespace lepton

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lepton/core/model_spec.h"
+#include "lepton/core/result.h"
+#include "lepton/core/tensor.h"
+
+namespace lepton::engine {
+
+// Numeric precision in which a model computes; what it takes and gives keeps its own datatypes.
+enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
+
+[[nodiscard]] std::string_view to_string(Precision precision);
+
+struct SessionOptions {
+    int threads = 1;  // Computing threads of one run, the calling thread included.
+    Precision precision = Precision::kF32;
+};
+
+// One runnable copy of a model. Inputs and outputs are in the order of the signature; where the
+// model batches, axis 0 of each is the same number of rows. Not thread-safe; the owner serialises.
+class Session {
+public:
+    virtual ~Session() = default;
+
+    // Compiles and allocates what a run of exactly `rows` rows needs, off the request path; a run
+    // of fewer rows may then be padded to it. Models that do not batch take rows = 1.
+    virtual Result<> prepare(std::int64_t rows) = 0;
+
+    // Row counts prepared so far, ascending.
+    [[nodiscard]] virtual std::span<const std::int64_t> prepared() const = 0;
+
+    // Where the rows of input `index` may be gathered so that run() need not copy them: 64-byte
+    // aligned, room for the largest prepared row count. Empty for kBytes and for models whose input
+    // shape is only known with the request.
+    [[nodiscard]] virtual std::span<std::byte> slot(std::size_t index) = 0;
+
+    // Runs once, in the calling thread (plus the session's own computing threads). Sets each of
+    // `outputs` to a view that stays valid until the next run() on this session. Inputs that lie
+    // outside slot() are read in place where the engine can (64-byte aligned, of a prepared row
+    // count), and copied otherwise. rows <= prepared().back() where the model batches.
+    // Errors: kInvalidArgument for what the model refuses, kInternal for engine failures.
+    virtual Result<> run(std::int64_t rows,
+                         std::span<const TensorView> inputs,
+                         std::span<TensorView> outputs) = 0;
+};
+
+// A model file as the engine understood it. Thread-safe.
+class Graph {
+public:
+    virtual ~Graph() = default;
+
+    // Axis 0 is -1 in each tensor of a model that can batch.
+    [[nodiscard]] virtual const std::vector<TensorSpec>& inputs() const = 0;
+    [[nodiscard]] virtual const std::vector<TensorSpec>& outputs() const = 0;
+    // Triton's word, e.g. "openvino_onnx".
+    [[nodiscard]] virtual std::string platform() const = 0;
+
+    // Errors: kUnsupported for a precision or an operator that the device lacks, kInternal.
+    virtual Result<std::unique_ptr<Session>> make_session(const SessionOptions& options) = 0;
+};
+
+struct OpenOptions {
+    // Replaces the shapes of named inputs, as the model's configuration asks.
+    std::vector<std::pair<std::string, Shape>> input_shapes;
+    std::filesystem::path cache_dir;  // Compiled models are kept there; empty: nowhere.
+};
+
+// A model runtime. Thread-safe.
+class Engine {
+public:
+    virtual ~Engine() = default;
+
+    [[nodiscard]] virtual std::string_view name() const = 0;     // "openvino"
+    [[nodiscard]] virtual std::string version() const = 0;       // The runtime's own.
+    // Whether the file, or the folder of a SavedModel, is of a kind that this engine reads, judged
+    // by its name. A lookup, not a promise: open() says what is wrong with the content.
+    [[nodiscard]] virtual bool reads(const std::filesystem::path& path) const = 0;
+
+    // Errors: kInvalidArgument naming the file and the reason.
+    virtual Result<std::unique_ptr<Graph>> open(const std::filesystem::path& path,
+                                                const OpenOptions& options) = 0;
+};
+
+// A plug-in is a shared library with this one C function; it returns an Engine to be owned by the
+// caller, or null with `error` filled in. `abi` is kPluginAbi of the caller.
+inline constexpr int kPluginAbi = 1;
+using MakeEngine = Engine* (*)(int abi, std::string* error);
+inline constexpr const char* kMakeEngineSymbol = "lepton_make_engine";
+
+}  // namespace lepton::engine

@@ -1,0 +1,42 @@
+#include "lepton/net/message.h"
+
+namespace lepton::net {
+
+void FieldList::add(std::string_view name, std::string_view value) {
+    fields_.push_back({static_cast<std::uint32_t>(text_.size()),
+                       static_cast<std::uint32_t>(name.size()),
+                       static_cast<std::uint32_t>(value.size())});
+    text_.append(name).append(value);
+}
+
+std::string_view FieldList::find(std::string_view name) const {
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
+        if (this->name(i) == name) return value(i);
+    }
+    return {};
+}
+
+void Reply::clear() {
+    status = 200;
+    content_type = "application/json";
+    grpc_status = 0;
+    grpc_message.clear();
+    has_body = last = true;
+    fields.clear();
+    body.clear();
+}
+
+void Exchange::reset() {
+    message.grpc = false;
+    message.has_body = true;
+    message.path.clear();
+    message.query.clear();
+    message.fields.clear();
+    message.body.clear();
+    reply.clear();
+    call.reset();
+    scratch.clear();
+    on_gone = nullptr;
+}
+
+}  // namespace lepton::net

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "lepton/core/event_loop.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/limits.h"
+#include "lepton/net/message.h"
+
+namespace lepton::net {
+
+// The byte side of a connection, as the protocol spoken on it sees it. Confined to its loop.
+class Wire {
+public:
+    virtual ~Wire() = default;
+
+    // Sends `head` then `body` in one system call where the kernel takes them; what it does not
+    // take is copied and sent later. Never blocks, never calls back. After a failure it does
+    // nothing: on_closed() of the session follows.
+    virtual void write(std::span<const std::byte> head, std::span<const std::byte> body = {}) = 0;
+
+    // Bytes that the kernel has not taken yet. The session stops producing above
+    // limits().max_unsent_bytes, and is told by on_writable() when they are gone.
+    [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
+
+    // Closes once everything written was sent.
+    virtual void close_when_sent() = 0;
+
+    [[nodiscard]] virtual EventLoop& loop() = 0;
+    [[nodiscard]] virtual memory::BufferPool& pool() = 0;
+    [[nodiscard]] virtual Handler& handler() = 0;
+    [[nodiscard]] virtual const Limits& limits() const = 0;
+};
+
+// One protocol on one connection: turns bytes into exchanges and replies into bytes. Owned by the
+// connection, which outlives it. Confined to its loop.
+class WireSession {
+public:
+    virtual ~WireSession() = default;
+
+    // Where the next bytes from the socket should go; not empty.
+    virtual std::span<std::byte> read_space() = 0;
+
+    // `count` bytes were read into read_space() at `now`. May call the handler.
+    virtual void on_read(std::size_t count, Clock::time_point now) = 0;
+
+    // Everything written was taken by the kernel.
+    virtual void on_writable() {}
+
+    // When, if nothing is read until then, on_timeout() is due; kNoDeadline: never.
+    [[nodiscard]] virtual Clock::time_point read_deadline() const = 0;
+    virtual void on_timeout() = 0;
+
+    // The peer is gone, or the connection is being torn down: marks open calls as cancelled. Open
+    // exchanges stay alive until they are sent; idle() tells when the last one is.
+    virtual void on_closed() = 0;
+    [[nodiscard]] virtual bool idle() const = 0;
+
+    // The server is draining: finish what is open, take nothing new, then close_when_sent().
+    virtual void on_drain() = 0;
+};
+
+}  // namespace lepton::net
