@@ -24,6 +24,9 @@ public:
     // limits().max_unsent_bytes, and is told by on_writable() when they are gone.
     [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
 
+    // Reading goes on after read_space() was empty.
+    virtual void resume_reading() {}
+
     // Closes once everything written was sent.
     virtual void close_when_sent() = 0;
 
@@ -39,7 +42,7 @@ class WireSession {
 public:
     virtual ~WireSession() = default;
 
-    // Where the next bytes from the socket should go; not empty.
+    // Where the next bytes from the socket should go. Empty: do not read until resume_reading().
     virtual std::span<std::byte> read_space() = 0;
 
     // `count` bytes were read into read_space() at `now`. May call the handler.

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include "lepton/memory/buffer.h"
+#include "lepton/net/wire_session.h"
+
+namespace lepton::net {
+
+class Reactor;
+
+// A client's socket, TCP or Unix. Reads for whichever protocol the first bytes announce and writes
+// its answers: at once where the kernel takes them, later otherwise. A read is always outstanding
+// while the session has room, so that a client that goes away is noticed while its request runs.
+// Owned by its reactor and confined to its thread.
+class Connection final : public Wire {
+public:
+    using Socket = boost::asio::generic::stream_protocol::socket;
+
+    Connection(Socket socket,
+               Reactor& reactor,
+               memory::BufferPool& pool,
+               Handler& handler,
+               const Limits& limits);
+    ~Connection() override;
+
+    void start();
+    // True while a timeout has to be watched for.
+    bool check_timeout(Clock::time_point now);
+    void drain();
+
+    [[nodiscard]] bool closed() const { return closed_; }
+    // Closed, and nothing refers to it any more.
+    [[nodiscard]] bool finished() const {
+        return closed_ && !reading_ && !writing_ && (session_ == nullptr || session_->idle());
+    }
+
+    void write(std::span<const std::byte> head, std::span<const std::byte> body) override;
+    [[nodiscard]] std::size_t unsent_bytes() const override { return unsent_.size() - sent_; }
+    void resume_reading() override;
+    void close_when_sent() override;
+    [[nodiscard]] EventLoop& loop() override;
+    [[nodiscard]] memory::BufferPool& pool() override { return pool_; }
+    [[nodiscard]] Handler& handler() override { return handler_; }
+    [[nodiscard]] const Limits& limits() const override { return limits_; }
+
+private:
+    void read();
+    void on_read(std::size_t count);
+    void sniff(std::size_t count, Clock::time_point now);
+    void send_unsent();
+    void linger();
+    void close();
+
+    Socket socket_;
+    Reactor& reactor_;
+    memory::BufferPool& pool_;
+    Handler& handler_;
+    const Limits& limits_;
+
+    memory::Buffer first_bytes_;  // Until the protocol is known; then a waste bin while lingering.
+    Clock::time_point opened_;    // Of the connection, then of the linger.
+    memory::Buffer unsent_;       // [sent_, size) still has to go out.
+    std::size_t sent_ = 0;
+    bool reading_ = false;
+    bool writing_ = false;
+    bool closing_ = false;    // Close once unsent_ is empty.
+    bool lingering_ = false;  // Our side is shut; waiting for the peer's end.
+    bool closed_ = false;
+
+    std::unique_ptr<WireSession> session_;  // Last: it uses the connection while it is destroyed.
+};
+
+}  // namespace lepton::net

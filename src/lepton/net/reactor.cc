@@ -1,0 +1,172 @@
+#include "lepton/net/reactor.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "lepton/core/check.h"
+#include "lepton/net/connection.h"
+
+namespace lepton::net {
+namespace {
+
+namespace asio = boost::asio;
+
+// Resolution of read timeouts: they are seconds, and one timer serves all connections.
+constexpr auto kTimeoutTick = std::chrono::milliseconds(100);
+
+constexpr auto kLater = [](const auto& a, const auto& b) { return a.when > b.when; };
+
+}  // namespace
+
+template <class T>
+struct Reactor::PostAllocator {
+    using value_type = T;
+
+    explicit PostAllocator(Reactor& owner) : reactor(&owner) {}
+    template <class U>
+    PostAllocator(const PostAllocator<U>& other) : reactor(other.reactor) {}
+
+    T* allocate(std::size_t count) {
+        LEPTON_CHECK(count * sizeof(T) <= kPostBytes);
+        return reinterpret_cast<T*>(reactor->post_memory_);
+    }
+    void deallocate(T*, std::size_t) {}
+    friend bool operator==(const PostAllocator& a, const PostAllocator& b) {
+        return a.reactor == b.reactor;
+    }
+
+    Reactor* reactor;
+};
+
+Reactor::Reactor(int index, Clock::duration busy_poll)
+    : index_(index),
+      busy_poll_(busy_poll),
+      work_(asio::make_work_guard(context_)),
+      task_timer_(context_),
+      timeout_tick_(context_) {
+    timed_.reserve(64);
+}
+
+Reactor::~Reactor() = default;
+
+void Reactor::run() {
+    thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+    while (!context_.stopped()) {
+        wait_for_work();
+        // What else became ready meanwhile belongs to the same turn.
+        for (int n = 1; n < kMaxHandlersPerTurn && context_.poll_one() > 0; ++n) {
+        }
+        run_turn_end();
+        if (reap_) reap();
+    }
+}
+
+void Reactor::stop() { context_.stop(); }
+
+void Reactor::wait_for_work() {
+    // A turn-end task may have put itself on the list again, to run after the sockets are read.
+    if (!turn_end_.empty()) return;
+    if (busy_poll_ > Clock::duration::zero()) {
+        const Clock::time_point until = Clock::now() + busy_poll_;
+        do {
+            if (context_.poll_one() > 0) return;
+        } while (Clock::now() < until && !context_.stopped());
+    }
+    context_.run_one();
+}
+
+void Reactor::run_turn_end() {
+    TaskList tasks;
+    tasks.swap(turn_end_);
+    while (Task* task = tasks.pop()) task->run();
+}
+
+void Reactor::post(Task& task) {
+    {
+        const MutexLock lock(mutex_);
+        posted_.push(task);
+        if (std::exchange(wake_pending_, true)) return;
+    }
+    asio::post(context_, asio::bind_allocator(PostAllocator<void>(*this), [this] { run_posted(); }));
+}
+
+void Reactor::run_posted() {
+    TaskList tasks;
+    {
+        const MutexLock lock(mutex_);
+        tasks.swap(posted_);
+        wake_pending_ = false;
+    }
+    while (Task* task = tasks.pop()) task->run();
+}
+
+void Reactor::run_at(Clock::time_point when, Task& task) {
+    timed_.push_back({when, &task});
+    std::push_heap(timed_.begin(), timed_.end(), kLater);
+    arm_timer();
+}
+
+void Reactor::arm_timer() {
+    if (timed_.empty() || timed_.front().when >= timer_armed_for_) return;
+    timer_armed_for_ = timed_.front().when;
+    task_timer_.expires_at(timer_armed_for_);
+    task_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) run_due();
+    });
+}
+
+void Reactor::run_due() {
+    timer_armed_for_ = kNoDeadline;
+    const Clock::time_point now = Clock::now();
+    while (!timed_.empty() && timed_.front().when <= now) {
+        std::pop_heap(timed_.begin(), timed_.end(), kLater);
+        Task* task = timed_.back().task;
+        timed_.pop_back();
+        task->run();
+    }
+    arm_timer();
+}
+
+void Reactor::adopt(std::unique_ptr<Connection> connection) {
+    connections_.push_back(std::move(connection));
+    connections_.back()->start();
+}
+
+void Reactor::watch_timeouts() {
+    if (std::exchange(watching_timeouts_, true)) return;
+    timeout_tick_.expires_after(kTimeoutTick);
+    timeout_tick_.async_wait([this](const boost::system::error_code& error) {
+        watching_timeouts_ = false;
+        if (!error) check_timeouts();
+    });
+}
+
+void Reactor::check_timeouts() {
+    const Clock::time_point now = Clock::now();
+    bool pending = false;
+    for (const auto& connection : connections_) pending |= connection->check_timeout(now);
+    if (pending) watch_timeouts();
+}
+
+void Reactor::drain_connections() {
+    for (const auto& connection : connections_) connection->drain();
+}
+
+void Reactor::reap() {
+    // Stays set while a closed connection still has calls in the scheduler: its last answer comes by
+    // post(), which makes a turn and so brings us here again.
+    reap_ = false;
+    std::erase_if(connections_, [this](const std::unique_ptr<Connection>& connection) {
+        if (!connection->closed()) return false;
+        if (!connection->finished()) {
+            reap_ = true;
+            return false;
+        }
+        connection_count_.fetch_sub(1, std::memory_order_relaxed);
+        return true;
+    });
+}
+
+}  // namespace lepton::net
