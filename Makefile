@@ -1,0 +1,75 @@
+# Two commands for a fresh Debian 12: `make run` and `make test`. Each target installs what it needs.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BUILD := build/release
+VENV := .venv
+
+.PHONY: help
+help:  ## Lists what can be made
+	@echo "Lepton. Most used: make run, make test-fast. All:"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1|/' | \
+	  while IFS='|' read -r name what; do printf '%-14s %s\n' "$$name" "$$what"; done
+
+.PHONY: build
+build: $(VENV)/.editable $(BUILD)/build.ninja  ## Builds the server; leaves .venv/bin/lepton
+	@cmake --build $(BUILD) --target product
+	@scripts/link_product.sh $(BUILD)
+
+.PHONY: run
+run: build  ## Serves the example model and sends it images; ONCE=1 ends after the answers, PORT=8000
+	@$(VENV)/bin/lepton demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+
+.PHONY: test
+test:  ## Runs every test: unit, integration, sanitizers, install (about 20 minutes on two cores)
+	@scripts/test.sh all
+
+.PHONY: test-fast
+test-fast:  ## Runs what a developer runs all the time: unit and integration (under 3 minutes)
+	@scripts/test.sh fast
+
+.PHONY: conformance
+conformance:  ## Runs h2spec against the server
+	@scripts/test.sh conformance
+
+.PHONY: bench
+bench: build  ## Measures ratios against the ping-pong floor and the in-process limit
+	@scripts/bench.sh
+
+.PHONY: lint
+lint: build  ## Checks format, includes, types; clang-tidy on what changed since it last passed
+	@scripts/setup.sh lint
+	@scripts/lint.sh
+
+.PHONY: format
+format:  ## Formats C++ and Python in place
+	@scripts/setup.sh lint
+	@scripts/lint.sh --fix
+
+.PHONY: wheel
+wheel:  ## Builds the wheel with its libraries inside, into wheelhouse/
+	@scripts/setup.sh test
+	@scripts/wheel.sh
+
+.PHONY: docs
+docs:  ## Builds the documentation into build/docs
+	@scripts/setup.sh docs
+	@$(VENV)/bin/mkdocs build --quiet --strict
+	@echo "build/docs/index.html"
+
+.PHONY: clean
+clean:  ## Removes what was built; leaves .venv
+	rm -rf build dist wheelhouse python/lepton/bin python/lepton/examples
+
+# Everything below is a step of the above.
+.PHONY: setup
+setup:
+	@scripts/setup.sh build
+
+$(BUILD)/build.ninja: | setup
+	@cmake --preset release
+
+# The Python side is used in place; only pyproject.toml decides what the console script is.
+$(VENV)/.editable: pyproject.toml | setup
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation --config-settings=wheel.cmake=false --editable .
+	@touch $@

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Installs what a part of the work needs and this machine lacks: Debian packages with apt, Python
+# packages into .venv. Asks nothing, and is quick when all is there.
+#
+#   scripts/setup.sh build|test|lint|conformance|docs
+#
+# Environment: LEPTON_NO_APT=1 leaves the system's packages alone and only says what is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Every Debian package that Lepton is built, tested or checked with; nowhere else is there a list.
+build_packages=(
+    ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv
+    libexpected-dev libboost1.81-dev libnghttp2-dev libsimdjson-dev libspdlog-dev libfmt-dev
+    libcli11-dev prometheus-cpp-dev libmimalloc-dev libprotobuf-dev protobuf-compiler
+    nlohmann-json3-dev zlib1g-dev
+    libgtest-dev libgmock-dev libbenchmark-dev
+)
+test_packages=("${build_packages[@]}" patchelf curl)
+conformance_packages=("${build_packages[@]}" golang-go)
+
+part=${1:-build}
+case $part in
+    build | lint | docs) packages=("${build_packages[@]}") ;;
+    test) packages=("${test_packages[@]}") ;;
+    conformance) packages=("${conformance_packages[@]}") ;;
+    *)
+        echo "setup: unknown part \"$part\", expected build, test, lint, conformance or docs" >&2
+        exit 2
+        ;;
+esac
+[ "$part" = docs ] && packages=(python3 python3-venv)
+
+missing_packages() {
+    local package
+    for package in "$@"; do
+        dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null |
+            grep -qx installed || echo "$package"
+    done
+}
+
+install_packages() {
+    # One question to dpkg answers for the usual case, in which nothing is missing.
+    if command -v dpkg-query >/dev/null; then
+        local known
+        known=$(dpkg-query --show --showformat='${db:Status-Status}\n' "$@" 2>/dev/null |
+            grep -cx installed || true)
+        [ "$known" -ge $# ] && return
+    fi
+    # shellcheck disable=SC1091
+    local system="this system" debian=""
+    if [ -r /etc/os-release ]; then
+        system=$(. /etc/os-release && echo "${PRETTY_NAME:-this system}")
+        debian=$(. /etc/os-release && echo "${ID:-}-${VERSION_ID:-}")
+    fi
+    if [ "$debian" != debian-12 ] || [ -n "${LEPTON_NO_APT:-}" ]; then
+        echo "setup: $system is not set up by this script (it knows Debian 12)." >&2
+        echo "setup: install what stands for these packages of Debian 12, then set LEPTON_NO_APT=1:" >&2
+        echo "  $*" >&2
+        [ -n "${LEPTON_NO_APT:-}" ] && return
+        exit 1
+    fi
+    local missing root=()
+    mapfile -t missing < <(missing_packages "$@")
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "setup: not root and no sudo; as root, run: apt-get install ${missing[*]}" >&2
+            exit 1
+        }
+        root=(sudo)
+    fi
+    echo "setup: installing ${#missing[@]} packages with apt: ${missing[*]}" >&2
+    local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0)
+    "${apt[@]}" update
+    "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Fills .venv with scripts/requirements/<part>.txt; a copy of what was installed tells when to again.
+install_requirements() {
+    local requirements=scripts/requirements/$1.txt stamp=.venv/.installed-$1
+    [ -f "$requirements" ] || return 0
+    cmp -s "$requirements" "$stamp" && return
+    [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
+    echo "setup: installing $requirements into .venv" >&2
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" "$stamp"
+}
+
+install_packages "${packages[@]}"
+[ "$part" = docs ] || install_requirements build
+[ "$part" = build ] || install_requirements "$part"
