@@ -1,0 +1,191 @@
+#include "lepton/observe/metrics.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <prometheus/client_metric.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+namespace lepton::observe {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Models = std::vector<std::shared_ptr<ModelMetrics>>;
+
+constexpr double kNanosPerSecond = 1e9;
+
+std::vector<ClientMetric::Label> labels_of(const ModelMetrics& of) {
+    return {{"model", of.model}, {"version", of.version}};
+}
+
+template <std::size_t kBounds>
+ClientMetric to_metric(const Histogram<kBounds>& histogram, double unit) {
+    const auto snapshot = histogram.snapshot();
+    ClientMetric metric;
+    metric.histogram.sample_count = snapshot.count;
+    metric.histogram.sample_sum = static_cast<double>(snapshot.sum) / unit;
+    std::uint64_t cumulative = 0;
+    for (std::size_t i = 0; i <= kBounds; ++i) {
+        cumulative += snapshot.buckets[i];
+        const double bound = i < kBounds ? static_cast<double>(histogram.bounds()[i]) / unit
+                                         : std::numeric_limits<double>::infinity();
+        metric.histogram.bucket.push_back({cumulative, bound});
+    }
+    return metric;
+}
+
+template <class Histogram>
+MetricFamily histograms(const Models& models,
+                        const char* name,
+                        const char* help,
+                        Histogram ModelMetrics::*member,
+                        double unit) {
+    MetricFamily family{name, help, MetricType::Histogram, {}};
+    for (const auto& model : models) {
+        ClientMetric metric = to_metric((*model).*member, unit);
+        metric.label = labels_of(*model);
+        family.metric.push_back(std::move(metric));
+    }
+    return family;
+}
+
+MetricFamily counters(const Models& models,
+                      const char* name,
+                      const char* help,
+                      const std::function<double(const ModelMetrics&)>& read,
+                      MetricType type = MetricType::Counter) {
+    MetricFamily family{name, help, type, {}};
+    for (const auto& model : models) {
+        ClientMetric metric;
+        metric.label = labels_of(*model);
+        (type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = read(*model);
+        family.metric.push_back(std::move(metric));
+    }
+    return family;
+}
+
+MetricFamily outcomes(const Models& models) {
+    MetricFamily family{"lepton_requests_total",
+                        "Requests by outcome: ok, or the label of the error",
+                        MetricType::Counter,
+                        {}};
+    const auto add = [&family](const ModelMetrics& model, std::string_view outcome, std::uint64_t n) {
+        ClientMetric metric;
+        metric.label = labels_of(model);
+        metric.label.push_back({"outcome", std::string(outcome)});
+        metric.counter.value = static_cast<double>(n);
+        family.metric.push_back(std::move(metric));
+    };
+    for (const auto& model : models) {
+        add(*model, "ok", model->requests_ok.load(std::memory_order_relaxed));
+        for (const ErrorTraits& traits : all_error_traits()) {
+            const auto index = static_cast<std::size_t>(traits.code);
+            const auto count = model->requests_failed[index].load(std::memory_order_relaxed);
+            if (count > 0) add(*model, traits.label, count);
+        }
+    }
+    return family;
+}
+
+double failed(const ModelMetrics& model) {
+    std::uint64_t count = 0;
+    for (const auto& of_code : model.requests_failed) {
+        count += of_code.load(std::memory_order_relaxed);
+    }
+    return static_cast<double>(count);
+}
+
+double microseconds(const DurationHistogram& histogram) {
+    return static_cast<double>(histogram.snapshot().sum) / 1e3;
+}
+
+// The names that dashboards made for Triton look for.
+void add_triton_names(const Models& models, std::vector<MetricFamily>& page) {
+    page.push_back(counters(models, "nv_inference_request_success", "Answered requests",
+                            [](const auto& m) { return double(m.requests_ok.load()); }));
+    page.push_back(counters(models, "nv_inference_request_failure", "Failed requests", failed));
+    page.push_back(counters(models, "nv_inference_count", "Rows inferred",
+                            [](const auto& m) { return double(m.rows_ok.load()); }));
+    page.push_back(counters(models, "nv_inference_exec_count", "Runs of the engine",
+                            [](const auto& m) { return double(m.batch_rows.snapshot().count); }));
+    page.push_back(counters(models, "nv_inference_request_duration_us",
+                            "Cumulative time in the server",
+                            [](const auto& m) { return microseconds(m.total); }));
+    page.push_back(counters(models, "nv_inference_queue_duration_us", "Cumulative time in the queue",
+                            [](const auto& m) { return microseconds(m.queue); }));
+    page.push_back(counters(models, "nv_inference_compute_infer_duration_us",
+                            "Cumulative time in the engine",
+                            [](const auto& m) { return microseconds(m.compute); }));
+    page.push_back(counters(models, "nv_inference_pending_request_count", "Requests not answered yet",
+                            [](const auto& m) { return double(m.pending.load()); },
+                            MetricType::Gauge));
+}
+
+}  // namespace
+
+void ModelMetrics::on_finished(const Timeline& timeline, const ErrorCode* error, std::int64_t rows) {
+    if (error != nullptr) {
+        requests_failed[static_cast<std::size_t>(*error)].fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    requests_ok.fetch_add(1, std::memory_order_relaxed);
+    rows_ok.fetch_add(static_cast<std::uint64_t>(rows), std::memory_order_relaxed);
+    request.observe(timeline.compute_end - timeline.received);
+    queue.observe(timeline.dispatched - timeline.decoded);
+    compute.observe(timeline.compute_end - timeline.compute_start);
+    total.observe(timeline.written - timeline.received);
+}
+
+std::shared_ptr<ModelMetrics> Metrics::of(std::string_view model, std::string_view version) {
+    const MutexLock lock(mutex_);
+    for (const auto& known : models_) {
+        if (known->model == model && known->version == version) return known;
+    }
+    models_.push_back(std::make_shared<ModelMetrics>(model, version));
+    return models_.back();
+}
+
+void Metrics::add_gauge(std::string name, std::string help, std::function<double()> read) {
+    const MutexLock lock(mutex_);
+    gauges_.push_back({std::move(name), std::move(help), std::move(read)});
+}
+
+std::string Metrics::page() const {
+    Models models;
+    std::vector<Gauge> gauges;
+    {
+        const MutexLock lock(mutex_);
+        models = models_;
+        gauges = gauges_;
+    }
+    std::vector<MetricFamily> page;
+    page.push_back(outcomes(models));
+    page.push_back(histograms(models, "lepton_request_seconds",
+                              "From the last byte received to the computed answer",
+                              &ModelMetrics::request, kNanosPerSecond));
+    page.push_back(histograms(models, "lepton_queue_seconds", "Waiting for an instance",
+                              &ModelMetrics::queue, kNanosPerSecond));
+    page.push_back(histograms(models, "lepton_compute_seconds", "In the engine",
+                              &ModelMetrics::compute, kNanosPerSecond));
+    page.push_back(histograms(models, "lepton_total_seconds",
+                              "From the last byte received to the answer handed to the kernel",
+                              &ModelMetrics::total, kNanosPerSecond));
+    page.push_back(histograms(models, "lepton_batch_rows", "Rows per run of the engine",
+                              &ModelMetrics::batch_rows, 1));
+    page.push_back(counters(models, "lepton_pending_requests", "Requests queued or running",
+                            [](const auto& m) { return double(m.pending.load()); },
+                            MetricType::Gauge));
+    for (const Gauge& gauge : gauges) {
+        ClientMetric metric;
+        metric.gauge.value = gauge.read();
+        page.push_back({gauge.name, gauge.help, MetricType::Gauge, {std::move(metric)}});
+    }
+    add_triton_names(models, page);
+    return prometheus::TextSerializer().Serialize(page);
+}
+
+}  // namespace lepton::observe

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lepton/core/error.h"
+#include "lepton/core/sync.h"
+#include "lepton/core/timeline.h"
+#include "lepton/observe/histogram.h"
+
+namespace lepton::observe {
+
+// What is counted about one version of a model. Thread-safe.
+class ModelMetrics {
+public:
+    ModelMetrics(std::string_view of_model, std::string_view of_version)
+        : model(of_model), version(of_version) {}
+
+    // `error` null: the request was answered. Times count only for answered requests.
+    void on_finished(const Timeline& timeline, const ErrorCode* error, std::int64_t rows);
+    void on_batch(std::int64_t rows) { batch_rows.observe(rows); }
+
+    const std::string model;
+    const std::string version;
+    DurationHistogram request;  // Received -> computed.
+    DurationHistogram queue;    // Decoded -> dispatched.
+    DurationHistogram compute;  // Engine called -> returned.
+    DurationHistogram total;    // Received -> answer handed to the kernel.
+    RowHistogram batch_rows;    // Rows per run of the engine.
+    std::atomic<std::uint64_t> rows_ok{0};
+    std::atomic<std::uint64_t> requests_ok{0};
+    std::array<std::atomic<std::uint64_t>, kErrorCodeCount> requests_failed{};
+    std::atomic<std::int64_t> pending{0};  // In the queue or running.
+};
+
+// Everything that /metrics shows. Thread-safe.
+class Metrics {
+public:
+    // The same object for the same model and version, for as long as this lives: counters go on
+    // when a version is loaded again.
+    [[nodiscard]] std::shared_ptr<ModelMetrics> of(std::string_view model, std::string_view version);
+
+    // A value that is asked for when the page is made. `read` must be thread-safe and stay callable.
+    void add_gauge(std::string name, std::string help, std::function<double()> read);
+
+    // Prometheus text exposition format 0.0.4.
+    [[nodiscard]] std::string page() const;
+
+private:
+    struct Gauge {
+        std::string name;
+        std::string help;
+        std::function<double()> read;
+    };
+    mutable Mutex mutex_;
+    std::vector<std::shared_ptr<ModelMetrics>> models_ LEPTON_GUARDED_BY(mutex_);
+    std::vector<Gauge> gauges_ LEPTON_GUARDED_BY(mutex_);
+};
+
+}  // namespace lepton::observe

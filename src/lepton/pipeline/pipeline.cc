@@ -1,0 +1,81 @@
+#include "lepton/pipeline/pipeline.h"
+
+#include <charconv>
+#include <utility>
+#include <vector>
+
+namespace lepton::pipeline {
+namespace {
+
+// -1 for what is no version number; no version has that.
+std::int64_t to_number(std::string_view version) {
+    std::int64_t number = -1;
+    const char* end = version.data() + version.size();
+    const auto parsed = std::from_chars(version.data(), end, number);
+    return parsed.ec == std::errc() && parsed.ptr == end ? number : -1;
+}
+
+}  // namespace
+
+Pipeline::~Pipeline() {
+    std::vector<SchedulerPtr> all;
+    {
+        const MutexLock lock(mutex_);
+        for (auto& [name, versions] : models_) {
+            for (auto& [version, scheduler] : versions) all.push_back(std::move(scheduler));
+        }
+        models_.clear();
+    }
+    for (const SchedulerPtr& scheduler : all) scheduler->close();
+}
+
+void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
+    const std::shared_ptr<const ModelSpec> spec = model->spec;
+    auto scheduler = std::make_shared<scheduler::ModelScheduler>(
+        std::move(model), metrics_.of(spec->name, spec->version), loops_);
+    {
+        const MutexLock lock(mutex_);
+        std::swap(models_[spec->name][to_number(spec->version)], scheduler);
+    }
+    if (scheduler != nullptr) scheduler->close();
+}
+
+void Pipeline::retire(std::string_view name, std::string_view version) {
+    if (const SchedulerPtr scheduler = remove(name, version)) scheduler->close();
+}
+
+Pipeline::SchedulerPtr Pipeline::remove(std::string_view name, std::string_view version) {
+    const MutexLock lock(mutex_);
+    const auto model = models_.find(name);
+    if (model == models_.end()) return nullptr;
+    const auto found = model->second.find(to_number(version));
+    if (found == model->second.end()) return nullptr;
+    SchedulerPtr scheduler = std::move(found->second);
+    model->second.erase(found);
+    if (model->second.empty()) models_.erase(model);
+    return scheduler;
+}
+
+Pipeline::SchedulerPtr Pipeline::find(std::string_view name, std::string_view version) const {
+    const MutexLock lock(mutex_);
+    const auto model = models_.find(name);
+    if (model == models_.end()) return nullptr;
+    if (version.empty()) return model->second.rbegin()->second;
+    const auto found = model->second.find(to_number(version));
+    return found == model->second.end() ? nullptr : found->second;
+}
+
+void Pipeline::infer(InferCall& call) {
+    const Request& request = call.request;
+    if (SchedulerPtr scheduler = find(request.model_name, request.model_version)) {
+        scheduler::ModelScheduler& chosen = *scheduler;
+        call.route = std::move(scheduler);
+        return chosen.submit(call);
+    }
+    const auto spec = catalog_.find(request.model_name, request.model_version);
+    call.complete(spec ? Error{ErrorCode::kUnavailable,
+                               "model \"" + std::string(request.model_name) + "\" is being replaced"}
+                       : spec.error());
+}
+
+}  // namespace lepton::pipeline

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_catalog.h"
+#include "lepton/core/sync.h"
+#include "lepton/model/loaded_model.h"
+#include "lepton/observe/metrics.h"
+#include "lepton/scheduler/model_scheduler.h"
+
+namespace lepton::pipeline {
+
+// Finds the model that a call names and hands the call to its scheduler. A single model is the graph
+// of one node. Thread-safe.
+class Pipeline final : public InferService {
+public:
+    // `catalog` explains names that are not served; both must outlive the pipeline.
+    Pipeline(const ModelCatalog& catalog, observe::Metrics& metrics, int loops)
+        : catalog_(catalog), metrics_(metrics), loops_(loops) {}
+    ~Pipeline() override;  // Retires everything.
+
+    // From now on calls for this model and version go to `model`; one that was there is retired.
+    void publish(std::shared_ptr<model::LoadedModel> model);
+    // Takes no more calls for it, and returns when those it has are answered. On no loop's thread.
+    void retire(std::string_view name, std::string_view version);
+
+    // Errors, besides the scheduler's: as ModelCatalog::find.
+    void infer(InferCall& call) override;
+
+private:
+    using SchedulerPtr = std::shared_ptr<scheduler::ModelScheduler>;
+    // Versions by number, so that the last one is the latest.
+    using Versions = std::map<std::int64_t, SchedulerPtr>;
+
+    SchedulerPtr find(std::string_view name, std::string_view version) const;
+    SchedulerPtr remove(std::string_view name, std::string_view version);
+
+    const ModelCatalog& catalog_;
+    observe::Metrics& metrics_;
+    const int loops_;
+    mutable Mutex mutex_;
+    std::map<std::string, Versions, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
+};
+
+}  // namespace lepton::pipeline

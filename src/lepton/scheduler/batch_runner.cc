@@ -1,0 +1,176 @@
+#include "lepton/scheduler/batch_runner.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace lepton::scheduler {
+namespace {
+
+// For models whose shapes are known only with the request: nothing is prepared, so nothing else
+// bounds a batch.
+constexpr std::int64_t kMaxDynamicRows = 16;
+
+// Bytes of the first `count` elements of a kBytes tensor. Lengths were checked when it was decoded,
+// or written by the engine's adapter.
+std::size_t bytes_of_elements(std::span<const std::byte> data, std::int64_t count) {
+    std::size_t offset = 0;
+    for (; count > 0; --count) {
+        std::uint32_t length = 0;
+        std::memcpy(&length, data.data() + offset, sizeof length);
+        offset += sizeof length + length;
+    }
+    return offset;
+}
+
+// Cuts `rows` rows off the front of `rest`.
+TensorView take_rows(TensorView& rest, std::int64_t rows) {
+    TensorView taken = rest;
+    taken.shape[0] = rows;
+    std::size_t bytes = 0;
+    if (rest.dtype == DataType::kBytes) {
+        bytes = bytes_of_elements(rest.data, taken.shape.element_count().value_or(0));
+    } else if (rest.shape[0] > 0) {
+        bytes = rest.data.size() / static_cast<std::size_t>(rest.shape[0]) *
+                static_cast<std::size_t>(rows);
+    }
+    taken.data = rest.data.first(bytes);
+    rest.data = rest.data.subspan(bytes);
+    rest.shape[0] -= rows;
+    return taken;
+}
+
+}  // namespace
+
+BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec)
+    : session_(session),
+      spec_(spec),
+      max_rows_(1),
+      inputs_(spec.inputs.size()),
+      outputs_(spec.outputs.size()),
+      rows_(spec.outputs.size()),
+      gathered_(spec.inputs.size()) {
+    if (!spec.batches) return;
+    const bool fixed = std::all_of(spec.inputs.begin(), spec.inputs.end(), [](const TensorSpec& in) {
+        return in.shape.row().is_static();
+    });
+    max_rows_ = fixed && !session.prepared().empty() ? session.prepared().back() : kMaxDynamicRows;
+    if (spec.max_batch_size > 0) max_rows_ = std::min(max_rows_, spec.max_batch_size);
+}
+
+Clock::duration BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
+    stamps_ = {};
+    stamps_.dispatched = Clock::now();
+    if (calls.size() > 1) {
+        std::int64_t rows = 0;
+        for (const InferCall* call : calls) rows += call->rows;
+        if (run_together(calls, rows, sink)) return stamps_.compute_end - stamps_.compute_start;
+    }
+    // One call; or several of which one may be the reason that they failed together: alone, each
+    // gets its own answer or error.
+    for (InferCall* call : calls) {
+        const Result<> ran = call->rows > max_rows_ ? run_in_pieces(*call) : run_one(*call);
+        if (ran) {
+            answer(*call);
+        } else {
+            call->response.error = ran.error();
+        }
+        sink.done(*call);
+    }
+    return stamps_.compute_end - stamps_.compute_start;
+}
+
+Result<> BatchRunner::run_one(InferCall& call) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = call.request.inputs[i].tensor;
+    LEPTON_CHECK_OK(call_engine(call.rows));
+    std::copy(outputs_.begin(), outputs_.end(), rows_.begin());
+    return {};
+}
+
+Result<> BatchRunner::run_in_pieces(InferCall& call) {
+    pieces_.resize(outputs_.size());
+    for (auto& piece : pieces_) piece.clear();
+    Clock::time_point first_start{};
+    std::vector<TensorView> rest;
+    for (const InputTensor& input : call.request.inputs) rest.push_back(input.tensor);
+    for (std::int64_t left = call.rows; left > 0;) {
+        const std::int64_t rows = std::min(left, max_rows_);
+        for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = take_rows(rest[i], rows);
+        LEPTON_CHECK_OK(call_engine(rows));
+        if (first_start == Clock::time_point{}) first_start = stamps_.compute_start;
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
+            pieces_[i].insert(pieces_[i].end(), outputs_[i].data.begin(), outputs_[i].data.end());
+        }
+        left -= rows;
+    }
+    stamps_.compute_start = first_start;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        rows_[i] = outputs_[i];
+        rows_[i].shape[0] = call.rows;
+        rows_[i].data = pieces_[i];
+    }
+    return {};
+}
+
+Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
+                                   std::int64_t rows,
+                                   CallSink& sink) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) gather(i, calls, rows);
+    LEPTON_CHECK_OK(call_engine(rows));
+    for (InferCall* call : calls) {
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
+            rows_[i] = take_rows(outputs_[i], call->rows);
+        }
+        answer(*call);
+        sink.done(*call);
+    }
+    return {};
+}
+
+Result<> BatchRunner::call_engine(std::int64_t rows) {
+    stamps_.compute_start = Clock::now();
+    auto ran = session_.run(rows, inputs_, outputs_);
+    stamps_.compute_end = Clock::now();
+    return ran;
+}
+
+void BatchRunner::gather(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows) {
+    std::size_t bytes = 0;
+    for (const InferCall* call : calls) bytes += call->request.inputs[index].tensor.data.size();
+    std::span<std::byte> place = session_.slot(index);
+    if (place.size() < bytes) {
+        gathered_[index].resize(bytes);
+        place = gathered_[index];
+    }
+    std::byte* next = place.data();
+    for (const InferCall* call : calls) {
+        const auto data = call->request.inputs[index].tensor.data;
+        if (data.empty()) continue;
+        std::memcpy(next, data.data(), data.size());
+        next += data.size();
+    }
+    inputs_[index] = calls.front()->request.inputs[index].tensor;
+    inputs_[index].shape[0] = rows;
+    inputs_[index].data = place.first(bytes);
+}
+
+void BatchRunner::answer(InferCall& call) {
+    call.timeline.dispatched = stamps_.dispatched;
+    call.timeline.compute_start = stamps_.compute_start;
+    call.timeline.compute_end = stamps_.compute_end;
+    const auto give = [&](std::size_t i) {
+        call.response.outputs.push_back({spec_.outputs[i].name, rows_[i]});
+    };
+    if (call.request.outputs.empty()) {
+        for (std::size_t i = 0; i < rows_.size(); ++i) give(i);
+        return;
+    }
+    for (const RequestedOutput& wanted : call.request.outputs) {
+        const auto found =
+            std::find_if(spec_.outputs.begin(), spec_.outputs.end(),
+                         [&wanted](const TensorSpec& output) { return output.name == wanted.name; });
+        give(static_cast<std::size_t>(found - spec_.outputs.begin()));
+    }
+}
+
+}  // namespace lepton::scheduler

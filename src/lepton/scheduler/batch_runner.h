@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_spec.h"
+#include "lepton/core/result.h"
+#include "lepton/engine/engine.h"
+
+namespace lepton::scheduler {
+
+// Takes each call once its outputs or its error are set. They are valid during done() only.
+class CallSink {
+public:
+    virtual void done(InferCall& call) = 0;
+
+protected:
+    ~CallSink() = default;
+};
+
+// Runs calls on one session: gathers their rows, calls the engine, and gives each its rows of the
+// outputs. Keeps its working memory from run to run. Not thread-safe; the owner serialises.
+//
+//     call A: 1 row  -> slot [A ]                  outputs [A ] -> view for A
+//     call B: 2 rows ->      [B0]  -> session.run ->       [B0] -> view for B
+//                            [B1]                          [B1]
+class BatchRunner {
+public:
+    // Both must outlive the runner.
+    BatchRunner(engine::Session& session, const ModelSpec& spec);
+
+    // Most rows that calls may bring together.
+    [[nodiscard]] std::int64_t max_rows() const { return max_rows_; }
+
+    // Precondition: the calls match the model, share a shape class, and bring at most max_rows()
+    // rows, or it is one call. Sets timeline, and response.outputs or response.error, of each and
+    // hands it to `sink`. Returns how long the engine took.
+    Clock::duration run(std::span<InferCall* const> calls, CallSink& sink);
+
+private:
+    Result<> run_one(InferCall& call);
+    Result<> run_in_pieces(InferCall& call);
+    Result<> run_together(std::span<InferCall* const> calls, std::int64_t rows, CallSink& sink);
+    Result<> call_engine(std::int64_t rows);
+    void gather(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows);
+    // Fills the answer of `call` from rows_.
+    void answer(InferCall& call);
+
+    engine::Session& session_;
+    const ModelSpec& spec_;
+    std::int64_t max_rows_;
+    std::vector<TensorView> inputs_;                 // In the model's order, like all that follow.
+    std::vector<TensorView> outputs_;                // Of the whole run.
+    std::vector<TensorView> rows_;                   // The outputs of the call at hand.
+    std::vector<std::vector<std::byte>> gathered_;   // For inputs without a slot of their own.
+    std::vector<std::vector<std::byte>> pieces_;     // Outputs of a call that ran in pieces.
+    Timeline stamps_;                                // Of the run.
+};
+
+}  // namespace lepton::scheduler

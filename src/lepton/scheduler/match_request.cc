@@ -1,0 +1,132 @@
+#include "lepton/scheduler/match_request.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace lepton::scheduler {
+namespace {
+
+std::string names_of(const std::vector<TensorSpec>& tensors) {
+    std::string names;
+    for (const TensorSpec& tensor : tensors) {
+        if (!names.empty()) names += ", ";
+        names.append("\"").append(tensor.name).append("\"");
+    }
+    return names;
+}
+
+tl::unexpected<Error> refuse(std::string_view what, std::string_view name, std::string_view why) {
+    std::string message(what);
+    message.append(" \"").append(name).append("\" ").append(why);
+    return fail(ErrorCode::kInvalidArgument, std::move(message));
+}
+
+// Puts the input called spec.name at `index`. The request's order is usually the model's.
+Result<> place_input(const ModelSpec& spec, Request& request, std::size_t index) {
+    const auto first = request.inputs.begin() + static_cast<std::ptrdiff_t>(index);
+    const auto found = std::find_if(first, request.inputs.end(), [&](const InputTensor& input) {
+        return input.name == spec.inputs[index].name;
+    });
+    if (found == request.inputs.end()) {
+        return refuse("input", spec.inputs[index].name,
+                      "is missing; model \"" + spec.name + "\" takes " + names_of(spec.inputs));
+    }
+    if (found != first) std::swap(*first, *found);
+    return {};
+}
+
+Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
+    if (tensor.dtype != wanted.dtype) [[unlikely]] {
+        return refuse("input", wanted.name,
+                      "has datatype " + std::string(to_string(tensor.dtype)) + ", model \"" +
+                          spec.name + "\" takes " + std::string(to_string(wanted.dtype)));
+    }
+    if (!wanted.shape.accepts(tensor.shape)) [[unlikely]] {
+        return refuse("input", wanted.name,
+                      "has shape " + to_string(tensor.shape) + ", model \"" + spec.name +
+                          "\" takes " + to_string(wanted.shape));
+    }
+    const auto elements = tensor.shape.element_count();
+    const std::size_t size = element_bytes(wanted.dtype);
+    std::int64_t bytes = 0;
+    if (!elements ||
+        __builtin_mul_overflow(*elements, static_cast<std::int64_t>(size), &bytes)) [[unlikely]] {
+        return refuse("input", wanted.name,
+                      "has shape " + to_string(tensor.shape) + ", which no tensor can have");
+    }
+    if (size != 0 && static_cast<std::size_t>(bytes) != tensor.data.size()) [[unlikely]] {
+        return refuse("input", wanted.name,
+                      "has " + std::to_string(tensor.data.size()) + " bytes of data, shape " +
+                          to_string(tensor.shape) + " needs " + std::to_string(bytes));
+    }
+    return {};
+}
+
+Result<> count_rows(const ModelSpec& spec, InferCall& call) {
+    call.rows = 1;
+    if (!spec.batches) return {};
+    call.rows = call.request.inputs.front().tensor.shape[0];
+    for (const InputTensor& input : call.request.inputs) {
+        if (input.tensor.shape[0] != call.rows) {
+            return refuse("input", input.name,
+                          "has " + std::to_string(input.tensor.shape[0]) + " rows, input \"" +
+                              std::string(call.request.inputs.front().name) + "\" has " +
+                              std::to_string(call.rows));
+        }
+    }
+    if (call.rows < 1) {
+        return refuse("input", call.request.inputs.front().name, "has no rows, at least 1 is needed");
+    }
+    if (spec.max_batch_size > 0 && call.rows > spec.max_batch_size) {
+        return refuse("input", call.request.inputs.front().name,
+                      "has " + std::to_string(call.rows) + " rows, model \"" + spec.name +
+                          "\" allows at most " + std::to_string(spec.max_batch_size));
+    }
+    return {};
+}
+
+// FNV-1a over the extents that are not the batch axis.
+std::uint64_t shape_class_of(const Request& request) {
+    std::uint64_t hash = 14695981039346656037U;
+    for (const InputTensor& input : request.inputs) {
+        for (std::size_t i = 1; i < input.tensor.shape.rank(); ++i) {
+            hash = (hash ^ static_cast<std::uint64_t>(input.tensor.shape[i])) * 1099511628211U;
+        }
+    }
+    return hash;
+}
+
+Result<> check_outputs(const ModelSpec& spec, const Request& request) {
+    for (const RequestedOutput& wanted : request.outputs) {
+        const auto known =
+            std::any_of(spec.outputs.begin(), spec.outputs.end(),
+                        [&wanted](const TensorSpec& output) { return output.name == wanted.name; });
+        if (!known) {
+            return refuse("output", wanted.name,
+                          "is unknown; model \"" + spec.name + "\" gives " + names_of(spec.outputs));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<> match_request(const ModelSpec& spec, InferCall& call) {
+    Request& request = call.request;
+    for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
+        LEPTON_CHECK_OK(place_input(spec, request, i));
+        LEPTON_CHECK_OK(check_input(spec, spec.inputs[i], request.inputs[i].tensor));
+    }
+    if (request.inputs.size() > spec.inputs.size()) {
+        return refuse("input", request.inputs[spec.inputs.size()].name,
+                      "is unknown or repeated; model \"" + spec.name + "\" takes " +
+                          names_of(spec.inputs));
+    }
+    LEPTON_CHECK_OK(check_outputs(spec, request));
+    LEPTON_CHECK_OK(count_rows(spec, call));
+    call.shape_class = shape_class_of(request);
+    return {};
+}
+
+}  // namespace lepton::scheduler
