@@ -1,0 +1,65 @@
+#include "lepton/observe/metrics.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace lepton::observe {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Metrics, PageHoldsCumulativeBucketsAndTheSumInSeconds) {
+    Metrics metrics;
+    const auto model = metrics.of("m", "1");
+    const Clock::time_point start = Clock::now();
+    const Timeline timeline{.received = start,
+                            .decoded = start + 1us,
+                            .dispatched = start + 3us,
+                            .compute_start = start + 4us,
+                            .compute_end = start + 30us,
+                            .written = start + 40us};
+    model->on_finished(timeline, nullptr, 1);
+    model->on_batch(1);
+    const std::string page = metrics.page();
+    EXPECT_NE(page.find(R"(lepton_compute_seconds_bucket{model="m",version="1",le="2e-05"} 0)"),
+              std::string::npos)
+        << page;
+    EXPECT_NE(page.find(R"(lepton_compute_seconds_bucket{model="m",version="1",le="5e-05"} 1)"),
+              std::string::npos);
+    EXPECT_NE(page.find(R"(lepton_compute_seconds_bucket{model="m",version="1",le="+Inf"} 1)"),
+              std::string::npos);
+    EXPECT_NE(page.find(R"(lepton_total_seconds_sum{model="m",version="1"} 4e-05)"),
+              std::string::npos);
+    EXPECT_NE(page.find(R"(nv_inference_request_success{model="m",version="1"} 1)"),
+              std::string::npos);
+}
+
+TEST(Metrics, FailuresCountByErrorAndLeaveTheTimesAlone) {
+    Metrics metrics;
+    const auto model = metrics.of("m", "1");
+    const ErrorCode code = ErrorCode::kQueueFull;
+    model->on_finished({}, &code, 1);
+    const std::string page = metrics.page();
+    EXPECT_NE(
+        page.find(R"(lepton_requests_total{model="m",version="1",outcome="queue_full"} 1)"),
+        std::string::npos);
+    EXPECT_EQ(model->total.snapshot().count, 0U);
+}
+
+TEST(Metrics, AVersionThatIsLoadedAgainGoesOnCounting) {
+    Metrics metrics;
+    EXPECT_EQ(metrics.of("m", "1"), metrics.of("m", "1"));
+    EXPECT_NE(metrics.of("m", "1"), metrics.of("m", "2"));
+}
+
+TEST(Metrics, GaugesAreReadWhenThePageIsMade) {
+    Metrics metrics;
+    double value = 1;
+    metrics.add_gauge("lepton_connections", "Open connections", [&value] { return value; });
+    value = 7;
+    EXPECT_NE(metrics.page().find("lepton_connections 7"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lepton::observe

@@ -1,0 +1,114 @@
+#include "lepton/scheduler/match_request.h"
+
+#include <array>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace lepton::scheduler {
+namespace {
+
+class MatchRequest : public testing::Test {
+protected:
+    MatchRequest() {
+        spec_.name = "m";
+        spec_.inputs = {{"a", DataType::kFp32, {-1, 2}}, {"b", DataType::kInt64, {-1, -1}}};
+        spec_.outputs = {{"y", DataType::kFp32, {-1}}};
+        spec_.batches = true;
+    }
+    void add(std::string_view name, DataType type, Shape shape, std::size_t bytes) {
+        call_.request.inputs.push_back(
+            {name, {type, shape, std::span(zeros_).first(bytes)}});
+    }
+    std::string refusal() {
+        const Result<> matched = match_request(spec_, call_);
+        if (matched) return "matched";
+        EXPECT_EQ(matched.error().code, ErrorCode::kInvalidArgument);
+        return matched.error().message;
+    }
+
+    std::array<std::byte, 256> zeros_{};
+    ModelSpec spec_;
+    InferCall call_;
+};
+
+TEST_F(MatchRequest, PutsInputsIntoTheModelsOrderAndCountsRows) {
+    add("b", DataType::kInt64, {3, 1}, 24);
+    add("a", DataType::kFp32, {3, 2}, 24);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.request.inputs[0].name, "a");
+    EXPECT_EQ(call_.rows, 3);
+}
+
+TEST_F(MatchRequest, CallsShareAClassOnlyWhenTheirRowsHaveOneShape) {
+    add("a", DataType::kFp32, {1, 2}, 8);
+    add("b", DataType::kInt64, {1, 1}, 8);
+    ASSERT_EQ(refusal(), "matched");
+    const auto first = call_.shape_class;
+    call_.request.inputs[1].tensor = {DataType::kInt64, {1, 2}, std::span(zeros_).first(16)};
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_NE(call_.shape_class, first);
+    call_.request.inputs[0].tensor = {DataType::kFp32, {2, 2}, std::span(zeros_).first(16)};
+    call_.request.inputs[1].tensor = {DataType::kInt64, {2, 1}, std::span(zeros_).first(16)};
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.shape_class, first);
+}
+
+TEST_F(MatchRequest, NamesTheMissingInputAndWhatTheModelTakes) {
+    add("a", DataType::kFp32, {1, 2}, 8);
+    EXPECT_EQ(refusal(), R"(input "b" is missing; model "m" takes "a", "b")");
+}
+
+TEST_F(MatchRequest, NamesTheUnknownInput) {
+    add("a", DataType::kFp32, {1, 2}, 8);
+    add("b", DataType::kInt64, {1, 1}, 8);
+    add("c", DataType::kInt64, {1, 1}, 8);
+    EXPECT_EQ(refusal(), R"(input "c" is unknown or repeated; model "m" takes "a", "b")");
+}
+
+TEST_F(MatchRequest, NamesBothDatatypes) {
+    add("a", DataType::kFp64, {1, 2}, 16);
+    EXPECT_EQ(refusal(), R"(input "a" has datatype FP64, model "m" takes FP32)");
+}
+
+TEST_F(MatchRequest, NamesBothShapes) {
+    add("a", DataType::kFp32, {1, 3}, 12);
+    EXPECT_EQ(refusal(), R"(input "a" has shape [1,3], model "m" takes [-1,2])");
+}
+
+TEST_F(MatchRequest, RefusesDataThatDoesNotFillTheShape) {
+    add("a", DataType::kFp32, {1, 2}, 4);
+    EXPECT_EQ(refusal(), R"(input "a" has 4 bytes of data, shape [1,2] needs 8)");
+}
+
+TEST_F(MatchRequest, RefusesAShapeWhoseSizeOverflows) {
+    add("a", DataType::kFp32, {std::int64_t{1} << 62, 2}, 0);
+    EXPECT_NE(refusal().find("which no tensor can have"), std::string::npos);
+}
+
+TEST_F(MatchRequest, RefusesInputsThatDisagreeAboutTheRows) {
+    add("a", DataType::kFp32, {2, 2}, 16);
+    add("b", DataType::kInt64, {1, 1}, 8);
+    EXPECT_EQ(refusal(), R"(input "b" has 1 rows, input "a" has 2)");
+}
+
+TEST_F(MatchRequest, RefusesMoreRowsThanTheModelAllowsAndNone) {
+    spec_.max_batch_size = 2;
+    add("a", DataType::kFp32, {3, 2}, 24);
+    add("b", DataType::kInt64, {3, 1}, 24);
+    EXPECT_EQ(refusal(), R"(input "a" has 3 rows, model "m" allows at most 2)");
+    call_.request.inputs.clear();
+    add("a", DataType::kFp32, {0, 2}, 0);
+    add("b", DataType::kInt64, {0, 1}, 0);
+    EXPECT_EQ(refusal(), R"(input "a" has no rows, at least 1 is needed)");
+}
+
+TEST_F(MatchRequest, NamesTheUnknownOutput) {
+    add("a", DataType::kFp32, {1, 2}, 8);
+    add("b", DataType::kInt64, {1, 1}, 8);
+    call_.request.outputs.push_back({"z", {}});
+    EXPECT_EQ(refusal(), R"(output "z" is unknown; model "m" gives "y")");
+}
+
+}  // namespace
+}  // namespace lepton::scheduler
