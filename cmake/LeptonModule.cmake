@@ -17,6 +17,8 @@ function(lepton_engine name)
     set_target_properties(lepton_engine_${name} PROPERTIES
         PREFIX ""
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/engines)
+    # The server has its own copy of our static libraries: nothing but the entry point is seen.
+    target_link_options(lepton_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
     target_link_libraries(lepton_engine_${name} PRIVATE lepton_flags lepton::engine ${ARG_DEPENDS})
 endfunction()
 

@@ -24,6 +24,9 @@ enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
 struct SessionOptions {
     int threads = 1;  // Computing threads of one run, the calling thread included.
     Precision precision = Precision::kF32;
+    // Whether axis 0 counts rows, where the graph's signature allows that. Otherwise the whole shape
+    // is the request's, and prepare(1) stands for it.
+    bool batches = true;
 };
 
 // One runnable copy of a model. Inputs and outputs are in the order of the signature; where the
@@ -35,6 +38,9 @@ public:
     // Compiles and allocates what a run of exactly `rows` rows needs, off the request path; a run
     // of fewer rows may then be padded to it. Models that do not batch take rows = 1.
     virtual Result<> prepare(std::int64_t rows) = 0;
+
+    // Gives back what prepare(rows) took, where the engine can: measurement showed no use for it.
+    virtual void drop(std::int64_t rows) { static_cast<void>(rows); }
 
     // Row counts prepared so far, ascending.
     [[nodiscard]] virtual std::span<const std::int64_t> prepared() const = 0;

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engines/fake/fake_model.h"
+#include "lepton/engine/engine.h"
+
+namespace lepton::fake {
+
+// Thread-safe.
+class FakeGraph final : public engine::Graph {
+public:
+    explicit FakeGraph(FakeModel model) : model_(std::make_shared<FakeModel>(std::move(model))) {}
+
+    [[nodiscard]] const std::vector<TensorSpec>& inputs() const override { return model_->inputs; }
+    [[nodiscard]] const std::vector<TensorSpec>& outputs() const override {
+        return model_->outputs;
+    }
+    [[nodiscard]] std::string platform() const override { return "fake_json"; }
+    Result<std::unique_ptr<engine::Session>> make_session(
+        const engine::SessionOptions& options) override;
+
+private:
+    std::shared_ptr<const FakeModel> model_;
+};
+
+}  // namespace lepton::fake

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <exception>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "lepton/core/result.h"
+
+namespace lepton::openvino {
+
+// One line with the reason alone: OpenVINO's messages name its own source lines, checks and nodes
+// first.
+[[nodiscard]] std::string reason_of(std::string_view openvino_message);
+
+// Calls OpenVINO, whose functions throw; what is thrown becomes an Error that begins with `what`.
+template <class Call>
+auto guarded(ErrorCode code, std::string_view what, Call&& call)
+    -> Result<std::invoke_result_t<Call>> {
+    try {
+        if constexpr (std::is_void_v<std::invoke_result_t<Call>>) {
+            std::forward<Call>(call)();
+            return {};
+        } else {
+            return std::forward<Call>(call)();
+        }
+    } catch (const std::exception& error) {
+        return fail(code, std::string(what) + ": " + reason_of(error.what()));
+    } catch (...) {
+        return fail(code, std::string(what) + ": unknown failure");
+    }
+}
+
+}  // namespace lepton::openvino

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <openvino/runtime/core.hpp>
+
+#include "lepton/engine/engine.h"
+
+namespace lepton::openvino {
+
+// What sessions need of the graph to compile it. The graph is its only owner, so that the weights as
+// they were read go when the graph goes; compiled models keep their own.
+struct Source {
+    std::shared_ptr<ov::Core> core;
+    std::shared_ptr<const ov::Model> model;
+    std::string file;  // For messages.
+    std::filesystem::path cache_dir;
+};
+
+// Compiles for the CPU so that infer() computes in the calling thread. Errors: kUnsupported, kInternal.
+Result<ov::CompiledModel> compile(const Source& source,
+                                  const std::shared_ptr<const ov::Model>& model,
+                                  const engine::SessionOptions& options);
+
+// A copy of the model whose inputs have `rows` rows.
+Result<std::shared_ptr<ov::Model>> with_rows(const Source& source, std::int64_t rows);
+
+// A model file as OpenVINO's front ends read it. Thread-safe.
+class Graph final : public engine::Graph {
+public:
+    static Result<std::unique_ptr<engine::Graph>> open(std::shared_ptr<ov::Core> core,
+                                                       const std::filesystem::path& path,
+                                                       std::string platform,
+                                                       const engine::OpenOptions& options);
+
+    [[nodiscard]] const std::vector<TensorSpec>& inputs() const override { return inputs_; }
+    [[nodiscard]] const std::vector<TensorSpec>& outputs() const override { return outputs_; }
+    [[nodiscard]] std::string platform() const override { return platform_; }
+    Result<std::unique_ptr<engine::Session>> make_session(
+        const engine::SessionOptions& options) override;
+
+private:
+    Graph(std::shared_ptr<const Source> source,
+          std::string platform,
+          std::vector<TensorSpec> inputs,
+          std::vector<TensorSpec> outputs);
+
+    std::shared_ptr<const Source> source_;
+    std::string platform_;
+    std::vector<TensorSpec> inputs_;
+    std::vector<TensorSpec> outputs_;
+};
+
+}  // namespace lepton::openvino

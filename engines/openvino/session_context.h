@@ -1,0 +1,21 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engines/openvino/graph.h"
+#include "lepton/core/model_spec.h"
+#include "lepton/engine/engine.h"
+
+namespace lepton::openvino {
+
+// What both kinds of session are made from.
+struct SessionContext {
+    std::weak_ptr<const Source> source;
+    engine::SessionOptions options;
+    bool batches = false;  // Axis 0 of every tensor counts rows.
+    const std::vector<TensorSpec>& inputs;
+    const std::vector<TensorSpec>& outputs;
+};
+
+}  // namespace lepton::openvino

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lepton/core/result.h"
+
+namespace lepton::openvino {
+
+// Reads length-prefixed elements into strings that keep their storage. Errors: kInvalidArgument when
+// `data` does not hold exactly `strings.size()` elements; `name` is the tensor's, for the message.
+Result<> decode_strings(std::span<const std::byte> data,
+                        std::span<std::string> strings,
+                        const std::string& name);
+
+// Writes strings as length-prefixed elements, replacing the content of `bytes`. Errors: kInternal
+// for a string that is longer than the 4-byte prefix can say.
+Result<> encode_strings(std::span<const std::string> strings, std::vector<std::byte>& bytes);
+
+}  // namespace lepton::openvino

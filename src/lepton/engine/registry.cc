@@ -1,0 +1,129 @@
+#include "lepton/engine/registry.h"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace lepton::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "lepton_engine_";
+constexpr std::string_view kSuffix = ".so";
+constexpr std::string_view kPreferred = "openvino";
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string list;
+    for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+    return list.empty() ? "none" : list;
+}
+
+// dlerror() of the calling thread, without the line breaks that some loaders put in.
+std::string loader_error() {
+    const char* text = dlerror();
+    std::string message = text == nullptr ? "unknown error" : text;
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    return message;
+}
+
+Result<std::unique_ptr<Engine>> make_from(const fs::path& library) {
+    const std::string what = "engine plug-in " + library.string();
+    void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    if (handle == nullptr) {
+        return fail(ErrorCode::kInternal, what + " does not load: " + loader_error());
+    }
+    void* symbol = dlsym(handle, kMakeEngineSymbol);
+    if (symbol == nullptr) {
+        return fail(ErrorCode::kInternal, what + " has no function " + kMakeEngineSymbol);
+    }
+    std::string error;
+    const auto make = reinterpret_cast<MakeEngine>(symbol);
+    std::unique_ptr<Engine> engine(make(kPluginAbi, &error));
+    if (engine == nullptr) {
+        return fail(ErrorCode::kInternal,
+                    what + " refuses to start: " + (error.empty() ? "no reason given" : error));
+    }
+    return engine;
+}
+
+}  // namespace
+
+EngineRegistry::EngineRegistry(fs::path folder) : folder_(std::move(folder)) {}
+
+fs::path EngineRegistry::default_folder() {
+    std::error_code error;
+    const fs::path binary = fs::read_symlink("/proc/self/exe", error);
+    if (error) return fs::path("lib") / "engines";
+    return binary.parent_path().parent_path() / "lib" / "engines";
+}
+
+std::vector<std::string> EngineRegistry::names() const {
+    const MutexLock lock(mutex_);
+    return names_locked();
+}
+
+std::vector<std::string> EngineRegistry::names_locked() const {
+    std::vector<std::string> names;
+    for (const auto& [name, engine] : engines_) names.push_back(name);
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
+        const std::string file = entry.path().filename().string();
+        if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix)) continue;
+        names.push_back(file.substr(kPrefix.size(), file.size() - kPrefix.size() - kSuffix.size()));
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    return names;
+}
+
+Result<Engine*> EngineRegistry::by_name(std::string_view name) {
+    const MutexLock lock(mutex_);
+    return load(name);
+}
+
+Result<Engine*> EngineRegistry::load(std::string_view name) {
+    if (const auto found = engines_.find(name); found != engines_.end()) return found->second.get();
+    const std::vector<std::string> known = names_locked();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+        return fail(ErrorCode::kUnsupported,
+                    "no engine \"" + std::string(name) + "\" in " + folder_.string() +
+                        ", there are: " + joined(known));
+    }
+    const std::string file = std::string(kPrefix) + std::string(name) + std::string(kSuffix);
+    LEPTON_TRY(std::unique_ptr<Engine> engine, make_from(folder_ / file));
+    return engines_.emplace(name, std::move(engine)).first->second.get();
+}
+
+Result<Engine*> EngineRegistry::for_model(const fs::path& model) {
+    const MutexLock lock(mutex_);
+    std::vector<std::string> candidates = names_locked();
+    std::stable_partition(candidates.begin(), candidates.end(), [](const std::string& name) {
+        return name == kPreferred;
+    });
+    // Those that are loaded already answer for nothing.
+    for (const auto& [name, engine] : engines_) {
+        if (engine->reads(model)) return engine.get();
+    }
+    std::string broken;
+    for (const std::string& name : candidates) {
+        const Result<Engine*> engine = load(name);
+        if (!engine) {
+            broken += "; " + engine.error().message;
+        } else if ((*engine)->reads(model)) {
+            return *engine;
+        }
+    }
+    return fail(ErrorCode::kUnsupported,
+                "no engine reads " + model.string() + ", tried: " + joined(candidates) + broken);
+}
+
+void EngineRegistry::add(std::unique_ptr<Engine> engine) {
+    const MutexLock lock(mutex_);
+    std::string name(engine->name());
+    engines_.insert_or_assign(std::move(name), std::move(engine));
+}
+
+}  // namespace lepton::engine
