@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <openvino/openvino.hpp>
 
+#include "allocation_counter.h"
 #include "histogram.h"
 #include "socket.h"
 
@@ -31,6 +32,7 @@ struct Arguments {
     double seconds = 2;
     int cpu = -1;
     std::int64_t spawned_at_ns = 0;
+    std::string allocations_file;
 };
 
 void add_options(CLI::App& app, Arguments& arguments) {
@@ -45,6 +47,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--cpu", arguments.cpu, "Stay on this processor");
     app.add_option("--spawned-at", arguments.spawned_at_ns,
                    "Nanoseconds of CLOCK_MONOTONIC when this process was started");
+    app.add_option("--allocations", arguments.allocations_file,
+                   "Read own allocations from this file (see count_allocations.cc)");
 }
 
 long resident_kb() {
@@ -112,7 +116,14 @@ void run(const Arguments& arguments) {
         Histogram latency;
         repeat(request, arguments.warmup_seconds, latency);
         latency.clear();
+        const AllocationCounter allocations(arguments.allocations_file);
+        const std::uint64_t allocations_before = allocations.value();
         const auto elapsed = repeat(request, arguments.seconds, latency);
+        if (!arguments.allocations_file.empty()) {
+            json["allocations_per_run"] =
+                static_cast<double>(allocations.value() - allocations_before) /
+                static_cast<double>(latency.count());
+        }
         const double seconds = static_cast<double>(elapsed.count()) / 1e9;
         json["runs"] = latency.count();
         json["rows_rate"] = static_cast<double>(latency.count()) * arguments.rows / seconds;

@@ -162,7 +162,8 @@ std::string protobuf_body(const Question& question) {
 
 std::size_t output_bytes_of_json(const std::string& body) {
     std::size_t bytes = 0;
-    for (const Json& output : Json::parse(body).at("outputs")) {
+    const Json answer = Json::parse(body);
+    for (const Json& output : answer.at("outputs")) {
         bytes += output.at("data").size() * element_bytes(output.at("datatype"));
     }
     return bytes;

@@ -1,13 +1,6 @@
 #include "window.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
-#include <utility>
 
 namespace lepton::bench {
 namespace {
@@ -24,26 +17,12 @@ std::chrono::nanoseconds cpu_time_of(int pid) {
     return cpu_time(clock);
 }
 
-const volatile std::uint64_t* map_counter(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw std::system_error(errno, std::generic_category(), "open " + path);
-    void* const memory = ::mmap(nullptr, sizeof(std::uint64_t), PROT_READ, MAP_SHARED, fd, 0);
-    ::close(fd);
-    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "map " + path);
-    return static_cast<const volatile std::uint64_t*>(memory);
-}
-
 }  // namespace
 
 Window::Window(const LoadOptions& options)
-    : options_(options), warm_at_(Clock::now() + options.warmup) {
-    if (!options.allocations_file.empty()) allocations_ = map_counter(options.allocations_file);
-}
-
-Window::~Window() {
-    if (allocations_ == nullptr) return;
-    ::munmap(const_cast<std::uint64_t*>(allocations_), sizeof(std::uint64_t));
-}
+    : options_(options),
+      warm_at_(Clock::now() + options.warmup),
+      allocations_(options.allocations_file) {}
 
 bool Window::on_answer(Clock::time_point asked, Clock::time_point heard, bool refused) {
     if (refused) ++figures_.refused;
@@ -67,7 +46,7 @@ Window::Reading Window::read(Clock::time_point now) const {
     return {.at = now,
             .client_cpu = cpu_time(CLOCK_PROCESS_CPUTIME_ID),
             .server_cpu = cpu_time_of(options_.server_pid),
-            .allocations = allocations_ == nullptr ? 0 : *allocations_,
+            .allocations = allocations_.value(),
             .sent = sent_,
             .received = received_};
 }

@@ -2,8 +2,9 @@
 
 #include <chrono>
 #include <cstdint>
-#include <string>
+#include <utility>
 
+#include "allocation_counter.h"
 #include "closed_loop.h"
 
 namespace lepton::bench {
@@ -15,9 +16,6 @@ public:
     using Clock = std::chrono::steady_clock;
 
     explicit Window(const LoadOptions& options);
-    ~Window();
-    Window(const Window&) = delete;
-    Window& operator=(const Window&) = delete;
 
     // One answer, asked at `asked` and heard at `heard`. False when it was the last.
     bool on_answer(Clock::time_point asked, Clock::time_point heard, bool refused);
@@ -47,7 +45,7 @@ private:
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     LoadFigures figures_;
-    const volatile std::uint64_t* allocations_ = nullptr;  // Mapped from the server's counter.
+    const AllocationCounter allocations_;
 };
 
 }  // namespace lepton::bench

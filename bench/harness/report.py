@@ -1,0 +1,66 @@
+"""The result as a table for a person: on the terminal, and as Markdown."""
+
+from rich.console import Console
+from rich.table import Table
+
+from .targets import Absolute, Row
+
+RATIO_HEADS = ("figure", "median", "min-max of the rounds", "target", "")
+ABSOLUTE_HEADS = ("", "p50 µs", "p99 µs", "requests/s", "server CPU µs")
+
+
+def ratio_cells(row: Row) -> tuple[str, ...]:
+    def text(value: float) -> str:
+        return f"{value:.0f} {row.unit}" if row.unit else f"{value:.2f}"
+
+    verdict = {None: "", True: "reached", False: "falls short"}[row.reached]
+    span = f"{text(min(row.values))} - {text(max(row.values))}"
+    return (row.name, text(row.median), span, row.target, verdict)
+
+
+def absolute_cells(line: Absolute) -> tuple[str, ...]:
+    cpu = "" if line.server_cpu_us is None else f"{line.server_cpu_us:.1f}"
+    return (line.name, f"{line.p50_us:.1f}", f"{line.p99_us:.1f}", f"{line.rate:,.0f}", cpu)
+
+
+def print_table(console: Console, rows: list[Row]) -> None:
+    """Ratios, each with its verdict in color."""
+    table = Table(*RATIO_HEADS)
+    styles = {None: "", True: "green", False: "red"}
+    for row in rows:
+        table.add_row(*ratio_cells(row), style=styles[row.reached])
+    console.print(table)
+
+
+def markdown(
+    machine: dict[str, str],
+    command: str,
+    rows: list[Row],
+    absolutes: dict[str, list[Absolute]],
+    allocations: dict[str, float],
+) -> str:
+    """The whole result, for bench/results."""
+    parts = [
+        "# Benchmark\n",
+        f"`{command}`\n",
+        _table(("machine", ""), list(machine.items())),
+        "## Ratios\n",
+        "Overhead is (served p50 - in-process p50) / ping-pong p50 of the same bytes, at one "
+        "connection; the ping-pong's server sleeps between messages, also where Lepton's polls. "
+        "16 connections are the rate / the in-process rate of single rows on one processor. "
+        "Each ratio is taken within a round; shown is the median of the rounds.\n",
+        _table(RATIO_HEADS, [ratio_cells(row) for row in rows]),
+    ]
+    for model, lines in absolutes.items():
+        parts += [
+            f"## {model}\n",
+            _table(ABSOLUTE_HEADS, [absolute_cells(line) for line in lines]),
+        ]
+    counts = [(name, f"{count:.2f}") for name, count in allocations.items()]
+    parts += ["## Heap allocations per request, mlp\n", _table(("", "allocations"), counts)]
+    return "\n".join(parts)
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, ("---",) * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
