@@ -1,8 +1,8 @@
 """Checks who includes whom, against the two tables in src/lepton/README.md.
 
-Three rules: a module includes only the modules that its line names; a third-party header is included
-only in the modules that its line names; and `co_await` is never followed by a lambda, which g++ 12.2
-destroys twice (see CONTRIBUTING.md).
+Three rules: a module includes only the modules that its line names; a third-party header is
+included only in the modules that its line names; and `co_await` is never followed by a lambda,
+which g++ 12.2 destroys twice (see CONTRIBUTING.md).
 
     python tools/check_includes.py
 """

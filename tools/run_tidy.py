@@ -1,8 +1,8 @@
 """Runs clang-tidy on the sources that changed since they last passed.
 
-What a source is to clang-tidy is its preprocessed text, its flags, the configuration and the tool's
-version. Their hash names an empty file in the cache when the source has passed; so a second run, also
-in a fresh clone on the same machine, checks only what is new.
+What a source is to clang-tidy is its preprocessed text, the configuration and the tool's version.
+Their hash names an empty file in the cache when the source has passed; so a second run, also in a
+fresh clone on the same machine, checks only what is new.
 
     python tools/run_tidy.py --build build/release [PATH_PREFIX...]
 """
@@ -122,7 +122,9 @@ def main() -> int:
                 failed += 1
                 print(said.strip().replace(f"{ROOT}/", ""), flush=True)
     seconds = time.monotonic() - started
-    print(f"clang-tidy: {len(units)} files, {checked} checked in {seconds:.0f} s, {failed} with errors")
+    print(
+        f"clang-tidy: {checked} of {len(units)} files checked in {seconds:.0f} s, {failed} failed"
+    )
     return 1 if failed else 0
 
 

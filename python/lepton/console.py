@@ -1,0 +1,21 @@
+"""What the commands print: results on stdout, everything else on stderr; NO_COLOR is honoured."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+
+# Exit codes: 1 when something failed, 2 when the input was at fault.
+FAILED = 1
+BAD_INPUT = 2
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def die(command: str, message: str, code: int = BAD_INPUT) -> NoReturn:
+    """Prints one line on stderr and ends the process."""
+    err.print(f"[bold red]lepton {command}:[/] {escape(message)}")
+    raise SystemExit(code)

@@ -1,0 +1,228 @@
+"""Writes a service folder: a model repository that `lepton serve` reads.
+
+<output>/<name>/<version>/model.<ext>   the model, as it was given
+<output>/<name>/lepton.json             where each version is from, and what was measured
+<output>/<name>/report.md               the latest version, for a person
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import lepton
+from lepton.create.report import render
+from lepton.create.source import FORMATS, CreateError, ModelSource, find_source
+
+__all__ = ["CreateError", "Service", "create_service"]
+
+# File names that say nothing about the model; the folder's name does then.
+_UNTELLING = {"model", "saved_model", "openvino_model", "inference", "frozen_graph"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_PRECISION = "f32"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What create_service() made."""
+
+    repository: Path
+    name: str
+    version: str
+    facts: dict[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The report for a person."""
+        return self.repository / self.name / "report.md"
+
+
+def create_service(
+    model_path: Path,
+    output_path: Path,
+    name: str | None = None,
+    *,
+    measure: bool = True,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Service:
+    """Checks a model, runs it once, and writes it as the next version of a service.
+
+    Nothing is left behind when it fails: the version is made in a hidden folder beside its place
+    and renamed when it is whole.
+
+    Args:
+        model_path: The model's file, or the folder of a SavedModel.
+        output_path: The repository: a folder that is made where it is missing.
+        name: The model's name; that of the file, or of its folder, when left out.
+        measure: Whether to measure its latency.
+        progress: Called with each step as it begins.
+
+    Raises:
+        CreateError: The input cannot become a service.
+        OSError: The folder cannot be written.
+    """
+    progress("reading the file")
+    source = find_source(model_path)
+    name = _checked_name(name if name is not None else _default_name(model_path))
+    if output_path.exists() and not output_path.is_dir():
+        raise CreateError(f"{output_path} is a file, expected a folder")
+    _read_known(output_path / name)
+    made = not output_path.exists()
+    output_path.mkdir(parents=True, exist_ok=True)
+    # Hidden, so that a server that watches the repository does not take it for a model.
+    work = Path(tempfile.mkdtemp(prefix=".create-", dir=output_path))
+    try:
+        content = work / "version"
+        content.mkdir()
+        progress("copying")
+        source.copy_to(content)
+        facts = _check(source, content / source.entry, output_path, measure, progress)
+        progress("writing")
+        version = _publish(content, work, output_path / name, name, facts)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        if made:
+            with contextlib.suppress(OSError):  # It holds the service now.
+                output_path.rmdir()
+    return Service(output_path, name, version, facts)
+
+
+def _check(
+    source: ModelSource,
+    entry: Path,
+    repository: Path,
+    measure: bool,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Returns what is known of the copy at `entry`, which is what will be served."""
+    # Takes a quarter of a second to import, and fails before it when the input is plainly wrong.
+    from lepton.create import check
+
+    progress("loading")
+    try:
+        checked = check.Check(entry)
+        progress("running once")
+        checked.run_once()
+    except CreateError as error:
+        # The user knows the file by the path that they gave.
+        raise CreateError(str(error).replace(str(entry), str(source.path))) from None
+    latency = []
+    if measure:
+        progress("measuring batch 1")
+        latency = checked.measure(lambda batch: progress(f"measuring after batch {batch}"))
+    return {
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "format": FORMATS[source.extension],
+        "source": {
+            "path": str(source.path.resolve()),
+            "sha256": source.sha256(),
+            "size_bytes": source.size_bytes(),
+            "files": sorted(source.files),
+        },
+        "lepton": lepton.__version__,
+        "openvino": check.OPENVINO_VERSION,
+        "precision": _PRECISION,
+        "repository": str(repository),
+        "machine": _machine(),
+        "batches": checked.signature.batches,
+        "signature": checked.signature.as_json(),
+        "latency": [asdict(run) for run in latency],
+    }
+
+
+def _publish(content: Path, work: Path, folder: Path, name: str, facts: dict[str, Any]) -> str:
+    """Moves a whole version into its place and returns its number."""
+    if not folder.exists():
+        whole = work / "model"
+        whole.mkdir()
+        content.rename(whole / "1")
+        _write_facts(whole, name, "1", facts)
+        try:
+            whole.rename(folder)
+            return "1"
+        except OSError:
+            if not folder.exists():
+                raise
+            # Another `lepton create` of the same name was first.
+            content = whole / "1"
+    while True:
+        version = str(_latest_version(folder) + 1)
+        try:
+            content.rename(folder / version)
+        except OSError:
+            if not (folder / version).exists():
+                raise
+            continue
+        _write_facts(folder, name, version, facts)
+        return version
+
+
+def _latest_version(folder: Path) -> int:
+    numbers = [int(entry.name) for entry in folder.iterdir() if re.fullmatch("[0-9]+", entry.name)]
+    return max(numbers, default=0)
+
+
+def _read_known(folder: Path) -> dict[str, Any]:
+    """Returns the versions that lepton.json knows; none where there is no such file."""
+    path = folder / "lepton.json"
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text())["versions"])
+    except (ValueError, KeyError, TypeError):
+        raise CreateError(f"{path} is not what `lepton create` wrote, move it away") from None
+
+
+def _write_facts(folder: Path, name: str, version: str, facts: dict[str, Any]) -> None:
+    versions = {**_read_known(folder), version: facts}
+    known = {"format": 1, "name": name, "versions": versions}
+    _replace(folder / "lepton.json", json.dumps(known, indent=2) + "\n")
+    _replace(folder / "report.md", render(name, version, facts))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a file so that a reader sees the old text or the new, never a part."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_text(text)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _default_name(path: Path) -> str:
+    stem = path.resolve().stem
+    if stem.lower() in _UNTELLING:
+        stem = path.resolve().parent.name or stem
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).lstrip("_.-") or "model"
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise CreateError(
+            f'name "{name}" is not of letters, digits, "_", "-", ".", beginning with one of the '
+            "first two"
+        )
+    return name
+
+
+def _machine() -> str:
+    model = platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return f"{model}, {len(os.sched_getaffinity(0))} CPUs"

@@ -1,0 +1,268 @@
+"""`lepton demo`: a service from the example model, served, called and explained."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from lepton.client import LeptonAI
+from lepton.console import FAILED, die, err, out
+from lepton.create import CreateError, create_service
+from lepton.datatypes import Array
+from lepton.errors import LeptonError
+from lepton.native import server_path
+
+SHOWN = 4
+PREFERRED_PORT = 8000
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+# Ink from none to full, twice as wide as a character is high.
+_SHADES = ("  ", "░░", "▒▒", "▓▓", "██")
+
+
+@dataclass(frozen=True)
+class Digits:
+    """The example: the model's file, and images that it was not trained on.
+
+    Attributes:
+        images: [n, 1, 8, 8] float32, 0 to 1.
+        labels: [n], the digit that the person wrote.
+        right: How many of them train.py counted as right.
+    """
+
+    model: Path
+    images: Array
+    labels: Array
+    right: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """One answer as the demo shows it."""
+
+    probabilities: Array
+    total_ms: float
+    timing_ms: dict[str, float]
+
+
+def run_demo(*, host: str, port: int | None, once: bool) -> None:
+    """Runs the demo; ends the process with code 1 where it fails."""
+    digits = _load_digits()
+    with tempfile.TemporaryDirectory(prefix="lepton-demo-") as folder:
+        work = Path(folder)
+        try:
+            service = create_service(digits.model, work / "service", "digits", measure=False)
+        except CreateError as error:
+            die("demo", str(error), FAILED)
+        out.print(f"[bold]service[/]  {service.repository} (made from {digits.model})")
+        with _serving(service.repository, work, host, port) as server:
+            url = f"http://{server['host']}:{server['port']}"
+            out.print(f"[bold]server[/]   {url}, process {server['pid']}\n")
+            try:
+                _show(url, digits)
+            except LeptonError as error:
+                die("demo", str(error), FAILED)
+            _say_how(url, work, digits)
+            if not once:
+                out.print("[bold]Serving until Ctrl-C.[/]")
+                _wait(server["process"])
+
+
+def _load_digits() -> Digits:
+    folder = Path(__file__).parent / "examples" / "digits"
+    try:
+        held_out = np.load(folder / "heldout.npz")
+        summary = json.loads((folder / "accuracy.json").read_text())
+    except OSError as error:
+        die("demo", f"the example is not there: {error.filename}: {error.strerror}", FAILED)
+    return Digits(
+        model=folder / "model.onnx",
+        images=(held_out["images"].astype(np.float32) / 16)[:, np.newaxis],
+        labels=held_out["labels"],
+        right=summary["right"],
+    )
+
+
+@contextlib.contextmanager
+def _serving(repository: Path, work: Path, host: str, port: int | None) -> Iterator[dict[str, Any]]:
+    """Starts the server, waits until it is ready, and stops it in the end.
+
+    Yields what its ready file says, and the process.
+    """
+    ready, log = work / "ready.json", work / "server.log"
+    chosen = port if port is not None else _preferred_port(host)
+    command = [server_path(), "serve", str(repository), "--host", host, "--port", str(chosen)]
+    command += ["--ready-file", str(ready)]
+    with log.open("wb") as stderr:
+        try:
+            process = subprocess.Popen(command, stderr=stderr, stdout=subprocess.DEVNULL)
+        except OSError as error:
+            die("demo", f"cannot start {server_path()}: {error.strerror}", FAILED)
+        try:
+            until = time.monotonic() + START_SECONDS
+            while not ready.exists():
+                if process.poll() is not None or time.monotonic() > until:
+                    err.print(escape(log.read_text(errors="replace").strip()))
+                    die("demo", "the server did not become ready; its log is above", FAILED)
+                time.sleep(0.005)
+            yield {**json.loads(ready.read_text()), "process": process}
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _preferred_port(host: str) -> int:
+    """Returns the port that the documentation names, or 0 (any) where something listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server does, so that a connection that lingers from the last run is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, PREFERRED_PORT))
+        except OSError:
+            return 0
+    return PREFERRED_PORT
+
+
+def _show(url: str, digits: Digits) -> None:
+    """Sends the images and prints the answers; ends the process where one is wrong."""
+    with LeptonAI(url, model="digits") as client:
+        start = time.perf_counter()
+        everything = np.asarray(client.inference(digits.images))
+        seconds = time.perf_counter() - start
+        right = int((everything.argmax(axis=1) == digits.labels).sum())
+        out.print(
+            f"{len(digits.images)} images that the model was not trained on, in one request: "
+            f"{right} right ({right / len(digits.images):.1%}), {seconds * 1000:.1f} ms\n"
+        )
+        if right != digits.right:
+            die("demo", f"{right} right, but its training counted {digits.right}", FAILED)
+
+        chosen = np.random.default_rng().choice(len(digits.images), SHOWN, replace=False)
+        client.infer(digits.images[:1])  # The first request opens the connection.
+        over_http = [_timed_http(client, digits.images[i : i + 1]) for i in chosen]
+    over_grpc = _ask_grpc(url, [digits.images[i : i + 1] for i in chosen])
+    for position, index in enumerate(chosen):
+        http = over_http[position]
+        grpc = over_grpc[position] if over_grpc else None
+        out.print(_card(digits, int(index), http, grpc))
+        if grpc is not None and not np.array_equal(http.probabilities, grpc.probabilities):
+            die("demo", f"HTTP and gRPC disagree on image {index}", FAILED)
+    if over_grpc is None:
+        out.print("gRPC is served on the same port; to see it here: pip install 'lepton\\[grpc]'\n")
+
+
+def _timed_http(client: LeptonAI, image: Array) -> Served:
+    start = time.perf_counter()
+    answer = client.infer(image)
+    total_ms = (time.perf_counter() - start) * 1000
+    return Served(answer.outputs["probabilities"][0], total_ms, answer.timing_ms)
+
+
+def _ask_grpc(url: str, images: list[Array]) -> list[Served] | None:
+    """Returns the answers over gRPC, or None where no gRPC client is installed."""
+    try:
+        import grpc
+        from tritonclient.grpc import service_pb2, service_pb2_grpc
+    except ImportError:
+        return None
+    from lepton.client import read_timing
+
+    answers = []
+    with grpc.insecure_channel(url.removeprefix("http://")) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        try:
+            stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=5)  # Opens the connection.
+            for image in images:
+                request = service_pb2.ModelInferRequest(model_name="digits")
+                request.inputs.add(name="image", datatype="FP32", shape=image.shape)
+                request.raw_input_contents.append(image.tobytes())
+                start = time.perf_counter()
+                response, call = stub.ModelInfer.with_call(request, timeout=5)
+                total_ms = (time.perf_counter() - start) * 1000
+                trailers = {key: value for key, value in call.trailing_metadata()}
+                probabilities = np.frombuffer(response.raw_output_contents[0], "<f4")
+                timing = read_timing(trailers.get("server-timing", ""))
+                answers.append(Served(probabilities, total_ms, timing))
+        except grpc.RpcError as error:
+            die("demo", f"gRPC: {error.code().name}: {error.details()}", FAILED)
+    return answers
+
+
+def _card(digits: Digits, index: int, http: Served, grpc: Served | None) -> Table:
+    """Returns the image, and beside it what the model says and how long that took."""
+    guess = int(http.probabilities.argmax())
+    truth = int(digits.labels[index])
+    verdict = "[green]right[/]" if guess == truth else f"[red]wrong, it is a {truth}[/]"
+    lines = [
+        f"[bold]a {guess}[/] with probability {http.probabilities[guess]:.1%}, {verdict}",
+        f"[dim]image {index} of those held out[/]",
+        "",
+        _timing_line("HTTP", http),
+    ]
+    if grpc is not None:
+        lines.append(_timing_line("gRPC", grpc))
+    card = Table.grid(padding=(0, 3))
+    card.add_row(_art(digits.images[index, 0]), "\n".join(lines))
+    card.add_row("", "")
+    return card
+
+
+def _art(image: Array) -> Text:
+    steps = np.rint(image * (len(_SHADES) - 1)).astype(int)
+    return Text("\n".join("".join(_SHADES[step] for step in row) for row in steps))
+
+
+def _timing_line(protocol: str, served: Served) -> str:
+    parts = ", ".join(f"{name} {ms * 1000:.0f}" for name, ms in served.timing_ms.items())
+    inside = f"; in the server, µs: {parts}" if parts else ""
+    return f"{protocol}  {served.total_ms * 1000:.0f} µs as the client sees it{inside}"
+
+
+def _say_how(url: str, work: Path, digits: Digits) -> None:
+    request = work / "request.json"
+    image = digits.images[:1]
+    tensor = {
+        "name": "image",
+        "datatype": "FP32",
+        "shape": list(image.shape),
+        "data": image.reshape(-1).tolist(),
+    }
+    request.write_text(json.dumps({"inputs": [tensor]}))
+    out.print("[bold]Try it[/]")
+    out.print(f"  curl -s {url}/v2/models/digits")
+    out.print(f"  curl -s {url}/v2/models/digits/infer -d @{request}")
+    out.print(f"  curl -s {url}/metrics")
+    out.print(
+        f"""  python -c 'import numpy as np; from lepton import LeptonAI; """
+        f"""print(LeptonAI("{url}").inference(np.zeros((1, 1, 8, 8), np.float32)))'\n"""
+    )
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Waits for Ctrl-C, or for the server to end by itself, which is a failure."""
+    # Ctrl-C goes to the whole process group, so the server begins to drain at the same time.
+    with contextlib.suppress(KeyboardInterrupt):
+        code = process.wait()
+        reason = signal.Signals(-code).name if code < 0 else f"code {code}"
+        die("demo", f"the server ended with {reason}", FAILED)
+    out.print(f"{os.linesep}stopped")

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Runs the tests, suite by suite; one that fails does not keep the next from running. Reports are
+# JUnit files in build/reports, from which the totals at the end are counted.
+#
+#   scripts/test.sh all          everything but conformance
+#   scripts/test.sh fast         unit and integration, without what is marked slow
+#   scripts/test.sh SUITE...     unit python integration asan tsan install conformance
+set -uo pipefail
+cd "$(dirname "$0")/.."
+bin=$PWD/.venv/bin
+reports=$PWD/build/reports
+jobs=$(nproc)
+
+# What runs under ThreadSanitizer: all that has threads, with the fake engine. OpenVINO's own threads
+# are not instrumented, and would be reported.
+tsan_suites=(core memory observe engine model scheduler pipeline net protocol server)
+
+# Builds a preset's targets; a failure counts as one failed test of that suite.
+build() {
+    local preset=$1
+    shift
+    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || return
+    cmake --build "build/$preset" ${1:+--target "$@"}
+}
+
+unit_tests() {  # preset report [ctest options]
+    local preset=$1 report=$2
+    shift 2
+    ctest --test-dir "build/$preset" --parallel "$jobs" --output-on-failure --no-tests=error \
+        --output-junit "$reports/$report.xml" "$@" >"$reports/$report.log" 2>&1
+    local code=$?
+    if [ $code -ne 0 ]; then cat "$reports/$report.log"; else tail -4 "$reports/$report.log"; fi
+    return $code
+}
+
+python_tests() {  # report folder [pytest options]
+    local report=$1 folder=$2
+    shift 2
+    "$bin/python" -m pytest "$folder" --junitxml "$reports/$report.xml" "$@"
+}
+
+suite_unit() { build release && unit_tests release unit; }
+suite_python() { make --no-print-directory build && python_tests python tests/unit "$@"; }
+suite_integration() { make --no-print-directory build && python_tests integration tests/integration "$@"; }
+
+suite_asan() {
+    # Leaks are looked for at each exit; a finding of UBSan ends the test.
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    build asan && unit_tests asan asan
+}
+
+suite_tsan() {
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    local targets=()
+    [ -f build/tsan/build.ninja ] || cmake --preset tsan >/dev/null || return
+    for suite in "${tsan_suites[@]}"; do
+        ls "tests/unit/$suite"/*_test.cc >/dev/null 2>&1 && targets+=("${suite}_test")
+    done
+    build tsan "${targets[@]}" || return
+    # The programs that were not built stand in ctest's list as "<program>_NOT_BUILT".
+    unit_tests tsan tsan --exclude-regex '_NOT_BUILT'
+}
+
+suite_install() { python_tests install tests/install --timeout 900; }
+
+suite_conformance() {
+    scripts/setup.sh conformance && make --no-print-directory build &&
+        tests/conformance/run.sh "$reports"
+}
+
+run_suite() {
+    local suite=$1 start=$SECONDS code
+    shift
+    rm -f "$reports/$suite.xml"
+    echo "== $suite"
+    "suite_$suite" "$@"
+    code=$?
+    # A suite that ended before it could report, for one that did not build.
+    [ $code -ne 0 ] && [ ! -s "$reports/$suite.xml" ] && touch "$reports/$suite.failed"
+    echo "== $suite: $([ $code -eq 0 ] && echo passed || echo FAILED) in $((SECONDS - start)) s"
+    return $code
+}
+
+case ${1:-} in
+    all)
+        fresh=1
+        set -- unit python integration asan tsan install
+        ;;
+    fast)
+        fresh=1
+        set -- unit python integration
+        pytest_options=(-m "not slow")
+        ;;
+    "")
+        sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+        exit 2
+        ;;
+esac
+
+scripts/setup.sh test || exit
+[ -n "${fresh:-}" ] && rm -rf "$reports"
+mkdir -p "$reports"
+failed=()
+for suite in "$@"; do
+    declare -F "suite_$suite" >/dev/null || { echo "test: no suite \"$suite\"" >&2; exit 2; }
+    options=()
+    case $suite in python | integration) options=("${pytest_options[@]}") ;; esac
+    run_suite "$suite" "${options[@]}" || failed+=("$suite")
+done
+[ ${#failed[@]} -gt 0 ] && echo "failed: ${failed[*]}"
+"$bin/python" tools/count_tests.py "$reports" || exit
+[ ${#failed[@]} -eq 0 ]

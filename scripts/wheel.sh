@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the wheel into wheelhouse/: the server, its engines and the system libraries that they need,
+# OpenVINO excepted, which pip installs beside it. LEPTON_WHEEL_DIR names another folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=$PWD/.venv/bin
+wheelhouse=${LEPTON_WHEEL_DIR:-wheelhouse}
+dist=build/wheel-dist
+rm -rf "$dist" && mkdir -p "$dist" "$wheelhouse"
+
+# Objects that `make build` has compiled come from ccache; they differ only in the folder that the
+# compiler was started in, which NOHASHDIR leaves out of the comparison.
+export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_NOHASHDIR=1
+"$bin/python" -m build --wheel --no-isolation --outdir "$dist" . >build/wheel.log 2>&1 || {
+    tail -40 build/wheel.log >&2
+    exit 1
+}
+rm -f "$wheelhouse"/lepton-*.whl
+"$bin/python" -m auditwheel repair --exclude 'libopenvino.so.*' --wheel-dir "$wheelhouse" \
+    "$dist"/lepton-*.whl >>build/wheel.log 2>&1 || {
+    tail -40 build/wheel.log >&2
+    exit 1
+}
+ls -1 "$wheelhouse"/lepton-*.whl
