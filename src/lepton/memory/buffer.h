@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <span>
@@ -49,9 +50,11 @@ public:
     }
     void clear() { size_ = 0; }
 
-    // Makes room for `count` more bytes and says where they go.
+    // Makes room for `count` more bytes and says where they go. Grows by half at least, because the
+    // pool hands out its largest buffers to measure.
     std::byte* extend(std::size_t count) {
         const std::size_t start = size_;
+        if (start + count > capacity_) grow(std::max(start + count, capacity_ + capacity_ / 2));
         resize(size_ + count);
         return data_ + start;
     }

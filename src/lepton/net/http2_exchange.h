@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/grpc_framing.h"
+#include "lepton/net/message.h"
+#include "lepton/net/outbound_body.h"
+#include "lepton/net/request_head.h"
+
+namespace lepton::net {
+
+// One HTTP/2 stream: a request and its reply, or a gRPC call with all of its messages. Made by the
+// connection and reused for stream after stream. It outlives its stream where the handler still
+// owes a reply when the client goes away:
+//
+//     open() -> [ handed over -> send() ]... -> last reply sent -> open() for another stream
+//                      |                          ^
+//                      +--- client gone: orphan --+ send() only ends it
+//
+// A handler that sets on_gone holds on to the exchange between replies; it owes the last send()
+// also after on_gone. One that does not is not heard of any more once it has answered every
+// message. Confined to its loop.
+class Http2Exchange final : public Exchange {
+public:
+    class Connection {
+    public:
+        virtual void on_send(Http2Exchange& exchange) = 0;
+
+    protected:
+        ~Connection() = default;
+    };
+
+    Http2Exchange(Connection& connection, EventLoop& loop, memory::BufferPool& pool);
+
+    void open(std::int32_t stream_id);
+    // Empties it; memory beyond a few KiB goes back to the pool.
+    void clear();
+    void send() override { connection_.on_send(*this); }
+
+    // Makes it ready for the next message of the same call.
+    void begin_message();
+
+    [[nodiscard]] bool has_stream() const { return stream_id > 0; }
+    // Whether the client owes us bytes without which nothing goes on. A gRPC call that waits for
+    // its next message does not count: it may rest for as long as the client likes.
+    [[nodiscard]] bool incomplete() const;
+    // Answers to a gRPC call are compressed if its messages are and the client can take it.
+    [[nodiscard]] bool compresses_replies() const {
+        return head.encoding == RequestHead::Encoding::kGzip && head.accepts_gzip;
+    }
+    // What the client still sends is of no interest.
+    [[nodiscard]] bool ignores_input() const { return answered || resetting; }
+    // Takes bytes that come behind a message that is with the handler.
+    void stash(std::span<const std::byte> bytes);
+    // Bytes received and not done with, and bytes to send.
+    [[nodiscard]] std::size_t held_bytes() const;
+    // Memory for bytes received, whether or not they came.
+    [[nodiscard]] std::size_t reserved_bytes() const;
+
+    // The connection's notes.
+    std::int32_t stream_id = 0;  // 0 when the stream is gone.
+    std::size_t index = 0;       // In the connection's list of open exchanges.
+    RequestHead head;
+    bool head_complete = false;
+    bool request_ended = false;  // The client has closed its side.
+    bool end_delivered = false;  // And the handler was told, by a message without a body.
+    bool with_handler = false;   // A message was handed over, whose reply has not come.
+    bool answered = false;       // The last reply was handed to nghttp2.
+    bool resetting = false;      // A RST_STREAM of ours is on its way out.
+    bool headers_sent = false;
+    bool resume_queued = false;  // Waits to have its further messages looked at.
+    bool counted_incomplete = false;
+    std::size_t counted_held = 0;  // Its parts of the connection's sums.
+    std::size_t counted_reserved = 0;
+    std::size_t owed_credit = 0;  // Bytes taken for which the stream's window was not opened yet.
+
+    GrpcReader reader;
+    memory::Buffer packed;  // A compressed message as it comes in.
+    // Bytes behind a message that is with the handler: [inbox_read, size) is still to be looked at.
+    // The stream's flow-control window bounds it, since it is not opened again for these bytes.
+    memory::Buffer inbox;
+    std::size_t inbox_read = 0;
+    OutboundBody outbound;
+
+private:
+    Connection& connection_;
+    memory::BufferPool& pool_;
+};
+
+}  // namespace lepton::net
