@@ -36,6 +36,7 @@ void Exchange::reset() {
     reply.clear();
     call.reset();
     scratch.clear();
+    handler_state = nullptr;
     on_gone = nullptr;
 }
 

@@ -86,6 +86,8 @@ public:
     InferCall call;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
+    // The handler's own, for when the call completes; null at the start.
+    void* handler_state = nullptr;
 
     // Called when the client goes away while the exchange is open; may be null. For handlers that
     // keep a call open (reply.last == false); an inference need only look at call.cancelled.

@@ -1,0 +1,167 @@
+#include "lepton/protocol/content_encoding.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include <zlib.h>
+
+#include "lepton/core/check.h"
+#include "lepton/protocol/text.h"
+
+namespace lepton::protocol {
+namespace {
+
+constexpr int kZlibWindow = 15;
+constexpr int kGzipWindow = 15 + 16;  // zlib's way to ask for a gzip wrapper.
+constexpr int kFastLevel = 1;
+constexpr std::size_t kFirstCapacity = 4096;
+constexpr std::size_t kMostInput = std::numeric_limits<uInt>::max();
+constexpr std::size_t kMostOutputPerCall = std::size_t{1} << 30;
+
+// zlib's states are several times 10 kB: one of each per thread, taken on first use.
+class Inflater {
+public:
+    Inflater() { LEPTON_CHECK(inflateInit2(&stream_, kGzipWindow) == Z_OK); }
+    ~Inflater() { inflateEnd(&stream_); }
+    Inflater(const Inflater&) = delete;
+    Inflater& operator=(const Inflater&) = delete;
+
+    z_stream& begin(int window) {
+        LEPTON_CHECK(inflateReset2(&stream_, window) == Z_OK);
+        return stream_;
+    }
+
+private:
+    z_stream stream_{};
+};
+
+class Deflater {
+public:
+    explicit Deflater(int window) {
+        constexpr int kDefaultMemory = 8;
+        LEPTON_CHECK(deflateInit2(&stream_, kFastLevel, Z_DEFLATED, window, kDefaultMemory,
+                                  Z_DEFAULT_STRATEGY) == Z_OK);
+    }
+    ~Deflater() { deflateEnd(&stream_); }
+    Deflater(const Deflater&) = delete;
+    Deflater& operator=(const Deflater&) = delete;
+
+    z_stream& begin() {
+        LEPTON_CHECK(deflateReset(&stream_) == Z_OK);
+        return stream_;
+    }
+
+private:
+    z_stream stream_{};
+};
+
+int window_of(ContentEncoding encoding) {
+    return encoding == ContentEncoding::kGzip ? kGzipWindow : kZlibWindow;
+}
+
+void set_input(z_stream& stream, memory::Buffer& body) {
+    stream.next_in = reinterpret_cast<Bytef*>(body.data());
+    stream.avail_in = static_cast<uInt>(body.size());
+}
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view lower) {
+    return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
+        return (x >= 'A' && x <= 'Z' ? static_cast<char>(x + ('a' - 'A')) : x) == y;
+    });
+}
+
+}  // namespace
+
+std::string_view to_string(ContentEncoding encoding) {
+    switch (encoding) {
+        case ContentEncoding::kGzip:
+            return "gzip";
+        case ContentEncoding::kDeflate:
+            return "deflate";
+        case ContentEncoding::kIdentity:
+            break;
+    }
+    return "identity";
+}
+
+Result<ContentEncoding> parse_content_encoding(std::string_view value) {
+    const std::string_view name = trim(value);
+    if (name.empty() || equal_ignoring_case(name, "identity")) return ContentEncoding::kIdentity;
+    if (equal_ignoring_case(name, "gzip")) return ContentEncoding::kGzip;
+    if (equal_ignoring_case(name, "deflate")) return ContentEncoding::kDeflate;
+    return fail(ErrorCode::kInvalidArgument,
+                concat({"header content-encoding is ", quoted(value),
+                        "; it must be one of identity, gzip, deflate"}));
+}
+
+ContentEncoding preferred_encoding(std::string_view accept_encoding) {
+    const std::string_view name = trim(accept_encoding);
+    if (equal_ignoring_case(name, "gzip")) return ContentEncoding::kGzip;
+    if (equal_ignoring_case(name, "deflate")) return ContentEncoding::kDeflate;
+    return ContentEncoding::kIdentity;
+}
+
+Result<> decompress(memory::Buffer& body,
+                    ContentEncoding encoding,
+                    std::size_t max_bytes,
+                    memory::BufferPool& pool) {
+    if (encoding == ContentEncoding::kIdentity) return {};
+    if (body.size() > kMostInput) {
+        return fail(ErrorCode::kPayloadTooLarge, "the compressed body is larger than 4 GiB");
+    }
+    thread_local Inflater inflater;
+    z_stream& stream = inflater.begin(window_of(encoding));
+    set_input(stream, body);
+    // One byte above the bound tells a body that is as long from one that is longer.
+    const std::size_t most = max_bytes + 1;
+    memory::Buffer plain = pool.take(std::min(most, std::max(body.size() * 4, kFirstCapacity)));
+    int status = Z_OK;
+    while (status == Z_OK && plain.size() < most) {
+        if (plain.size() == plain.capacity()) plain.reserve(std::min(most, plain.capacity() * 2));
+        const std::size_t room = std::min(
+            {plain.capacity() - plain.size(), most - plain.size(), kMostOutputPerCall});
+        stream.next_out = reinterpret_cast<Bytef*>(plain.extend(room));
+        stream.avail_out = static_cast<uInt>(room);
+        status = inflate(&stream, Z_NO_FLUSH);
+        plain.resize(plain.size() - stream.avail_out);
+    }
+    if (plain.size() > max_bytes) {
+        return fail(ErrorCode::kPayloadTooLarge,
+                    concat({"the body is larger than ", std::to_string(max_bytes),
+                            " bytes once its ", to_string(encoding), " encoding is off"}));
+    }
+    if (status != Z_STREAM_END || stream.avail_in > 0) {
+        return fail(ErrorCode::kInvalidArgument,
+                    concat({"the body is not well-formed ", to_string(encoding), ": ",
+                            status == Z_STREAM_END ? "bytes follow its end"
+                            : status == Z_BUF_ERROR ? "it is truncated"
+                                                    : "its data is corrupt"}));
+    }
+    body = std::move(plain);
+    return {};
+}
+
+bool compress(memory::Buffer& body, ContentEncoding encoding, memory::BufferPool& pool) {
+    if (encoding == ContentEncoding::kIdentity || body.size() > kMostInput) return false;
+    thread_local Deflater gzip(kGzipWindow);
+    thread_local Deflater zlib(kZlibWindow);
+    z_stream& stream = (encoding == ContentEncoding::kGzip ? gzip : zlib).begin();
+    set_input(stream, body);
+    const std::size_t bound = deflateBound(&stream, body.size());
+    memory::Buffer packed = pool.take(bound);
+    stream.next_out = reinterpret_cast<Bytef*>(packed.extend(bound));
+    stream.avail_out = static_cast<uInt>(bound);
+    LEPTON_CHECK(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+    packed.resize(bound - stream.avail_out);
+    body = std::move(packed);
+    return true;
+}
+
+}  // namespace lepton::protocol

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "lepton/core/result.h"
+#include "lepton/memory/buffer_pool.h"
+
+namespace lepton::protocol {
+
+enum class ContentEncoding : std::uint8_t { kIdentity, kGzip, kDeflate };
+
+// The header's value; empty is the identity. HTTP's "deflate" is zlib's format (RFC 9110, 8.4.1.2).
+// Errors: kInvalidArgument for an encoding that is not offered, or for more than one.
+Result<ContentEncoding> parse_content_encoding(std::string_view value);
+
+// How to answer. Compressing takes longer than a network of our time, and many HTTP libraries offer
+// every encoding that they know without being asked; so an answer is compressed only for a client
+// that names exactly one of ours, which is how an explicit wish looks.
+[[nodiscard]] ContentEncoding preferred_encoding(std::string_view accept_encoding);
+
+[[nodiscard]] std::string_view to_string(ContentEncoding encoding);
+
+// Replaces the body by what it holds. Errors: kInvalidArgument for a malformed body,
+// kPayloadTooLarge when more than `max_bytes` come out.
+Result<> decompress(memory::Buffer& body,
+                    ContentEncoding encoding,
+                    std::size_t max_bytes,
+                    memory::BufferPool& pool);
+
+// Replaces the body by its compressed form, quickly rather than well. False, and unchanged, for
+// kIdentity and for bodies above 4 GiB, which zlib does not take at once.
+bool compress(memory::Buffer& body, ContentEncoding encoding, memory::BufferPool& pool);
+
+}  // namespace lepton::protocol

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "lepton/core/error.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
+
+namespace lepton::protocol {
+
+enum class ErrorStyle : std::uint8_t {
+    kLepton,
+    // A full queue and a missed deadline are both 503 / UNAVAILABLE with Triton's texts, for
+    // clients that match on them.
+    kTriton,
+};
+
+// Makes the reply an error: {"error": "..."} for HTTP, status and message for gRPC. Fields that the
+// reply already has stay.
+void write_error(net::Exchange& exchange,
+                 const Error& error,
+                 ErrorStyle style,
+                 memory::BufferPool& pool);
+
+// Makes `body` empty with room for at least `capacity` bytes.
+void prepare_body(memory::Buffer& body, std::size_t capacity, memory::BufferPool& pool);
+
+}  // namespace lepton::protocol

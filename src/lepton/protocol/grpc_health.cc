@@ -1,0 +1,147 @@
+#include "lepton/protocol/grpc_health.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <health.pb.h>
+
+#include "lepton/protocol/error_reply.h"
+#include "lepton/protocol/grpc_message.h"
+#include "lepton/protocol/text.h"
+
+namespace lepton::protocol {
+namespace {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using Status = HealthCheckResponse::ServingStatus;
+
+constexpr std::chrono::milliseconds kWatchInterval{100};
+
+bool is_known(std::string_view service) {
+    return service.empty() || service == "inference.GRPCInferenceService";
+}
+
+void write_status(Status status, memory::BufferPool& pool, net::Reply& reply) {
+    HealthCheckResponse response;
+    response.set_status(status);
+    write_grpc(response, pool, reply);
+}
+
+}  // namespace
+
+// The watched calls of one loop. Confined to it.
+class GrpcHealth::LoopWatchers final : public Task {
+public:
+    LoopWatchers(const GrpcHealth& health, EventLoop& loop) : health_(health), loop_(loop) {}
+
+    // False when the call is watched already.
+    [[nodiscard]] bool contains(const net::Exchange& exchange) const {
+        return std::any_of(calls_.begin(), calls_.end(), [&](const Watched& watched) {
+            return watched.exchange == &exchange;
+        });
+    }
+
+    void add(net::Exchange& exchange, bool known) {
+        const Status status = known ? current() : HealthCheckResponse::SERVICE_UNKNOWN;
+        calls_.push_back({&exchange, status});
+        exchange.handler_state = this;
+        exchange.on_gone = &on_gone;
+        push(exchange, status);
+        if (!scheduled_) schedule();
+    }
+
+    void run() noexcept override {
+        scheduled_ = false;
+        const Status status = current();
+        // By index: send() may take the call off the list.
+        for (std::size_t i = 0; i < calls_.size(); ++i) {
+            Watched& watched = calls_[i];
+            if (watched.last == HealthCheckResponse::SERVICE_UNKNOWN || watched.last == status) continue;
+            watched.last = status;
+            push(*watched.exchange, status);
+        }
+        if (!calls_.empty()) schedule();
+    }
+
+private:
+    struct Watched {
+        net::Exchange* exchange;
+        Status last;  // What the client was told.
+    };
+
+    [[nodiscard]] Status current() const {
+        return health_.catalog_.ready() ? HealthCheckResponse::SERVING
+                                        : HealthCheckResponse::NOT_SERVING;
+    }
+
+    void push(net::Exchange& exchange, Status status) {
+        exchange.reply.clear();
+        exchange.reply.last = false;
+        write_status(status, health_.pool_, exchange.reply);
+        exchange.send();
+    }
+
+    static void on_gone(net::Exchange& exchange) noexcept {
+        auto& self = *static_cast<LoopWatchers*>(exchange.handler_state);
+        std::erase_if(self.calls_,
+                      [&](const Watched& watched) { return watched.exchange == &exchange; });
+        exchange.reply.clear();
+        write_error(exchange,
+                    {ErrorCode::kCancelled, "the client ended the watch"},
+                    ErrorStyle::kLepton,
+                    self.health_.pool_);
+        exchange.send();
+    }
+
+    void schedule() {
+        scheduled_ = true;
+        loop_.run_at(Clock::now() + kWatchInterval, *this);
+    }
+
+    const GrpcHealth& health_;
+    EventLoop& loop_;
+    std::vector<Watched> calls_;
+    bool scheduled_ = false;
+};
+
+GrpcHealth::GrpcHealth(const ModelCatalog& catalog, memory::BufferPool& pool)
+    : catalog_(catalog), pool_(pool) {}
+
+GrpcHealth::~GrpcHealth() = default;
+
+Result<> GrpcHealth::check(net::Exchange& exchange) {
+    HealthCheckRequest request;
+    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+    if (!is_known(request.service())) {
+        return fail(ErrorCode::kModelNotFound,
+                    concat({"there is no service ", quoted(request.service())}));
+    }
+    write_status(catalog_.ready() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING,
+                 pool_,
+                 exchange.reply);
+    return {};
+}
+
+Result<> GrpcHealth::watch(net::Exchange& exchange) {
+    LoopWatchers& watchers = watchers_of(*exchange.call.loop);
+    // The client closes its side after the one message: the watch goes on.
+    if (watchers.contains(exchange)) return {};
+    if (!exchange.message.has_body) {
+        return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
+    }
+    HealthCheckRequest request;
+    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+    watchers.add(exchange, is_known(request.service()));
+    return {};
+}
+
+GrpcHealth::LoopWatchers& GrpcHealth::watchers_of(EventLoop& loop) {
+    const auto index = static_cast<std::size_t>(loop.index());
+    const MutexLock lock(mutex_);
+    if (watchers_.size() <= index) watchers_.resize(index + 1);
+    if (!watchers_[index]) watchers_[index] = std::make_unique<LoopWatchers>(*this, loop);
+    return *watchers_[index];
+}
+
+}  // namespace lepton::protocol

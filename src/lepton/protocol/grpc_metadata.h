@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lepton/core/model_catalog.h"
+#include "lepton/core/result.h"
+
+namespace inference {
+class ModelMetadataResponse;
+class ServerMetadataResponse;
+}  // namespace inference
+
+namespace lepton::protocol {
+
+void fill_server_metadata(const std::string& server,
+                          const std::string& version,
+                          inference::ServerMetadataResponse& response);
+
+void fill_model_metadata(const ModelSpec& model,
+                         const std::vector<std::string>& versions,
+                         inference::ModelMetadataResponse& response);
+
+}  // namespace lepton::protocol

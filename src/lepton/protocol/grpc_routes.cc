@@ -1,0 +1,159 @@
+#include "lepton/protocol/grpc_routes.h"
+
+#include <utility>
+
+#include <inference.pb.h>
+
+#include "lepton/protocol/grpc_infer_decode.h"
+#include "lepton/protocol/grpc_infer_encode.h"
+#include "lepton/protocol/grpc_message.h"
+#include "lepton/protocol/grpc_metadata.h"
+#include "lepton/protocol/grpc_reflection.h"
+#include "lepton/protocol/infer_fields.h"
+#include "lepton/protocol/server_timing.h"
+#include "lepton/protocol/text.h"
+
+namespace lepton::protocol {
+namespace {
+
+constexpr std::string_view kInferenceService = "/inference.GRPCInferenceService/";
+constexpr std::string_view kInfer = "/inference.GRPCInferenceService/ModelInfer";
+constexpr std::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
+constexpr std::string_view kHealthWatch = "/grpc.health.v1.Health/Watch";
+
+bool is_reflection(std::string_view path) {
+    return path == "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" ||
+           path == "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+}
+
+tl::unexpected<Error> unknown_method(std::string_view path) {
+    return fail(ErrorCode::kUnsupported, concat({"there is no method ", quoted(path)}));
+}
+
+}  // namespace
+
+GrpcRoutes::GrpcRoutes(InferService& service,
+                       const ModelCatalog& catalog,
+                       memory::BufferPool& pool,
+                       Router::Options options)
+    : service_(service),
+      catalog_(catalog),
+      pool_(pool),
+      options_(std::move(options)),
+      style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
+      health_(catalog, pool) {}
+
+void GrpcRoutes::handle(net::Exchange& exchange) noexcept {
+    const Result<> done = dispatch(exchange);
+    if (done) return;
+    write_error(exchange, done.error(), style_, pool_);
+    exchange.send();
+}
+
+// On success the reply was sent, or will be by whoever keeps the call.
+Result<> GrpcRoutes::dispatch(net::Exchange& exchange) {
+    const std::string_view path = exchange.message.path;
+    if (is_reflection(path)) return reflect(exchange);
+    if (path == kHealthWatch) return health_.watch(exchange);
+    if (!exchange.message.has_body) {
+        return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
+    }
+    if (path == kInfer) {
+        LEPTON_CHECK_OK(start_infer(exchange));
+        service_.infer(exchange.call);
+        return {};
+    }
+    if (path == kHealthCheck) {
+        LEPTON_CHECK_OK(health_.check(exchange));
+    } else if (path.starts_with(kInferenceService)) {
+        LEPTON_CHECK_OK(describe(path.substr(kInferenceService.size()), exchange));
+    } else {
+        return unknown_method(path);
+    }
+    exchange.send();
+    return {};
+}
+
+Result<> GrpcRoutes::describe(std::string_view method, net::Exchange& exchange) {
+    const auto reply = [&](const google::protobuf::MessageLite& message) {
+        write_grpc(message, pool_, exchange.reply);
+        return Result<>();
+    };
+    if (method == "ServerLive") {
+        inference::ServerLiveResponse response;
+        response.set_live(true);
+        return reply(response);
+    }
+    if (method == "ServerReady") {
+        inference::ServerReadyResponse response;
+        response.set_ready(catalog_.ready());
+        return reply(response);
+    }
+    if (method == "ModelReady") {
+        inference::ModelReadyRequest request;
+        LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+        inference::ModelReadyResponse response;
+        response.set_ready(catalog_.find(request.name(), request.version()).has_value());
+        return reply(response);
+    }
+    if (method == "ServerMetadata") {
+        inference::ServerMetadataResponse response;
+        fill_server_metadata(options_.server_name, options_.server_version, response);
+        return reply(response);
+    }
+    if (method == "ModelMetadata") {
+        inference::ModelMetadataRequest request;
+        LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+        LEPTON_TRY(const auto model, catalog_.find(request.name(), request.version()));
+        inference::ModelMetadataResponse response;
+        fill_model_metadata(*model, catalog_.versions(request.name()), response);
+        return reply(response);
+    }
+    return unknown_method(exchange.message.path);
+}
+
+Result<> GrpcRoutes::reflect(net::Exchange& exchange) {
+    exchange.reply.clear();
+    if (exchange.message.has_body) {
+        LEPTON_CHECK_OK(answer_reflection(exchange.message, pool_, exchange.reply));
+        exchange.reply.last = false;
+    } else {
+        exchange.reply.has_body = false;
+    }
+    exchange.send();
+    return {};
+}
+
+Result<> GrpcRoutes::start_infer(net::Exchange& exchange) {
+    net::Message& message = exchange.message;
+    InferCall& call = exchange.call;
+    LEPTON_TRY(call.request.deadline,
+               deadline_of(find_infer_fields(message.fields), message.received));
+    LEPTON_CHECK_OK(decode_grpc_infer(exchange, pool_));
+
+    exchange.handler_state = this;
+    call.context = &exchange;
+    call.on_complete = &finish_infer;
+    call.timeline.received = message.received;
+    call.timeline.decoded = Clock::now();
+    return {};
+}
+
+void GrpcRoutes::finish_infer(InferCall& call) noexcept {
+    net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
+    auto& self = *static_cast<GrpcRoutes*>(exchange.handler_state);
+    if (const Result<> written = self.write_answer(exchange); !written) {
+        write_error(exchange, written.error(), self.style_, self.pool_);
+    }
+    const ServerTiming timing(breakdown_of(call.timeline, Clock::now()));
+    exchange.reply.fields.add("server-timing", timing.text());
+    exchange.send();
+}
+
+Result<> GrpcRoutes::write_answer(net::Exchange& exchange) {
+    const InferCall& call = exchange.call;
+    if (call.response.error) return tl::unexpected(*call.response.error);
+    return encode_grpc_infer(call.request, call.response, pool_, exchange.reply.body);
+}
+
+}  // namespace lepton::protocol

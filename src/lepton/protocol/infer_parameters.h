@@ -1,0 +1,19 @@
+#pragma once
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/result.h"
+
+namespace lepton::protocol {
+
+// Takes one request-level parameter: `timeout`, `priority` and `binary_data_output` set what they
+// stand for, every other is kept, to be echoed. Errors: kInvalidArgument for a value of the wrong
+// type or out of range.
+Result<> apply_request_parameter(const Parameter& parameter,
+                                 Clock::time_point received,
+                                 Request& request);
+
+// Extensions of the protocol that a tensor's parameters may ask for and that Lepton does not offer:
+// ignoring them would answer another question. Errors: kUnsupported, naming the tensor.
+Result<> check_tensor_parameter(std::string_view tensor, std::string_view parameter);
+
+}  // namespace lepton::protocol

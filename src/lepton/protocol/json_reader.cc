@@ -1,0 +1,116 @@
+#include "lepton/protocol/json_reader.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <string>
+
+namespace lepton::protocol {
+namespace {
+
+// Rounding the capacity up keeps texts that grow a little from allocating each time.
+constexpr std::size_t kSmallestCapacity = 4096;
+constexpr std::size_t kKeptCapacity = std::size_t{1} << 20;
+constexpr std::size_t kLongestExcerpt = 40;
+
+// Length of a string's content up to its closing quote, and whether it holds escapes. simdjson's
+// first stage has seen to it that there is a closing quote.
+struct RawExtent {
+    std::size_t size = 0;
+    bool escaped = false;
+};
+
+RawExtent extent_of(const char* content) {
+    RawExtent extent;
+    while (content[extent.size] != '"') {
+        const bool escape = content[extent.size] == '\\';
+        extent.escaped |= escape;
+        extent.size += escape ? 2 : 1;
+    }
+    return extent;
+}
+
+}  // namespace
+
+Result<> JsonReader::open(std::span<std::byte> text) {
+    text_ = text;
+    if (parser_.capacity() < text.size()) {
+        const std::size_t capacity = std::bit_ceil(std::max(text.size(), kSmallestCapacity));
+        if (const auto error = parser_.allocate(capacity)) return tl::unexpected(malformed(error));
+    }
+    const auto error =
+        parser_
+            .iterate(reinterpret_cast<const char*>(text.data()),
+                     text.size(),
+                     text.size() + simdjson::SIMDJSON_PADDING)
+            .get(document_);
+    if (error) return fail(ErrorCode::kInvalidArgument,
+                           std::string("malformed JSON: ") + simdjson::error_message(error));
+    return {};
+}
+
+Result<json::object> JsonReader::root() {
+    json::object object;
+    if (const auto error = document_.get_object().get(object)) {
+        if (error == simdjson::INCORRECT_TYPE) {
+            return fail(ErrorCode::kInvalidArgument, "the JSON text must be an object");
+        }
+        return tl::unexpected(malformed(error));
+    }
+    return object;
+}
+
+simdjson::simdjson_result<std::string_view> JsonReader::key(json::field& field) {
+    return text_of(field.key());
+}
+
+simdjson::simdjson_result<std::string_view> JsonReader::text(json::value& value) {
+    json::raw_json_string raw;
+    if (const auto error = value.get_raw_json_string().get(raw)) return error;
+    return text_of(raw);
+}
+
+simdjson::simdjson_result<std::string_view> JsonReader::text_of(json::raw_json_string raw) {
+    const char* content = raw.raw();
+    const RawExtent extent = extent_of(content);
+    if (!extent.escaped) return std::string_view(content, extent.size);
+    unescaped_.resize(extent.size + simdjson::SIMDJSON_PADDING);
+    std::string_view plain;
+    const auto error = unescape(raw, reinterpret_cast<std::byte*>(unescaped_.data())).get(plain);
+    if (error) return error;
+    std::memcpy(text_.data() + (content - reinterpret_cast<const char*>(text_.data())),
+                plain.data(),
+                plain.size());
+    return std::string_view(content, plain.size());
+}
+
+simdjson::simdjson_result<std::string_view> JsonReader::unescape(json::raw_json_string raw,
+                                                                 std::byte* out) const {
+    auto* end = reinterpret_cast<std::uint8_t*>(out);
+    return parser_.unescape(raw, end);
+}
+
+Error JsonReader::malformed(simdjson::error_code error) {
+    std::string message = "malformed JSON";
+    const char* location = nullptr;
+    if (!document_.current_location().get(location)) {
+        const auto offset = reinterpret_cast<const std::byte*>(location) - text_.data();
+        message += " near byte " + std::to_string(offset);
+    }
+    return {ErrorCode::kInvalidArgument, message + ": " + simdjson::error_message(error)};
+}
+
+void JsonReader::shrink() {
+    if (parser_.capacity() <= kKeptCapacity) return;
+    document_ = json::document();
+    parser_ = json::parser();
+    std::vector<std::uint8_t>().swap(unescaped_);
+}
+
+std::string_view excerpt(json::value& value) {
+    std::string_view token = value.raw_json_token();
+    token = token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
+    return token.substr(0, kLongestExcerpt);
+}
+
+}  // namespace lepton::protocol

@@ -1,0 +1,376 @@
+#include "lepton/protocol/rest_infer_decode.h"
+
+#include <optional>
+#include <string>
+
+#include "lepton/protocol/infer_parameters.h"
+#include "lepton/protocol/json_reader.h"
+#include "lepton/protocol/json_tensor_data.h"
+#include "lepton/protocol/raw_binary_request.h"
+#include "lepton/protocol/tensor_bytes.h"
+#include "lepton/protocol/tensor_scratch.h"
+#include "lepton/protocol/text.h"
+
+namespace lepton::protocol {
+namespace {
+
+tl::unexpected<Error> invalid(std::initializer_list<std::string_view> pieces) {
+    return fail(ErrorCode::kInvalidArgument, concat(pieces));
+}
+
+// What one element of "inputs" says besides its data.
+struct InputHeader {
+    std::string_view name;
+    std::optional<DataType> dtype;
+    Shape shape;
+    bool has_shape = false;
+    std::optional<std::uint64_t> binary_size;
+    // Where the key "data" stands. JSON allows any order: data that comes before its datatype or
+    // shape is read when the rest is known.
+    const char* data_key = nullptr;
+    bool data_is_read = false;
+};
+
+// Decodes one request at a time; one per thread, kept for its parser and its lists.
+class Decoder {
+public:
+    Result<> decode(net::Exchange& exchange, std::size_t json_size, memory::BufferPool& pool);
+
+private:
+    Result<> read_request();
+    Result<> read_inputs(json::value value);
+    Result<> read_input(json::object object);
+    Result<> read_input_field(std::string_view key, json::value value, InputHeader& input);
+    Result<> read_input_parameters(json::value value, InputHeader& input);
+    Result<> finish_input(json::object object, InputHeader& input);
+    Result<> read_late_data(json::object object, InputHeader& input);
+    Result<> read_shape(json::value value, InputHeader& input);
+    Result<> read_data(json::value value, InputHeader& input);
+    Result<> take_binary(const InputHeader& input);
+    Result<> read_outputs(json::value value);
+    Result<> read_output(json::object object);
+    Result<> read_output_parameters(json::value value, RequestedOutput& output);
+    Result<> read_parameters(json::value value);
+    Result<> read_parameter(std::string_view name, json::value value);
+
+    // The value as a string, array or object; `what` names it in the error.
+    Result<std::string_view> as_text(json::value value, std::string_view what);
+    Result<json::array> as_array(json::value value, std::string_view what);
+    Result<json::object> as_object(json::value value, std::string_view what);
+    // Calls visit(key, value) for each member.
+    template <class Visit>
+    Result<> for_each_member(json::object object, Visit visit);
+    // Calls visit(object) for each element of an array of objects.
+    template <class Visit>
+    Result<> for_each_object(json::value value, std::string_view what, Visit visit);
+
+    JsonReader reader_;
+    TensorScratch scratch_;
+    net::Exchange* exchange_ = nullptr;
+    std::span<const std::byte> binary_;  // What of the binary section was not taken yet.
+    std::size_t json_size_ = 0;
+
+    Request& request() { return exchange_->call.request; }
+};
+
+template <class Visit>
+Result<> Decoder::for_each_member(json::object object, Visit visit) {
+    for (auto item : object) {
+        json::field field;
+        std::string_view key;
+        if (const auto error = std::move(item).get(field)) {
+            return tl::unexpected(reader_.malformed(error));
+        }
+        if (const auto error = reader_.key(field).get(key)) {
+            return tl::unexpected(reader_.malformed(error));
+        }
+        LEPTON_CHECK_OK(visit(key, field.value()));
+    }
+    return {};
+}
+
+template <class Visit>
+Result<> Decoder::for_each_object(json::value value, std::string_view what, Visit visit) {
+    LEPTON_TRY(json::array elements, as_array(value, what));
+    for (auto item : elements) {
+        json::value element;
+        if (const auto error = std::move(item).get(element)) {
+            return tl::unexpected(reader_.malformed(error));
+        }
+        LEPTON_TRY(const json::object members, as_object(element, what));
+        LEPTON_CHECK_OK(visit(members));
+    }
+    return {};
+}
+
+Result<> Decoder::decode(net::Exchange& exchange, std::size_t json_size, memory::BufferPool& pool) {
+    exchange_ = &exchange;
+    json_size_ = json_size;
+    memory::Buffer& body = exchange.message.body;
+    binary_ = body.bytes().subspan(json_size);
+    scratch_.begin(exchange.scratch, pool);
+    LEPTON_CHECK_OK(reader_.open({body.data(), json_size}));
+    LEPTON_CHECK_OK(read_request());
+    scratch_.place(request());
+    reader_.shrink();
+    return {};
+}
+
+Result<> Decoder::read_request() {
+    LEPTON_TRY(const json::object root, reader_.root());
+    LEPTON_CHECK_OK(for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
+        if (key == "inputs") return read_inputs(value);
+        if (key == "outputs") return read_outputs(value);
+        if (key == "parameters") return read_parameters(value);
+        if (key == "id") {
+            LEPTON_TRY(request().id, as_text(value, "\"id\""));
+        }
+        return {};
+    }));
+    if (!reader_.at_end()) return invalid({"malformed JSON: more follows the request object"});
+    if (request().inputs.empty()) return invalid({"the request has no \"inputs\""});
+    if (!binary_.empty()) {
+        return invalid({std::to_string(binary_.size()),
+                        " bytes follow the last binary tensor that \"binary_data_size\" tells of"});
+    }
+    return {};
+}
+
+Result<> Decoder::read_inputs(json::value value) {
+    if (!request().inputs.empty()) return invalid({"the request has \"inputs\" twice"});
+    return for_each_object(value, "\"inputs\"", [this](json::object o) { return read_input(o); });
+}
+
+Result<> Decoder::read_input(json::object object) {
+    InputHeader input;
+    request().inputs.emplace_back();
+    LEPTON_CHECK_OK(for_each_member(object, [&](std::string_view key, json::value value) {
+        return read_input_field(key, value, input);
+    }));
+    return finish_input(object, input);
+}
+
+Result<> Decoder::read_input_field(std::string_view key, json::value value, InputHeader& input) {
+    if (key == "name") {
+        LEPTON_TRY(input.name, as_text(value, "\"name\" of an input"));
+    } else if (key == "datatype") {
+        LEPTON_TRY(const std::string_view name, as_text(value, "\"datatype\" of an input"));
+        input.dtype = parse_data_type(name);
+        if (!input.dtype) {
+            return invalid({"input ", quoted(input.name), " has datatype ", quoted(name),
+                            ", which is none of the protocol's"});
+        }
+    } else if (key == "shape") {
+        return read_shape(value, input);
+    } else if (key == "parameters") {
+        return read_input_parameters(value, input);
+    } else if (key == "data") {
+        if (input.data_key != nullptr) {
+            return invalid({"input ", quoted(input.name), " has \"data\" twice"});
+        }
+        input.data_key = key.data();
+        if (input.dtype && input.has_shape && !input.name.empty()) return read_data(value, input);
+    }
+    return {};
+}
+
+Result<> Decoder::read_shape(json::value value, InputHeader& input) {
+    LEPTON_TRY(json::array dims, as_array(value, "\"shape\" of an input"));
+    input.shape.clear();
+    input.has_shape = true;
+    for (auto item : dims) {
+        json::value element;
+        std::int64_t dim = 0;
+        if (const auto error = std::move(item).get(element)) {
+            return tl::unexpected(reader_.malformed(error));
+        }
+        if (element.get_int64().get(dim)) {
+            return invalid({"input ", quoted(input.name), ": \"shape\" holds ",
+                            to_utf8(excerpt(element)), "; it must hold whole numbers"});
+        }
+        if (!input.shape.push_back(dim)) {
+            return invalid({"input ", quoted(input.name), ": \"shape\" has more than ",
+                            std::to_string(Shape::kMaxRank), " extents"});
+        }
+    }
+    return {};
+}
+
+Result<> Decoder::read_input_parameters(json::value value, InputHeader& input) {
+    LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of an input"));
+    return for_each_member(parameters, [&](std::string_view key, json::value parameter) -> Result<> {
+        if (key != "binary_data_size") return check_tensor_parameter(input.name, key);
+        std::uint64_t size = 0;
+        if (parameter.get_uint64().get(size)) {
+            return invalid({"input ", quoted(input.name), ": \"binary_data_size\" is ",
+                            to_utf8(excerpt(parameter)), "; it must be a count of bytes"});
+        }
+        input.binary_size = size;
+        return {};
+    });
+}
+
+Result<> Decoder::finish_input(json::object object, InputHeader& input) {
+    if (input.name.empty()) return invalid({"an input has no \"name\""});
+    if (!input.dtype) return invalid({"input ", quoted(input.name), " has no \"datatype\""});
+    if (!input.has_shape) return invalid({"input ", quoted(input.name), " has no \"shape\""});
+    const bool has_data = input.data_key != nullptr;
+    if (has_data == input.binary_size.has_value()) {
+        return invalid({"input ", quoted(input.name), has_data ? " has both" : " has neither",
+                        " \"data\" and parameter \"binary_data_size\""});
+    }
+    if (input.binary_size) return take_binary(input);
+    if (input.data_is_read) return {};
+    return read_late_data(object, input);
+}
+
+// Keys are told by their place: their text may have been rewritten on the first way through.
+Result<> Decoder::read_late_data(json::object object, InputHeader& input) {
+    if (const auto error = object.reset().error()) return tl::unexpected(reader_.malformed(error));
+    for (auto item : object) {
+        json::field field;
+        if (const auto error = std::move(item).get(field)) {
+            return tl::unexpected(reader_.malformed(error));
+        }
+        if (field.key().raw() == input.data_key) return read_data(field.value(), input);
+    }
+    return {};
+}
+
+Result<> Decoder::read_data(json::value value, InputHeader& input) {
+    input.data_is_read = true;
+    LEPTON_TRY(const std::size_t count, element_count(input.name, *input.dtype, input.shape));
+    if (count > json_size_) {
+        return invalid({"input ", quoted(input.name), ": shape ", to_string(input.shape),
+                        " asks for ", std::to_string(count), " elements, more than the text has bytes"});
+    }
+    const std::size_t index = request().inputs.size() - 1;
+    request().inputs[index] = {input.name, {*input.dtype, input.shape, {}}};
+    scratch_.open(index);
+    return read_json_tensor(reader_, value, input.name, *input.dtype, count, scratch_);
+}
+
+Result<> Decoder::take_binary(const InputHeader& input) {
+    LEPTON_TRY(const std::size_t count, element_count(input.name, *input.dtype, input.shape));
+    if (*input.binary_size > binary_.size()) {
+        return invalid({"input ", quoted(input.name), ": \"binary_data_size\" is ",
+                        std::to_string(*input.binary_size), ", the body has ",
+                        std::to_string(binary_.size()), " bytes left after its JSON part of ",
+                        std::to_string(json_size_)});
+    }
+    const auto data = binary_.first(*input.binary_size);
+    binary_ = binary_.subspan(*input.binary_size);
+    LEPTON_CHECK_OK(check_tensor_bytes(input.name, *input.dtype, input.shape, count, data));
+    request().inputs.back() = {input.name, {*input.dtype, input.shape, data}};
+    return {};
+}
+
+Result<> Decoder::read_outputs(json::value value) {
+    return for_each_object(value, "\"outputs\"", [this](json::object o) { return read_output(o); });
+}
+
+Result<> Decoder::read_output(json::object object) {
+    RequestedOutput output;
+    LEPTON_CHECK_OK(for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
+        if (key == "name") {
+            LEPTON_TRY(output.name, as_text(value, "\"name\" of an output"));
+        } else if (key == "parameters") {
+            return read_output_parameters(value, output);
+        }
+        return {};
+    }));
+    if (output.name.empty()) return invalid({"a requested output has no \"name\""});
+    request().outputs.push_back(output);
+    return {};
+}
+
+Result<> Decoder::read_output_parameters(json::value value, RequestedOutput& output) {
+    LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of an output"));
+    return for_each_member(parameters, [&](std::string_view key, json::value parameter) -> Result<> {
+        if (key != "binary_data") return check_tensor_parameter(output.name, key);
+        bool binary = false;
+        if (parameter.get_bool().get(binary)) {
+            return invalid({"output ", quoted(output.name), ": \"binary_data\" is ",
+                            to_utf8(excerpt(parameter)), "; it must be true or false"});
+        }
+        output.binary_data = binary;
+        return {};
+    });
+}
+
+Result<> Decoder::read_parameters(json::value value) {
+    LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of the request"));
+    return for_each_member(parameters, [this](std::string_view name, json::value parameter) {
+        return read_parameter(name, parameter);
+    });
+}
+
+Result<> Decoder::read_parameter(std::string_view name, json::value value) {
+    Parameter parameter{.name = name, .value = false};
+    json::number number;
+    bool flag = false;
+    std::string_view word;
+    if (!reader_.text(value).get(word)) {
+        parameter.value = word;
+    } else if (!value.get_bool().get(flag)) {
+        parameter.value = flag;
+    } else if (!value.get_number().get(number)) {
+        if (number.is_int64()) parameter.value = number.get_int64();
+        else if (number.is_uint64()) parameter.value = number.get_uint64();
+        else parameter.value = number.get_double();
+    } else {
+        return invalid({"parameter ", quoted(name), " is ", to_utf8(excerpt(value)),
+                        "; it must be a string, a number, true or false"});
+    }
+    return apply_request_parameter(parameter, exchange_->message.received, request());
+}
+
+Result<std::string_view> Decoder::as_text(json::value value, std::string_view what) {
+    std::string_view text;
+    const auto error = reader_.text(value).get(text);
+    if (!error) return text;
+    if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader_.malformed(error));
+    return invalid({what, " is ", to_utf8(excerpt(value)), "; it must be a string"});
+}
+
+Result<json::array> Decoder::as_array(json::value value, std::string_view what) {
+    json::array array;
+    const auto error = value.get_array().get(array);
+    if (!error) return array;
+    if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader_.malformed(error));
+    return invalid({what, " is ", to_utf8(excerpt(value)), "; it must be an array"});
+}
+
+Result<json::object> Decoder::as_object(json::value value, std::string_view what) {
+    json::object object;
+    const auto error = value.get_object().get(object);
+    if (!error) return object;
+    if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader_.malformed(error));
+    return invalid({what, " is ", to_utf8(excerpt(value)), "; it must be an object"});
+}
+
+// The bytes of the JSON part; 0 for a raw binary request.
+Result<std::size_t> json_part(const InferFields& fields, std::size_t body_size) {
+    if (fields.header_length.data() == nullptr) return body_size;
+    const auto size = parse_integer<std::size_t>(fields.header_length);
+    if (size && *size <= body_size) return *size;
+    return invalid({"header inference-header-content-length is ", quoted(fields.header_length),
+                    "; it must be a count of bytes up to the body's ", std::to_string(body_size)});
+}
+
+}  // namespace
+
+Result<> decode_rest_infer(net::Exchange& exchange,
+                           const InferFields& fields,
+                           memory::BufferPool& pool,
+                           const ModelCatalog& catalog) {
+    // A loop's exchanges are all decoded on its one thread, one after the other.
+    thread_local Decoder decoder;
+    const std::size_t body_size = exchange.message.body.size();
+    LEPTON_TRY(const std::size_t json_size, json_part(fields, body_size));
+    if (json_size > 0) return decoder.decode(exchange, json_size, pool);
+    if (fields.header_length.data() != nullptr) return decode_raw_binary(exchange, pool, catalog);
+    return invalid({"the request has no body"});
+}
+
+}  // namespace lepton::protocol

@@ -1,0 +1,144 @@
+#include "lepton/protocol/rest_routes.h"
+
+#include <string_view>
+#include <utility>
+
+#include "lepton/protocol/content_encoding.h"
+#include "lepton/protocol/infer_fields.h"
+#include "lepton/protocol/rest_infer_decode.h"
+#include "lepton/protocol/rest_infer_encode.h"
+#include "lepton/protocol/rest_metadata.h"
+#include "lepton/protocol/server_timing.h"
+#include "lepton/protocol/text.h"
+
+namespace lepton::protocol {
+namespace {
+
+constexpr std::size_t kRoomForDescription = 2048;
+
+Result<> check_method(net::Exchange& exchange, Route route) {
+    const net::Method method = exchange.message.method;
+    const bool infer = route == Route::kInfer;
+    if (infer ? method == net::Method::kPost
+              : method == net::Method::kGet || method == net::Method::kHead) {
+        return {};
+    }
+    const std::string_view allowed = infer ? "POST" : "GET, HEAD";
+    exchange.reply.fields.add("allow", allowed);
+    return fail(ErrorCode::kMethodNotAllowed,
+                concat({"the route ", quoted(exchange.message.path), " allows ", allowed}));
+}
+
+}  // namespace
+
+RestRoutes::RestRoutes(InferService& service,
+                       const ModelCatalog& catalog,
+                       memory::BufferPool& pool,
+                       Router::Options options)
+    : service_(service),
+      catalog_(catalog),
+      pool_(pool),
+      options_(std::move(options)),
+      style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
+
+void RestRoutes::handle(net::Exchange& exchange) noexcept {
+    const Result<> done = dispatch(exchange);
+    if (done) return;
+    write_error(exchange, done.error(), style_, pool_);
+    exchange.send();
+}
+
+// On success the reply was sent, or will be by finish_infer().
+Result<> RestRoutes::dispatch(net::Exchange& exchange) {
+    LEPTON_TRY(const HttpTarget target, parse_target(exchange.message.path));
+    LEPTON_CHECK_OK(check_method(exchange, target.route));
+    if (target.route == Route::kInfer) {
+        LEPTON_CHECK_OK(start_infer(exchange, target));
+        service_.infer(exchange.call);
+        return {};
+    }
+    prepare_body(exchange.reply.body, kRoomForDescription, pool_);
+    LEPTON_CHECK_OK(describe(exchange, target));
+    exchange.send();
+    return {};
+}
+
+Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target) {
+    memory::Buffer& body = exchange.reply.body;
+    switch (target.route) {
+        case Route::kRoot:
+            write_overview(options_.server_name, options_.server_version, catalog_.models(), body);
+            return {};
+        case Route::kMetrics:
+            if (!options_.metrics_page) {
+                return fail(ErrorCode::kModelNotFound, "this server has no metrics page");
+            }
+            exchange.reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+            body.append(std::string_view(options_.metrics_page()));
+            return {};
+        case Route::kServer:
+            write_server_metadata(options_.server_name, options_.server_version, body);
+            return {};
+        case Route::kLive:
+            write_flag("live", body);
+            return {};
+        case Route::kReady:
+            if (!catalog_.ready()) {
+                return fail(ErrorCode::kUnavailable, "the server is not ready: it is starting or draining");
+            }
+            write_flag("ready", body);
+            return {};
+        case Route::kModel: {
+            LEPTON_TRY(const auto model, catalog_.find(target.model, target.version));
+            write_model_metadata(*model, catalog_.versions(target.model), body);
+            return {};
+        }
+        case Route::kModelReady: {
+            LEPTON_TRY(const auto model, catalog_.find(target.model, target.version));
+            write_model_ready(*model, body);
+            return {};
+        }
+        case Route::kInfer:
+            break;
+    }
+    return fail(ErrorCode::kInternal, "a route is not described");
+}
+
+Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& target) {
+    net::Message& message = exchange.message;
+    InferCall& call = exchange.call;
+    const InferFields fields = find_infer_fields(message.fields);
+    LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
+    LEPTON_CHECK_OK(decompress(message.body, encoding, options_.max_body_bytes, pool_));
+    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.received));
+    call.request.model_name = target.model;
+    call.request.model_version = target.version;
+    LEPTON_CHECK_OK(decode_rest_infer(exchange, fields, pool_, catalog_));
+
+    exchange.handler_state = this;
+    call.context = &exchange;
+    call.on_complete = &finish_infer;
+    call.timeline.received = message.received;
+    call.timeline.decoded = Clock::now();
+    return {};
+}
+
+void RestRoutes::finish_infer(InferCall& call) noexcept {
+    net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
+    auto& self = *static_cast<RestRoutes*>(exchange.handler_state);
+    if (const Result<> written = self.write_answer(exchange); !written) {
+        write_error(exchange, written.error(), self.style_, self.pool_);
+    }
+    const ServerTiming timing(breakdown_of(call.timeline, Clock::now()));
+    exchange.reply.fields.add("server-timing", timing.text());
+    exchange.send();
+}
+
+Result<> RestRoutes::write_answer(net::Exchange& exchange) {
+    const InferCall& call = exchange.call;
+    if (call.response.error) return tl::unexpected(*call.response.error);
+    const auto encoding = preferred_encoding(exchange.message.fields.find("accept-encoding"));
+    return encode_rest_infer(call.request, call.response, encoding, pool_, exchange.reply);
+}
+
+}  // namespace lepton::protocol

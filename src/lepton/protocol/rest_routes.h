@@ -1,0 +1,38 @@
+#pragma once
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_catalog.h"
+#include "lepton/core/result.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
+#include "lepton/protocol/error_reply.h"
+#include "lepton/protocol/http_target.h"
+#include "lepton/protocol/router.h"
+
+namespace lepton::protocol {
+
+// The HTTP half of the Router. Thread-safe.
+class RestRoutes {
+public:
+    RestRoutes(InferService& service,
+               const ModelCatalog& catalog,
+               memory::BufferPool& pool,
+               Router::Options options);
+
+    void handle(net::Exchange& exchange) noexcept;
+
+private:
+    Result<> dispatch(net::Exchange& exchange);
+    Result<> describe(net::Exchange& exchange, const HttpTarget& target);
+    Result<> start_infer(net::Exchange& exchange, const HttpTarget& target);
+    static void finish_infer(InferCall& call) noexcept;
+    Result<> write_answer(net::Exchange& exchange);
+
+    InferService& service_;
+    const ModelCatalog& catalog_;
+    memory::BufferPool& pool_;
+    const Router::Options options_;
+    const ErrorStyle style_;
+};
+
+}  // namespace lepton::protocol

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_catalog.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
+
+namespace lepton::protocol {
+
+class GrpcRoutes;
+class RestRoutes;
+
+// What the server says, byte for byte: takes each message off the network, answers what it can by
+// itself (health, metadata, reflection, metrics), and turns the rest into inferences and their
+// answers back into replies. One for all loops; it and everything that it is given must outlive
+// them. Thread-safe: what it keeps per thread or per loop is confined to it.
+class Router final : public net::Handler {
+public:
+    struct Options {
+        std::string server_name = "lepton";
+        std::string server_version = LEPTON_VERSION;
+        // Answer a full queue and a missed deadline with Triton's status and text.
+        bool triton_errors = false;
+        // Of a request body once its Content-Encoding is off; what comes off the wire is bounded by
+        // the network's own limits.
+        std::size_t max_body_bytes = std::size_t{64} << 20;
+        // Text of GET /metrics in Prometheus' format; without it the route is unknown.
+        std::function<std::string()> metrics_page;
+    };
+
+    Router(InferService& service,
+           const ModelCatalog& catalog,
+           memory::BufferPool& pool,
+           Options options);
+    ~Router() override;
+
+    void handle(net::Exchange& exchange) noexcept override;
+
+private:
+    std::unique_ptr<RestRoutes> rest_;
+    std::unique_ptr<GrpcRoutes> grpc_;
+};
+
+}  // namespace lepton::protocol

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <charconv>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lepton::protocol {
+
+// Pieces of an error message in one string.
+[[nodiscard]] std::string concat(std::initializer_list<std::string_view> pieces);
+
+// A client's word for an error message: in quotes, cut to a sensible length, with every byte that is
+// not printable UTF-8 replaced, so that the message is safe in JSON, in a header and in a log.
+[[nodiscard]] std::string quoted(std::string_view word);
+
+// The bytes as valid UTF-8, each invalid one as U+FFFD.
+[[nodiscard]] std::string to_utf8(std::string_view bytes);
+
+// The whole text as a decimal integer of that type; nothing when it is none, or out of range.
+template <class Integer>
+[[nodiscard]] std::optional<Integer> parse_integer(std::string_view text) {
+    Integer value{};
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+}  // namespace lepton::protocol
