@@ -16,10 +16,10 @@ namespace lepton::net {
 struct FrontendOptions {
     std::string host = "0.0.0.0";
     std::uint16_t port = 8000;            // 0: any free one.
-    std::filesystem::path unix_socket;    // Listened on as well, if not empty.
+    std::filesystem::path unix_socket{};  // Listened on as well, if not empty.
     int reactors = 1;                     // Threads that read, run small models, and write.
     Clock::duration busy_poll{};          // Spin this long before sleeping.
-    Limits limits;
+    Limits limits{};
 };
 
 // The listeners and the reactor threads: every client comes in here, whatever protocol it speaks.

@@ -90,7 +90,7 @@ TEST_F(Http1Session, AnswersOnceTheBodyIsComplete) {
     EXPECT_EQ(handler_.handled, 0);
     feed("lo");
     EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 200 OK\r\n")) << wire_.written;
-    EXPECT_TRUE(wire_.written.ends_with("content-length: 14\r\n\r\n/v2/x?y=1 hello"));
+    EXPECT_TRUE(wire_.written.ends_with("content-length: 15\r\n\r\n/v2/x?y=1 hello"));
     EXPECT_FALSE(wire_.closed);
 }
 

@@ -1,0 +1,197 @@
+#include "lepton/net/frontend.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/write.hpp>
+#include <gtest/gtest.h>
+
+namespace lepton::net {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+// Answers with its loop's number; counts clients that went away while `hold` kept them waiting.
+class LoopHandler final : public Handler {
+public:
+    void handle(Exchange& exchange) noexcept override {
+        {
+            const std::lock_guard lock(mutex);
+            loops.insert(exchange.call.loop->index());
+        }
+        if (hold) {
+            exchange.on_gone = [](Exchange& gone) noexcept {
+                LoopHandler::gone_clients += gone.call.cancelled ? 1 : 0;
+                gone.send();
+            };
+            ++held;
+            return;
+        }
+        exchange.reply.body.append("loop " + std::to_string(exchange.call.loop->index()));
+        exchange.send();
+    }
+
+    static inline std::atomic<int> gone_clients = 0;
+    std::atomic<bool> hold = false;
+    std::atomic<int> held = 0;
+    std::mutex mutex;
+    std::set<int> loops;
+};
+
+class FrontendTest : public testing::Test {
+protected:
+    void start(FrontendOptions options) {
+        options.host = "127.0.0.1";
+        options.port = 0;
+        auto opened = Frontend::open(options, handler_, pool_);
+        ASSERT_TRUE(opened) << opened.error().message;
+        frontend_ = std::move(*opened);
+        frontend_->start();
+    }
+    asio::ip::tcp::socket connect() {
+        asio::ip::tcp::socket socket(context_);
+        socket.connect({asio::ip::make_address("127.0.0.1"), frontend_->port()});
+        return socket;
+    }
+    template <class Socket>
+    static std::string ask(Socket& socket) {
+        asio::write(socket, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+        std::string answer;
+        char chunk[512];
+        while (answer.find("loop ") == std::string::npos) {
+            boost::system::error_code error;
+            const std::size_t count = socket.read_some(asio::buffer(chunk), error);
+            if (error) return "closed";
+            answer.append(chunk, count);
+        }
+        return answer;
+    }
+
+    LoopHandler handler_;
+    memory::BufferPool pool_;
+    asio::io_context context_;
+    std::unique_ptr<Frontend> frontend_;
+};
+
+TEST_F(FrontendTest, FewConnectionsAreSpreadOverAllReactors) {
+    start({.reactors = 3});
+    std::vector<asio::ip::tcp::socket> clients;
+    for (int i = 0; i < 6; ++i) {
+        clients.push_back(connect());
+        EXPECT_NE(ask(clients.back()).find("200 OK"), std::string::npos);
+    }
+    EXPECT_EQ(handler_.loops.size(), 3U);
+    EXPECT_EQ(frontend_->connections(), 6U);
+}
+
+TEST_F(FrontendTest, AnswersOnAUnixSocketToo) {
+    const auto path = std::filesystem::temp_directory_path() /
+                      ("lepton_frontend_test_" + std::to_string(::getpid()));
+    start({.unix_socket = path, .reactors = 2});
+    asio::local::stream_protocol::socket client(context_);
+    client.connect(path.string());
+    EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
+    frontend_->stop();
+    EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(FrontendTest, PortInUseIsAnErrorThatNamesIt) {
+    for (const int reactors : {1, 2}) {
+        start({.reactors = reactors});
+        const auto second = Frontend::open(
+            {.host = "127.0.0.1", .port = frontend_->port(), .reactors = reactors}, handler_, pool_);
+        ASSERT_FALSE(second);
+        EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
+        EXPECT_NE(second.error().message.find(std::to_string(frontend_->port())), std::string::npos);
+        EXPECT_NE(second.error().message.find("in use"), std::string::npos);
+    }
+}
+
+TEST_F(FrontendTest, HostThatIsNoAddressIsRefused) {
+    const auto opened = Frontend::open({.host = "nowhere.example"}, handler_, pool_);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_F(FrontendTest, ClientThatLeavesIsNoticedWhileItsRequestRuns) {
+    start({});
+    handler_.hold = true;
+    LoopHandler::gone_clients = 0;
+    {
+        auto client = connect();
+        asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+        while (handler_.held == 0) std::this_thread::yield();
+    }
+    while (LoopHandler::gone_clients == 0) std::this_thread::yield();
+    while (frontend_->connections() > 0) std::this_thread::yield();
+}
+
+TEST_F(FrontendTest, ConnectionsBeyondTheBoundAreClosed) {
+    FrontendOptions options;
+    options.limits.max_connections = 1;
+    start(options);
+    auto first = connect();
+    EXPECT_NE(ask(first).find("200 OK"), std::string::npos);
+    auto second = connect();
+    char byte = 0;
+    boost::system::error_code error;
+    second.read_some(asio::buffer(&byte, 1), error);
+    EXPECT_EQ(error, asio::error::eof);
+}
+
+TEST_F(FrontendTest, DrainClosesIdleConnectionsAndTakesNoNewOnes) {
+    start({.reactors = 2});
+    auto client = connect();
+    EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
+    const std::uint16_t port = frontend_->port();
+    std::jthread reader([&client] {
+        char byte = 0;
+        boost::system::error_code error;
+        while (!error) client.read_some(asio::buffer(&byte, 1), error);
+        client.close();
+    });
+    frontend_->drain(Clock::now() + 10s);
+    EXPECT_EQ(frontend_->connections(), 0U);
+    asio::ip::tcp::socket late(context_);
+    boost::system::error_code error;
+    late.connect({asio::ip::make_address("127.0.0.1"), port}, error);
+    EXPECT_TRUE(error);
+}
+
+TEST_F(FrontendTest, LargeAnswerReachesASlowReader) {
+    class BigHandler final : public Handler {
+        void handle(Exchange& exchange) noexcept override {
+            exchange.reply.body.resize(std::size_t{8} << 20);
+            exchange.send();
+        }
+    } big;
+    auto opened = Frontend::open({.host = "127.0.0.1", .port = 0}, big, pool_);
+    ASSERT_TRUE(opened);
+    (*opened)->start();
+    asio::ip::tcp::socket client(context_);
+    client.connect({asio::ip::make_address("127.0.0.1"), (*opened)->port()});
+    asio::write(client, asio::buffer(std::string_view(
+                            "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")));
+    std::size_t total = 0;
+    std::vector<char> chunk(10'000);
+    boost::system::error_code error;
+    while (!error) total += client.read_some(asio::buffer(chunk), error);
+    EXPECT_EQ(error, asio::error::eof);
+    EXPECT_GT(total, std::size_t{8} << 20);
+}
+
+}  // namespace
+}  // namespace lepton::net
