@@ -1,11 +1,11 @@
 """Trains the digit classifier of this folder and writes it as ONNX.
 
-The images are the 1797 handwritten digits that scikit-learn ships (8 x 8, from the UCI repository).
-They stand in the order in which they were collected, person by person, so the last 500 are mostly by
-people whose hand the network has not seen: these are held out. A random split would put each
-person's digits on both sides and report one or two points more.
+The images are the 1797 handwritten digits that scikit-learn ships (8 x 8, from the UCI
+repository). They stand in the order in which they were collected, person by person, so the last 500
+are mostly by people whose hand the network has not seen: these are held out. A random split would
+put each person's digits on both sides and report a better figure than a new writer gets.
 
-The network is small enough to be trained here with nothing but numpy, in about a minute:
+The network is small enough to be trained here with nothing but numpy, in seconds:
 
     image [N, 1, 8, 8]  ->  conv 3x3, 16  ->  relu
                         ->  conv 3x3, 32  ->  relu  ->  max 2x2
