@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "lepton/net/limits.h"
+
+namespace lepton::server {
+
+// Everything that can be chosen about a server. Defaults serve.
+struct Config {
+    std::vector<std::filesystem::path> models;  // Model folders, or repositories of many.
+    std::string host = "0.0.0.0";
+    std::uint16_t port = 8000;          // 0: any free one.
+    std::filesystem::path unix_socket;  // Empty: none.
+    int reactors = 0;                   // 0: one, and one more for every 4 cores beyond the first 4.
+    std::chrono::microseconds busy_poll{0};
+    net::Limits limits;
+    std::filesystem::path cache_dir;    // Compiled models; empty: not kept.
+    std::filesystem::path engines_dir;  // Empty: beside the binary.
+    std::filesystem::path ready_file;   // Empty: none.
+    std::chrono::milliseconds drain_timeout{10'000};
+    bool triton_errors = false;
+    std::string log_level = "info";
+};
+
+}  // namespace lepton::server

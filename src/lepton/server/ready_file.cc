@@ -1,0 +1,46 @@
+#include "lepton/server/ready_file.h"
+
+#include <fstream>
+#include <system_error>
+
+namespace lepton::server {
+namespace {
+
+std::string json_string(std::string_view text) {
+    std::string quoted = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') quoted += '\\';
+        quoted += c;
+    }
+    return quoted += '"';
+}
+
+}  // namespace
+
+std::string to_json(const ReadyFile& ready) {
+    std::string models;
+    for (const std::string& model : ready.models) {
+        if (!models.empty()) models += ", ";
+        models += json_string(model);
+    }
+    return "{\"host\": " + json_string(ready.host) + ", \"port\": " + std::to_string(ready.port) +
+           ", \"pid\": " + std::to_string(ready.pid) + ", \"models\": [" + models + "]}\n";
+}
+
+Result<> write_ready_file(const std::filesystem::path& path, const ReadyFile& ready) {
+    std::filesystem::path draft = path;
+    draft += ".draft";
+    std::error_code error;
+    std::ofstream file(draft);
+    file << to_json(ready);
+    file.close();
+    if (file) std::filesystem::rename(draft, path, error);
+    if (!file || error) {
+        return fail(ErrorCode::kUnavailable,
+                    "cannot write ready file \"" + path.string() +
+                        "\": " + (error ? error.message() : "the folder is missing or read-only"));
+    }
+    return {};
+}
+
+}  // namespace lepton::server

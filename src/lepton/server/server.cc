@@ -1,0 +1,125 @@
+#include "lepton/server/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "lepton/engine/registry.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/model/cpu_budget.h"
+#include "lepton/model/model_repository.h"
+#include "lepton/net/frontend.h"
+#include "lepton/observe/log.h"
+#include "lepton/observe/metrics.h"
+#include "lepton/pipeline/pipeline.h"
+#include "lepton/protocol/router.h"
+
+namespace lepton::server {
+namespace {
+
+// One reactor reads and writes some 100,000 requests a second; beyond that cores serve better in the
+// engine. See docs/concepts/life-of-a-request.md.
+constexpr int kCoresPerReactor = 4;
+
+int reactors_for(const Config& config, int cores) {
+    return config.reactors > 0 ? config.reactors : std::max(1, cores / kCoresPerReactor);
+}
+
+std::string to_text(const model::ModelRepository::Failure& failure) {
+    std::string text = "model \"" + failure.name + "\"";
+    if (!failure.version.empty()) text += " version " + failure.version;
+    return text + ": " + failure.error.message;
+}
+
+}  // namespace
+
+// In reverse of the order in which a request meets them: what is above is used by what is below, and
+// destroyed after it. Only the pipeline, which the repository's control thread publishes to, looks
+// down: it asks the repository why a model is not served, for as long as the frontend lives.
+struct Server::Parts {
+    Parts(const Config& chosen, int cores, int loops)
+        : config(chosen),
+          engines(config.engines_dir.empty() ? engine::EngineRegistry::default_folder()
+                                             : config.engines_dir),
+          pipeline(repository, metrics, loops),
+          repository(engines, repository_options(cores)),
+          router(pipeline, repository, buffers, router_options()) {}
+
+    model::ModelRepository::Options repository_options(int cores) {
+        return {
+            .roots = config.models,
+            .loading = {.cores = cores, .cache_dir = config.cache_dir},
+            .on_ready = [this](std::shared_ptr<model::LoadedModel> model) {
+                pipeline.publish(std::move(model));
+            },
+            .on_retired = [this](const std::string& name, const std::string& version) {
+                pipeline.retire(name, version);
+            },
+        };
+    }
+
+    protocol::Router::Options router_options() {
+        protocol::Router::Options options;
+        options.triton_errors = config.triton_errors;
+        options.max_body_bytes = config.limits.max_body_bytes;
+        options.metrics_page = [this] { return metrics.page(); };
+        return options;
+    }
+
+    const Config config;
+    memory::BufferPool buffers;
+    observe::Metrics metrics;
+    engine::EngineRegistry engines;
+    pipeline::Pipeline pipeline;
+    model::ModelRepository repository;
+    protocol::Router router;
+    std::unique_ptr<net::Frontend> frontend;
+};
+
+Result<std::unique_ptr<Server>> Server::start(const Config& config) {
+    const int cores = model::cpu_budget();
+    const int loops = reactors_for(config, cores);
+    auto parts = std::make_unique<Parts>(config, cores, loops);
+    LEPTON_TRY(parts->frontend,
+               net::Frontend::open({.host = config.host,
+                                    .port = config.port,
+                                    .unix_socket = config.unix_socket,
+                                    .reactors = loops,
+                                    .busy_poll = config.busy_poll,
+                                    .limits = config.limits},
+                                   parts->router, parts->buffers));
+    parts->metrics.add_gauge("lepton_connections", "Open connections", [raw = parts.get()] {
+        return static_cast<double>(raw->frontend->connections());
+    });
+    parts->frontend->start();
+    spdlog::info("listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} cores={}",
+                 config.host, parts->frontend->port(), observe::quoted(config.unix_socket.string()),
+                 loops, cores);
+    LEPTON_CHECK_OK(parts->repository.start());
+    return std::unique_ptr<Server>(new Server(std::move(parts)));
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { stop(); }
+
+std::vector<std::string> Server::wait_until_loaded() {
+    parts_->repository.wait_until_settled();
+    std::vector<std::string> failures;
+    for (const auto& failure : parts_->repository.failures()) failures.push_back(to_text(failure));
+    return failures;
+}
+
+void Server::stop() {
+    if (parts_ == nullptr) return;
+    parts_->repository.begin_drain();
+    parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
+    parts_->frontend->stop();
+    parts_.reset();
+}
+
+std::uint16_t Server::port() const { return parts_->frontend->port(); }
+
+std::vector<std::string> Server::models() const { return parts_->repository.models(); }
+
+}  // namespace lepton::server

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lepton/core/result.h"
+#include "lepton/server/config.h"
+
+namespace lepton::server {
+
+// The whole server: the one place that knows all modules, and in which order they start and stop.
+// Not thread-safe; the owner serialises.
+class Server {
+public:
+    // Listens (health routes answer from here on) and begins to load the models.
+    // Errors: kUnavailable for an address that cannot be had, kInvalidArgument for a configuration
+    // that makes no sense.
+    static Result<std::unique_ptr<Server>> start(const Config& config);
+    ~Server();  // stop(), if need be.
+
+    // Returns when every model is ready or has failed; the reasons of those that failed.
+    std::vector<std::string> wait_until_loaded();
+
+    // Not ready any more, answers what runs, at most config.drain_timeout long; then closes.
+    void stop();
+
+    [[nodiscard]] std::uint16_t port() const;
+    [[nodiscard]] std::vector<std::string> models() const;
+
+private:
+    struct Parts;
+    explicit Server(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace lepton::server
