@@ -1,0 +1,213 @@
+#include "lepton/model/instance_tuning.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "lepton/model/signature.h"
+#include "lepton/model/warm_up.h"
+
+namespace lepton::model {
+namespace {
+
+using std::chrono::microseconds;
+
+constexpr Clock::duration kWorthThreads = microseconds(200);
+constexpr double kThreadsGain = 0.8;
+constexpr Clock::duration kWorthBatching = microseconds(1000);
+constexpr double kBatchingGain = 0.95;
+constexpr std::array<std::int64_t, 4> kRowCounts{2, 4, 8, 16};
+// Extents for axes that are only known with the request: a short sequence, a longer one, an image's
+// side, a scalar.
+constexpr std::array<std::int64_t, 4> kFreeExtents{16, 64, 224, 1};
+
+bool has_free_axis(const engine::Graph& graph, bool batches) {
+    return std::any_of(graph.inputs().begin(), graph.inputs().end(), [&](const TensorSpec& spec) {
+        return !(batches ? spec.shape.row() : spec.shape).is_static();
+    });
+}
+
+// Tries what can be measured, in the order of the members. Not thread-safe; the owner serialises.
+class Tuning {
+public:
+    Tuning(engine::Graph& graph, const ModelConfig& config, int cores)
+        : graph_(graph), config_(config), threads_per_instance_(std::max(1, cores / config.instances)) {
+        options_.precision = config.precision;
+        options_.batches = has_batch_axis(graph) && config.max_batch_size.value_or(1) != 0;
+    }
+
+    Result<TunedInstances> finish() {
+        LEPTON_CHECK_OK(start());
+        LEPTON_CHECK_OK(choose_threads());
+        LEPTON_CHECK_OK(choose_batching());
+        LEPTON_CHECK_OK(make_other_instances());
+        tuned_.threads = options_.threads;
+        tuned_.batches = options_.batches;
+        return std::move(tuned_);
+    }
+
+private:
+    Result<std::unique_ptr<engine::Session>> make_session() {
+        LEPTON_TRY(std::unique_ptr<engine::Session> session, graph_.make_session(options_));
+        LEPTON_CHECK_OK(session->prepare(1));
+        return session;
+    }
+
+    [[nodiscard]] WarmUp warm_up() const { return {graph_, options_.batches, free_extent_}; }
+
+    // A session of one thread, and extents with which it runs.
+    Result<> start() {
+        LEPTON_TRY(session_, make_session());
+        Result<> ran;
+        for (const std::int64_t extent : kFreeExtents) {
+            free_extent_ = extent;
+            const auto outputs = warm_up().run(*session_, 0, 1);
+            if (outputs) {
+                tuned_.warm_up = "done";
+                return time_one_row();
+            }
+            ran = fail(outputs.error().code, "warm-up fails: " + outputs.error().message);
+            if (!has_free_axis(graph_, options_.batches)) return ran;
+        }
+        tuned_.warm_up = "skipped, no shape is known that the model takes; " + ran.error().message;
+        tuned_.service_times = {{1, Clock::duration::zero()}};
+        return {};
+    }
+
+    [[nodiscard]] bool warm() const { return tuned_.warm_up == "done"; }
+
+    Result<> time_one_row() {
+        LEPTON_TRY(const Clock::duration time, warm_up().time(*session_, 1));
+        tuned_.service_times = {{1, time}};
+        return {};
+    }
+
+    Result<> choose_threads() {
+        const Clock::duration one_thread = tuned_.service_times.front().time;
+        if (!warm() || threads_per_instance_ == 1 || one_thread <= kWorthThreads) return {};
+        const auto worth_it = std::chrono::duration_cast<Clock::duration>(kThreadsGain * one_thread);
+        options_.threads = threads_per_instance_;
+        LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
+        LEPTON_TRY(const Clock::duration many_threads, warm_up().time(*session, 1));
+        if (many_threads <= worth_it) {
+            session_ = std::move(session);
+            tuned_.service_times = {{1, many_threads}};
+        } else {
+            options_.threads = 1;
+        }
+        return {};
+    }
+
+    Result<> choose_batching() {
+        if (!options_.batches) {
+            tuned_.batching = has_batch_axis(graph_) ? "no, max_batch_size is 0"
+                                                     : "no, the model has no batch axis";
+            return {};
+        }
+        const std::string found = find_dependence();
+        // A limit that the configuration names is the word of someone who knows the model.
+        if (!found.empty() && config_.max_batch_size) {
+            tuned_.batching = "yes, because config.pbtxt says so, although " + found;
+        } else if (!found.empty()) {
+            return stop_batching("no, " + found);
+        } else {
+            tuned_.batching = "yes";
+        }
+        return config_.max_batch_size ? prepare_all() : prepare_what_pays();
+    }
+
+    // Why rows may not share a run; empty when they may.
+    std::string find_dependence() {
+        if (config_.max_batch_size.value_or(2) == 1) return {};
+        if (!warm()) return "rows could not be compared";
+        if (const Result<> two = session_->prepare(2); !two) return two.error().message;
+        const Result<bool> independent = warm_up().rows_are_independent(
+            *session_, options_.precision != engine::Precision::kF32);
+        if (!independent) return independent.error().message;
+        return *independent ? "" : "the answer to a row depends on the others in its run";
+    }
+
+    // From here on the whole shape is the request's.
+    Result<> stop_batching(std::string why) {
+        options_.batches = false;
+        LEPTON_CHECK_OK(start());
+        tuned_.batching = std::move(why);
+        return {};
+    }
+
+    Result<> prepare_and_time(std::int64_t rows) {
+        LEPTON_CHECK_OK(session_->prepare(rows));
+        Clock::duration time{};
+        if (warm()) {
+            LEPTON_TRY(time, warm_up().time(*session_, rows));
+        }
+        tuned_.service_times.push_back({rows, time});
+        return {};
+    }
+
+    Result<> prepare_all() {
+        const std::int64_t most = *config_.max_batch_size;
+        std::set<std::int64_t> counts(config_.preferred_batch_sizes.begin(),
+                                      config_.preferred_batch_sizes.end());
+        for (std::int64_t rows = 2; rows < most; rows *= 2) counts.insert(rows);
+        counts.insert(most);
+        counts.erase(1);
+        if (!counts.contains(2)) session_->drop(2);
+        for (const std::int64_t rows : counts) LEPTON_CHECK_OK(prepare_and_time(rows));
+        return {};
+    }
+
+    Result<> prepare_what_pays() {
+        double best = static_cast<double>(tuned_.service_times.front().time.count());
+        const bool small = tuned_.service_times.front().time < kWorthBatching;
+        std::set<std::int64_t> counts(kRowCounts.begin(), kRowCounts.end());
+        counts.insert(config_.preferred_batch_sizes.begin(), config_.preferred_batch_sizes.end());
+        counts.erase(1);
+        for (const std::int64_t rows : counts) {
+            if (small) {
+                LEPTON_CHECK_OK(prepare_and_time(rows));
+                const auto time = static_cast<double>(tuned_.service_times.back().time.count());
+                const double per_row = time / static_cast<double>(rows);
+                if (per_row <= kBatchingGain * best) {
+                    best = per_row;
+                    continue;
+                }
+                tuned_.service_times.pop_back();
+            }
+            session_->drop(rows);
+        }
+        return {};
+    }
+
+    Result<> make_other_instances() {
+        tuned_.sessions.push_back(std::move(session_));
+        while (tuned_.sessions.size() < static_cast<std::size_t>(config_.instances)) {
+            LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
+            for (const ServiceTime& service : tuned_.service_times) {
+                LEPTON_CHECK_OK(session->prepare(service.rows));
+                if (warm()) LEPTON_CHECK_OK(warm_up().run(*session, 0, service.rows));
+            }
+            tuned_.sessions.push_back(std::move(session));
+        }
+        return {};
+    }
+
+    engine::Graph& graph_;
+    const ModelConfig& config_;
+    const int threads_per_instance_;
+    engine::SessionOptions options_;
+    std::int64_t free_extent_ = kFreeExtents.front();
+    std::unique_ptr<engine::Session> session_;  // The first instance.
+    TunedInstances tuned_;
+};
+
+}  // namespace
+
+Result<TunedInstances> tune_instances(engine::Graph& graph, const ModelConfig& config, int cores) {
+    return Tuning(graph, config, cores).finish();
+}
+
+}  // namespace lepton::model

@@ -1,0 +1,262 @@
+#include "lepton/model/model_config.h"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/text_format.h>
+
+#include "model_config.pb.h"
+
+namespace lepton::model {
+namespace {
+
+namespace pb = ::google::protobuf;
+
+// Fields of Triton's that only tune another runtime, or are not used yet.
+const std::set<std::string, std::less<>>& ignored_fields() {
+    static const std::set<std::string, std::less<>> fields{
+        "runtime", "optimization", "cc_model_filenames", "metric_tags", "model_warmup",
+        "model_operations", "model_repository_agents", "response_cache", "model_metrics",
+        "model_transaction_policy", "kind", "gpus", "secondary_devices", "profile", "passive",
+        "host_policy", "rate_limiter", "format", "is_shape_tensor", "is_non_linear_format_io",
+        "label_filename", "preserve_ordering", "priority_levels", "default_priority_level",
+        "priority_queue_policy", "timeout_action", "allow_timeout_override"};
+    return fields;
+}
+
+// Fields of Triton's without which the answers would be wrong.
+const std::set<std::string, std::less<>>& refused_fields() {
+    static const std::set<std::string, std::less<>> fields{
+        "sequence_batching", "ensemble_scheduling", "batch_input", "batch_output", "reshape",
+        "optional", "allow_ragged_batch"};
+    return fields;
+}
+
+// Turns the parser's findings into one error, or warnings. With unknown fields allowed the parser
+// reports each of them as a warning, and goes on.
+class Findings final : public pb::io::ErrorCollector {
+public:
+    Findings(std::string source, std::vector<std::string>& warnings)
+        : source_(std::move(source)), warnings_(warnings) {}
+
+    void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
+        keep(at(line, column) + message);
+    }
+    void AddWarning(int line, pb::io::ColumnNumber column, const std::string& message) override {
+        const std::string field = unknown_field(message);
+        if (field.empty() || ignored_fields().contains(field)) {
+            const std::string why = field.empty() ? message : "field \"" + field + "\" has no effect";
+            warnings_.push_back(at(line, column) + why);
+        } else if (refused_fields().contains(field)) {
+            keep(at(line, column) + "field \"" + field + "\" is not supported");
+        } else {
+            keep(at(line, column) + "unknown field \"" + field + "\"");
+        }
+    }
+
+    [[nodiscard]] const std::string& first_error() const { return first_error_; }
+
+private:
+    [[nodiscard]] std::string at(int line, int column) const {
+        return source_ + ":" + std::to_string(line + 1) + ":" + std::to_string(column + 1) + ": ";
+    }
+    void keep(std::string message) {
+        while (!message.empty() && message.back() == '.') message.pop_back();
+        if (first_error_.empty()) first_error_ = std::move(message);
+    }
+    // Of: Message type "a.B" has no field named "c".
+    static std::string unknown_field(const std::string& message) {
+        constexpr std::string_view kMark = "has no field named \"";
+        const std::size_t start = message.find(kMark);
+        if (start == std::string::npos) return {};
+        const std::size_t name = start + kMark.size();
+        return message.substr(name, message.find('"', name) - name);
+    }
+
+    const std::string source_;
+    std::vector<std::string>& warnings_;
+    std::string first_error_;
+};
+
+// In the order of the proto's numbers.
+constexpr std::array<DataType, 14> kDataTypes{
+    DataType::kBool,  DataType::kUint8, DataType::kUint16, DataType::kUint32, DataType::kUint64,
+    DataType::kInt8,  DataType::kInt16, DataType::kInt32,  DataType::kInt64,  DataType::kFp16,
+    DataType::kFp32,  DataType::kFp64,  DataType::kBytes,  DataType::kBf16};
+
+template <class Tensor>
+Result<TensorConfig> to_tensor(const Tensor& proto, const char* direction) {
+    TensorConfig tensor;
+    tensor.name = proto.name();
+    const std::string what = std::string(direction) + " \"" + tensor.name + "\"";
+    if (tensor.name.empty()) {
+        return fail(ErrorCode::kInvalidArgument, std::string(direction) + " without a name");
+    }
+    if (proto.data_type() != config::TYPE_INVALID) {
+        tensor.dtype = kDataTypes[static_cast<std::size_t>(proto.data_type()) - 1];
+    }
+    if (proto.dims().empty()) return tensor;
+    Shape& dims = tensor.dims.emplace();
+    for (const std::int64_t dim : proto.dims()) {
+        if (dim < -1 || dim == 0) {
+            return fail(ErrorCode::kInvalidArgument,
+                        what + " has dim " + std::to_string(dim) + ", only -1 and positive ones are allowed");
+        }
+        if (!dims.push_back(dim)) {
+            return fail(ErrorCode::kInvalidArgument, what + " has more than 16 dims");
+        }
+    }
+    return tensor;
+}
+
+Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) {
+    for (const auto& [key, parameter] : proto.parameters()) {
+        const std::string& value = parameter.string_value();
+        if (key != "precision") {
+            config.warnings.push_back("parameter \"" + key + "\" has no effect");
+        } else if (value == "f32") {
+            config.precision = engine::Precision::kF32;
+        } else if (value == "bf16") {
+            config.precision = engine::Precision::kBf16;
+        } else if (value == "f16") {
+            config.precision = engine::Precision::kF16;
+        } else {
+            return fail(ErrorCode::kInvalidArgument,
+                        "parameter \"precision\" is \"" + value + "\", one of f32, bf16, f16 is needed");
+        }
+    }
+    return {};
+}
+
+Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
+    if (proto.has_max_batch_size()) {
+        if (proto.max_batch_size() < 0) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "max_batch_size is " + std::to_string(proto.max_batch_size()) +
+                            ", at least 0 is needed");
+        }
+        config.max_batch_size = proto.max_batch_size();
+    }
+    const config::ModelDynamicBatching& batching = proto.dynamic_batching();
+    for (const int size : batching.preferred_batch_size()) {
+        if (size < 1 || (config.max_batch_size && size > *config.max_batch_size)) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "preferred_batch_size " + std::to_string(size) +
+                            " is not between 1 and max_batch_size");
+        }
+        config.preferred_batch_sizes.push_back(size);
+    }
+    if (batching.max_queue_delay_microseconds() > 0) {
+        config.warnings.emplace_back(
+            "max_queue_delay_microseconds has no effect: an idle instance takes what is queued");
+    }
+    const config::ModelQueuePolicy& queue = batching.default_queue_policy();
+    if (queue.max_queue_size() > 0) config.queue.max_queued_requests = queue.max_queue_size();
+    constexpr std::uint64_t kLongestTimeout = std::uint64_t{1} << 50;  // 35 years.
+    config.queue.default_timeout = std::chrono::microseconds(
+        static_cast<std::int64_t>(std::min(queue.default_timeout_microseconds(), kLongestTimeout)));
+    return {};
+}
+
+Result<> read_versions(const config::ModelVersionPolicy& proto, VersionPolicy& policy) {
+    if (proto.has_all()) policy.latest = std::numeric_limits<std::int64_t>::max();
+    if (proto.has_latest()) {
+        policy.latest = std::max<std::int64_t>(1, proto.latest().num_versions());
+    }
+    if (proto.has_specific()) {
+        policy.latest = 0;
+        policy.specific.assign(proto.specific().versions().begin(),
+                               proto.specific().versions().end());
+        if (policy.specific.empty()) {
+            return fail(ErrorCode::kInvalidArgument, "version_policy names no specific version");
+        }
+    }
+    return {};
+}
+
+Result<ModelConfig> to_config(const config::ModelConfig& proto) {
+    ModelConfig config;
+    config.name = proto.name();
+    config.backend = proto.backend();
+    config.default_model_filename = proto.default_model_filename();
+    if (config.default_model_filename.find('/') != std::string::npos) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "default_model_filename \"" + config.default_model_filename +
+                        "\" is not a plain file name");
+    }
+    for (const config::ModelInput& input : proto.input()) {
+        LEPTON_TRY(TensorConfig tensor, to_tensor(input, "input"));
+        config.inputs.push_back(std::move(tensor));
+    }
+    for (const config::ModelOutput& output : proto.output()) {
+        LEPTON_TRY(TensorConfig tensor, to_tensor(output, "output"));
+        config.outputs.push_back(std::move(tensor));
+    }
+    constexpr int kMostInstances = 1024;
+    if (!proto.instance_group().empty()) config.instances = 0;
+    for (const config::ModelInstanceGroup& group : proto.instance_group()) {
+        if (group.count() < 0 || group.count() > kMostInstances) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "instance_group has count " + std::to_string(group.count()) +
+                            ", between 1 and " + std::to_string(kMostInstances) + " is allowed");
+        }
+        config.instances += std::max(1, group.count());
+    }
+    LEPTON_CHECK_OK(read_batching(proto, config));
+    LEPTON_CHECK_OK(read_parameters(proto, config));
+    LEPTON_CHECK_OK(read_versions(proto.version_policy(), config.versions));
+    return config;
+}
+
+}  // namespace
+
+bool VersionPolicy::serves(std::int64_t version, std::span<const std::int64_t> ascending) const {
+    if (latest == 0) return std::find(specific.begin(), specific.end(), version) != specific.end();
+    const auto above = ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), version);
+    return above < latest;
+}
+
+Result<ModelConfig> parse_model_config(std::string_view text, const std::string& source) {
+    std::vector<std::string> warnings;
+    Findings findings(source, warnings);
+    pb::TextFormat::Parser parser;
+    parser.RecordErrorsTo(&findings);
+    parser.AllowUnknownField(true);
+    config::ModelConfig proto;
+    pb::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
+    const bool parsed = parser.Parse(&stream, &proto);
+    if (!findings.first_error().empty()) {
+        return fail(ErrorCode::kInvalidArgument, findings.first_error());
+    }
+    if (!parsed) return fail(ErrorCode::kInvalidArgument, source + " is no protobuf text");
+    Result<ModelConfig> config = to_config(proto);
+    if (!config) {
+        return fail(config.error().code, source + ": " + config.error().message);
+    }
+    for (const std::string& warning : config->warnings) warnings.push_back(source + ": " + warning);
+    config->warnings = std::move(warnings);
+    return config;
+}
+
+Result<ModelConfig> read_model_config(const std::filesystem::path& file) {
+    std::error_code error;
+    if (!std::filesystem::exists(file, error)) return ModelConfig{};
+    constexpr std::uintmax_t kLargestConfig = std::uintmax_t{1} << 20;
+    if (std::filesystem::file_size(file, error) > kLargestConfig || error) {
+        return fail(ErrorCode::kInvalidArgument,
+                    file.string() + " is not a file of at most 1 MiB");
+    }
+    std::ifstream stream(file);
+    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    if (!stream) return fail(ErrorCode::kInvalidArgument, file.string() + " cannot be read");
+    return parse_model_config(text, file.string());
+}
+
+}  // namespace lepton::model

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lepton/core/data_type.h"
+#include "lepton/core/result.h"
+#include "lepton/core/shape.h"
+#include "lepton/engine/engine.h"
+#include "lepton/model/loaded_model.h"
+
+namespace lepton::model {
+
+struct TensorConfig {
+    std::string name;
+    std::optional<DataType> dtype;
+    std::optional<Shape> dims;  // Without the batch axis where max_batch_size is above 0.
+};
+
+// Which of the versions that are there are served.
+struct VersionPolicy {
+    std::int64_t latest = 1;  // That many of the highest numbers; 0: as `specific` says.
+    std::vector<std::int64_t> specific;
+
+    [[nodiscard]] bool serves(std::int64_t version, std::span<const std::int64_t> ascending) const;
+};
+
+// What a config.pbtxt says; a file that says nothing, or none, leaves all as it stands here, to be
+// completed from the model.
+struct ModelConfig {
+    std::string name;     // Empty: the folder's.
+    std::string backend;  // Name of an engine, where the file names one.
+    std::string default_model_filename;
+    std::optional<std::int64_t> max_batch_size;
+    std::vector<TensorConfig> inputs;
+    std::vector<TensorConfig> outputs;
+    int instances = 1;
+    engine::Precision precision = engine::Precision::kF32;
+    std::vector<std::int64_t> preferred_batch_sizes;
+    QueueOptions queue;
+    VersionPolicy versions;
+    std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.
+};
+
+// Reads protobuf text. `source` names the file in messages. Errors: kInvalidArgument naming line and
+// field for unknown fields, values out of range, and fields that would change the meaning of a
+// request and are not offered.
+Result<ModelConfig> parse_model_config(std::string_view text, const std::string& source);
+
+// The defaults when the file does not exist.
+Result<ModelConfig> read_model_config(const std::filesystem::path& file);
+
+}  // namespace lepton::model

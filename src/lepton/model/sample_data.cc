@@ -1,0 +1,81 @@
+#include "lepton/model/sample_data.h"
+
+#include <cstring>
+
+namespace lepton::model {
+namespace {
+
+// splitmix64, https://prng.di.unimi.it/splitmix64.c (public domain).
+std::uint64_t mixed(std::uint64_t x) {
+    x += 0x9e3779b97f4a7c15;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+    return x ^ (x >> 31);
+}
+
+template <class T>
+void put(memory::Buffer& buffer, T value) {
+    std::memcpy(buffer.extend(sizeof value), &value, sizeof value);
+}
+
+void put_element(memory::Buffer& buffer, DataType dtype, std::uint64_t random) {
+    const std::uint64_t bit = random & 1;
+    const double fraction = static_cast<double>(random >> 11) * 0x1p-53;
+    switch (dtype) {
+        case DataType::kFp32:
+            return put(buffer, static_cast<float>(fraction));
+        case DataType::kFp64:
+            return put(buffer, fraction);
+        case DataType::kBf16: {
+            const auto value = static_cast<float>(fraction);
+            std::uint32_t bits = 0;
+            std::memcpy(&bits, &value, sizeof bits);
+            return put(buffer, static_cast<std::uint16_t>(bits >> 16));
+        }
+        case DataType::kFp16:  // The exponent of [0.5, 1) before a random significand.
+            return put(buffer, static_cast<std::uint16_t>(0x3800 | (random & 0x3ff)));
+        case DataType::kBytes:
+            put(buffer, std::uint32_t{1});
+            return buffer.append(bit == 0 ? '0' : '1');
+        case DataType::kBool:
+        case DataType::kUint8:
+        case DataType::kInt8:
+            return put(buffer, static_cast<std::uint8_t>(bit));
+        case DataType::kUint16:
+        case DataType::kInt16:
+            return put(buffer, static_cast<std::uint16_t>(bit));
+        case DataType::kUint32:
+        case DataType::kInt32:
+            return put(buffer, static_cast<std::uint32_t>(bit));
+        case DataType::kUint64:
+        case DataType::kInt64:
+            return put(buffer, bit);
+    }
+}
+
+}  // namespace
+
+SampleData::SampleData(std::span<const TensorSpec> inputs,
+                       bool batches,
+                       std::int64_t first_row,
+                       std::int64_t rows,
+                       std::int64_t free_extent) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        Shape row;
+        for (const std::int64_t dim : inputs[i].shape) row.push_back(dim < 0 ? free_extent : dim);
+        if (batches) row[0] = 1;
+        const std::int64_t row_elements = row.element_count().value_or(0);
+        buffers_.push_back(pool_.take(64));
+        for (std::int64_t r = first_row; r < first_row + (batches ? rows : 1); ++r) {
+            const std::uint64_t seed = mixed((static_cast<std::uint64_t>(i) << 32) + static_cast<std::uint64_t>(r));
+            for (std::int64_t e = 0; e < row_elements; ++e) {
+                put_element(buffers_[i], inputs[i].dtype, mixed(seed + static_cast<std::uint64_t>(e)));
+            }
+        }
+        Shape shape = row;
+        if (batches) shape[0] = rows;
+        views_.push_back({inputs[i].dtype, shape, buffers_[i].bytes()});
+    }
+}
+
+}  // namespace lepton::model

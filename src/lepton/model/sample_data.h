@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lepton/core/model_spec.h"
+#include "lepton/core/tensor.h"
+#include "lepton/memory/buffer.h"
+#include "lepton/memory/buffer_pool.h"
+
+namespace lepton::model {
+
+// Inputs to warm a model up with: the same on each start, small, and valid as token ids, masks and
+// images alike. Numbers are 0 or 1, floats in [0, 1), strings "0" or "1".
+class SampleData {
+public:
+    // Rows first_row to first_row + rows - 1 of an endless table, so that a row has the same content
+    // however many are asked for. With `batches` axis 0 is the number of rows; every other -1 is
+    // replaced by `free_extent`.
+    SampleData(std::span<const TensorSpec> inputs,
+               bool batches,
+               std::int64_t first_row,
+               std::int64_t rows,
+               std::int64_t free_extent);
+
+    // Look into this object.
+    [[nodiscard]] std::span<const TensorView> inputs() const { return views_; }
+
+private:
+    memory::BufferPool pool_;
+    std::vector<memory::Buffer> buffers_;
+    std::vector<TensorView> views_;
+};
+
+}  // namespace lepton::model

@@ -1,0 +1,83 @@
+#include "lepton/model/warm_up.h"
+
+#include <algorithm>
+
+#include "lepton/model/row_agreement.h"
+#include "lepton/model/sample_data.h"
+
+namespace lepton::model {
+namespace {
+
+constexpr Clock::duration kTimeToSpend = std::chrono::milliseconds(3);
+constexpr std::size_t kMostRuns = 32;
+constexpr std::size_t kFewestRuns = 2;
+
+// Bytes of one of two rows, each of which was also computed alone. Elements of kBytes differ in
+// length, so that a row ends where the row alone says.
+TensorView row_of_two(const TensorView& both, const TensorView& first_alone, bool second) {
+    TensorView row = both;
+    row.shape[0] = 1;
+    const std::size_t cut = std::min(first_alone.data.size(), both.data.size());
+    row.data = second ? both.data.subspan(cut) : both.data.first(cut);
+    return row;
+}
+
+// Outputs that outlive the session's next run.
+struct Kept {
+    explicit Kept(const std::vector<TensorView>& outputs) : views(outputs) {
+        for (TensorView& view : views) {
+            bytes.emplace_back(view.data.begin(), view.data.end());
+            view.data = bytes.back();
+        }
+    }
+    std::vector<std::vector<std::byte>> bytes;
+    std::vector<TensorView> views;
+};
+
+}  // namespace
+
+Result<std::vector<TensorView>> WarmUp::run(engine::Session& session,
+                                            std::int64_t first_row,
+                                            std::int64_t rows) const {
+    const SampleData sample(graph_.inputs(), batches_, first_row, rows, free_extent_);
+    std::vector<TensorView> outputs(graph_.outputs().size());
+    LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
+    return outputs;
+}
+
+Result<Clock::duration> WarmUp::time(engine::Session& session, std::int64_t rows) const {
+    const SampleData sample(graph_.inputs(), batches_, 0, rows, free_extent_);
+    std::vector<TensorView> outputs(graph_.outputs().size());
+    LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
+    std::vector<Clock::duration> times;
+    Clock::duration spent{};
+    while (times.size() < kFewestRuns || (times.size() < kMostRuns && spent < kTimeToSpend)) {
+        const Clock::time_point start = Clock::now();
+        LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
+        times.push_back(Clock::now() - start);
+        spent += times.back();
+    }
+    const auto median = times.begin() + static_cast<std::ptrdiff_t>((times.size() - 1) / 2);
+    std::nth_element(times.begin(), median, times.end());
+    return *median;
+}
+
+Result<bool> WarmUp::rows_are_independent(engine::Session& session,
+                                          bool computed_in_16_bits) const {
+    LEPTON_TRY(const std::vector<TensorView> first_outputs, run(session, 0, 1));
+    const Kept first(first_outputs);
+    LEPTON_TRY(const std::vector<TensorView> second_outputs, run(session, 1, 1));
+    const Kept second(second_outputs);
+    LEPTON_TRY(const std::vector<TensorView> both, run(session, 0, 2));
+    for (std::size_t i = 0; i < both.size(); ++i) {
+        if (both[i].shape.empty() || both[i].shape[0] != 2) return false;
+        const TensorView& alone = first.views[i];
+        if (!agree(row_of_two(both[i], alone, false), alone, computed_in_16_bits) ||
+            !agree(row_of_two(both[i], alone, true), second.views[i], computed_in_16_bits)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace lepton::model
