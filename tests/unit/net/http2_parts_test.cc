@@ -1,0 +1,134 @@
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "lepton/net/block_cache.h"
+#include "lepton/net/outbound_body.h"
+#include "lepton/net/request_head.h"
+
+namespace lepton::net {
+namespace {
+
+std::string taken(OutboundBody& body, std::size_t count) {
+    const OutboundBody::Pieces pieces = body.take(count);
+    std::string out;
+    for (const auto piece : {pieces.first, pieces.second}) {
+        out.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    }
+    return out;
+}
+
+TEST(OutboundBody, GivesPrefixAndBodyInWhateverPieces) {
+    memory::BufferPool pool;
+    for (std::size_t step = 1; step < 12; ++step) {
+        OutboundBody outbound(pool);
+        memory::Buffer body = pool.take(0);
+        body.append("abcdef");
+        outbound.push(grpc_prefix(6, false), body);
+        EXPECT_TRUE(body.empty());
+        body.append("xyz");
+        outbound.push(grpc_prefix(3, false), body);
+        outbound.end();
+        std::string out;
+        while (const std::size_t available = outbound.available()) {
+            const std::size_t count = std::min(step, available);
+            EXPECT_EQ(outbound.ends_with(count), out.size() + count == 19);
+            out += taken(outbound, count);
+        }
+        EXPECT_EQ(out, std::string("\0\0\0\0\6abcdef\0\0\0\0\3xyz", 19));
+    }
+}
+
+TEST(OutboundBody, IsNotAtItsEndWhileMoreMayCome) {
+    memory::BufferPool pool;
+    OutboundBody outbound(pool);
+    memory::Buffer body = pool.take(0);
+    body.append("a");
+    outbound.push(body);
+    EXPECT_FALSE(outbound.ends_with(1));
+    EXPECT_EQ(taken(outbound, 1), "a");
+    EXPECT_EQ(outbound.available(), 0u);
+    outbound.end();
+    EXPECT_TRUE(outbound.ends_with(0));
+    outbound.reset(0);
+    EXPECT_FALSE(outbound.ended());
+    body.append("b");
+    outbound.push(body);
+    EXPECT_EQ(taken(outbound, 1), "b");
+}
+
+TEST(BlockCache, GivesBlocksOutAgain) {
+    BlockCache cache;
+    void* first = cache.take(100);
+    std::memset(first, 1, 100);
+    cache.give_back(first);
+    EXPECT_EQ(cache.take(128), first);
+    cache.give_back(first);
+    cache.give_back(nullptr);
+}
+
+TEST(BlockCache, ResizedBlockKeepsItsContent) {
+    BlockCache cache;
+    auto* block = static_cast<char*>(cache.resize(nullptr, 64));
+    std::strcpy(block, "content");
+    EXPECT_EQ(cache.resize(block, 10), block);
+    for (const std::size_t bytes : {65u, 2'000u, 5'000u, 100'000u}) {
+        block = static_cast<char*>(cache.resize(block, bytes));
+        EXPECT_STREQ(block, "content");
+        block[bytes - 1] = 'x';
+    }
+    cache.give_back(block);
+}
+
+TEST(BlockCache, SurvivesMoreBlocksThanItKeeps) {
+    BlockCache cache;
+    for (const std::size_t bytes : {1u, 64u, 2'048u, 2'049u}) {
+        std::vector<void*> blocks;
+        for (int i = 0; i < 3'000; ++i) blocks.push_back(cache.take(bytes));
+        for (void* block : blocks) cache.give_back(block);
+    }
+}
+
+TEST(RequestHead, NotesWhatTheFieldsSay) {
+    RequestHead head;
+    Message message;
+    head.add(":method", "POST", message);
+    head.add(":path", "/a?b?c", message);
+    head.add(":authority", "first", message);
+    head.add("host", "second", message);
+    head.add("content-type", "application/grpc", message);
+    head.add("content-length", "12", message);
+    head.add("grpc-encoding", "gzip", message);
+    head.add("grpc-accept-encoding", "identity", message);
+    EXPECT_FALSE(head.accepts_gzip);
+    head.add("grpc-accept-encoding", "gzip", message);
+    EXPECT_TRUE(head.post);
+    EXPECT_EQ(message.method, Method::kPost);
+    EXPECT_EQ(message.path, "/a");
+    EXPECT_EQ(message.query, "b?c");
+    EXPECT_EQ(message.fields.find("host"), "first");
+    EXPECT_EQ(head.content, GrpcContent::kProto);
+    EXPECT_EQ(head.content_length, 12u);
+    EXPECT_EQ(head.encoding, RequestHead::Encoding::kGzip);
+    EXPECT_TRUE(head.accepts_gzip);
+    EXPECT_TRUE(head.has_grpc_fields);
+}
+
+TEST(RequestHead, CountsAsRfc9113Does) {
+    RequestHead head;
+    Message message;
+    head.add("abc", "defg", message);
+    EXPECT_EQ(head.bytes, 32u + 7u);
+}
+
+TEST(RequestHead, HostFieldServesWhereThereIsNoAuthority) {
+    RequestHead head;
+    Message message;
+    head.add("host", "second", message);
+    EXPECT_EQ(message.fields.find("host"), "second");
+}
+
+}  // namespace
+}  // namespace lepton::net
