@@ -70,9 +70,15 @@ void Connection::read() {
                                     close();
                                 } else {
                                     on_read(count);
-                                    read();
+                                    read_next();
                                 }
                             });
+}
+
+void Connection::read_next() {
+    if (session_ == nullptr || session_->idle()) return read();
+    if (std::exchange(read_again_.scheduled, true)) return;
+    reactor_.at_turn_end(read_again_);
 }
 
 void Connection::on_read(std::size_t count) {
@@ -89,13 +95,15 @@ void Connection::on_read(std::size_t count) {
 void Connection::sniff(std::size_t count, Clock::time_point now) {
     first_bytes_.resize(first_bytes_.size() + count);
     const std::string_view start = first_bytes_.text().substr(0, kHttp2Mark.size());
+    if (!start.starts_with(kHttp2Mark) && kHttp2Mark.starts_with(start)) return;
+    // Taken out first: a session may end the connection while it is made, and the linger reads into
+    // first_bytes_.
+    memory::Buffer received = std::exchange(first_bytes_, pool_.take(0));
     if (start == kHttp2Mark) {
-        session_ = make_http2_session(*this, first_bytes_.bytes(), now);
-        first_bytes_.release();
-    } else if (!kHttp2Mark.starts_with(start)) {
-        session_ = make_http1_session(*this, std::move(first_bytes_), now);
+        session_ = make_http2_session(*this, received.bytes(), now);
+    } else {
+        session_ = make_http1_session(*this, std::move(received), now);
     }
-    first_bytes_ = session_ == nullptr ? std::move(first_bytes_) : pool_.take(0);
 }
 
 void Connection::resume_reading() { read(); }

@@ -36,7 +36,7 @@ public:
     [[nodiscard]] bool closed() const { return closed_; }
     // Closed, and nothing refers to it any more.
     [[nodiscard]] bool finished() const {
-        return closed_ && !reading_ && !writing_ && (session_ == nullptr || session_->idle());
+        return closed_ && !reading_ && !writing_ && !read_again_.scheduled && (session_ == nullptr || session_->idle());
     }
 
     void write(std::span<const std::byte> head, std::span<const std::byte> body) override;
@@ -49,7 +49,20 @@ public:
     [[nodiscard]] const Limits& limits() const override { return limits_; }
 
 private:
+    // Reads again when the turn ends: by then a short run has been answered, which the reading, and
+    // the system call it costs, would only have kept waiting.
+    struct ReadAgain final : Task {
+        explicit ReadAgain(Connection& of) : connection(of) {}
+        void run() noexcept override {
+            scheduled = false;
+            connection.read();
+        }
+        Connection& connection;
+        bool scheduled = false;
+    };
+
     void read();
+    void read_next();
     void on_read(std::size_t count);
     void sniff(std::size_t count, Clock::time_point now);
     void send_unsent();
@@ -66,6 +79,7 @@ private:
     Clock::time_point opened_;    // Of the connection, then of the linger.
     memory::Buffer unsent_;       // [sent_, size) still has to go out.
     std::size_t sent_ = 0;
+    ReadAgain read_again_{*this};
     bool reading_ = false;
     bool writing_ = false;
     bool closing_ = false;    // Close once unsent_ is empty.

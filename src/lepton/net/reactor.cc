@@ -54,10 +54,12 @@ Reactor::~Reactor() = default;
 void Reactor::run() {
     thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
     while (!context_.stopped()) {
-        wait_for_work();
-        // What else became ready meanwhile belongs to the same turn.
-        for (int n = 1; n < kMaxHandlersPerTurn && context_.poll_one() > 0; ++n) {
-        }
+        // A turn-end task may have put itself on the list again, to run after the sockets are read.
+        const bool idle = turn_end_.empty();
+        if (idle) wait_for_work();
+        // What else became ready meanwhile belongs to the same turn; a client that is alone has
+        // nobody to share a batch with, and is not kept waiting for a look at the sockets.
+        if (!idle || connections_.size() != 1) read_ready();
         run_turn_end();
         if (reap_) reap();
     }
@@ -66,8 +68,6 @@ void Reactor::run() {
 void Reactor::stop() { context_.stop(); }
 
 void Reactor::wait_for_work() {
-    // A turn-end task may have put itself on the list again, to run after the sockets are read.
-    if (!turn_end_.empty()) return;
     if (busy_poll_ > Clock::duration::zero()) {
         const Clock::time_point until = Clock::now() + busy_poll_;
         do {
@@ -75,6 +75,11 @@ void Reactor::wait_for_work() {
         } while (Clock::now() < until && !context_.stopped());
     }
     context_.run_one();
+}
+
+void Reactor::read_ready() {
+    for (int n = 0; n < kMaxHandlersPerTurn && context_.poll_one() > 0; ++n) {
+    }
 }
 
 void Reactor::run_turn_end() {

@@ -68,6 +68,7 @@ private:
     };
 
     void wait_for_work();
+    void read_ready();
     void run_turn_end();
     void run_posted();
     void arm_timer();
