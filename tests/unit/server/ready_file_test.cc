@@ -1,0 +1,38 @@
+#include "lepton/server/ready_file.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace lepton::server {
+namespace {
+
+TEST(ReadyFile, IsJsonThatAnyStarterCanRead) {
+    const ReadyFile ready{"127.0.0.1", 8000, 17, {"a", "b\"c"}};
+    EXPECT_EQ(to_json(ready),
+              "{\"host\": \"127.0.0.1\", \"port\": 8000, \"pid\": 17, "
+              "\"models\": [\"a\", \"b\\\"c\"]}\n");
+}
+
+TEST(ReadyFile, AppearsWholeAndLeavesNoDraft) {
+    const auto path = std::filesystem::temp_directory_path() /
+                      ("lepton_ready_file_test_" + std::to_string(::getpid()));
+    ASSERT_TRUE(write_ready_file(path, {"::1", 1, 2, {}}));
+    std::ifstream file(path);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), to_json({"::1", 1, 2, {}}));
+    EXPECT_FALSE(std::filesystem::exists(path.string() + ".draft"));
+    std::filesystem::remove(path);
+}
+
+TEST(ReadyFile, FolderThatIsMissingIsNamed) {
+    const auto written = write_ready_file("/nowhere/at/all", {});
+    ASSERT_FALSE(written);
+    EXPECT_NE(written.error().message.find("/nowhere/at/all"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace lepton::server
