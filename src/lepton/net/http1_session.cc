@@ -82,6 +82,11 @@ private:
             begin_ = 0;
         }
     }
+    // Whether the line at hand says HTTP, whatever the version.
+    [[nodiscard]] bool names_http() const {
+        const std::string_view text = input_.text().substr(begin_);
+        return text.substr(0, text.find('\n')).find(" HTTP/") != std::string_view::npos;
+    }
     [[nodiscard]] asio::const_buffer unparsed() const {
         return {input_.data() + begin_, input_.size() - begin_};
     }
@@ -169,6 +174,13 @@ bool Http1Session::parse_head(Clock::time_point now) {
     consume(parser_->put(unparsed(), error));
     if (error == http::error::need_more) {
         if (read_deadline_ == kNoDeadline) read_deadline_ = now + wire_.limits().head_timeout;
+        return false;
+    }
+    if (error == http::error::bad_version && !names_http()) {
+        // Not HTTP at all: whoever speaks otherwise would not understand an answer either.
+        state_ = State::kEnded;
+        read_deadline_ = kNoDeadline;
+        wire_.close_when_sent();
         return false;
     }
     if (error) {

@@ -198,6 +198,31 @@ TEST(Http2Grpc, HandlerMayPushRepliesAndEndTheCallAtAnyTime) {
     EXPECT_TRUE(peer.session->idle());
 }
 
+TEST(Http2Grpc, HalfCloseOfAnOpenCallIsToldAndNeedsNoReply) {
+    Http2Peer peer;
+    ClientStream& stream = peer.call(framed("watch"));
+    Exchange& exchange = peer.handler.next();
+    exchange.on_gone = [](Exchange& it) noexcept {
+        it.reply.has_body = false;
+        it.reply.grpc_status = 1;
+        it.send();
+    };
+    exchange.reply.last = false;
+    exchange.send();
+    peer.pump();
+    ASSERT_EQ(peer.handler.waiting.size(), 1u);
+    EXPECT_FALSE(peer.handler.next().message.has_body);
+    // What else is answered on the connection need not wait for the turn's end because of it.
+    ClientStream& other = peer.request(kGet);
+    peer.handler.next().send();
+    peer.give_client();
+    EXPECT_TRUE(other.ended);
+    peer.session->on_drain();
+    peer.pump();
+    EXPECT_EQ(find(stream.trailers, "grpc-status"), "1");
+    EXPECT_TRUE(peer.wire.closing);
+}
+
 TEST(Http2Grpc, OpenCallHearsThatItsClientIsGoneAndOwesTheLastSend) {
     Http2Peer peer;
     static Exchange* gone;

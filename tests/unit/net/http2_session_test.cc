@@ -354,6 +354,22 @@ TEST(Http2Session, ProtocolErrorCancelsWhatIsWithTheHandler) {
     EXPECT_TRUE(peer.session->idle());
 }
 
+// RFC 9113 section 5.1.1: "The first use of a new stream identifier implicitly closes all streams
+// in the "idle" state that might have been initiated by that peer with a lower-valued stream
+// identifier."
+TEST(Http2Session, StreamThatWasSkippedCannotBeOpened) {
+    Http2Peer peer;
+    peer.handler.answer = echo;
+    peer.request(kGet);
+    nghttp2_session_set_next_stream_id(peer.client, 9);
+    EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
+    peer.give_server(std::string("\0\0\1\1\5\0\0\0\5\x82", 10));
+    peer.give_client();
+    ASSERT_EQ(peer.goaways.size(), 1u);
+    EXPECT_EQ(peer.goaways[0].first, static_cast<std::uint32_t>(NGHTTP2_PROTOCOL_ERROR));
+    EXPECT_TRUE(peer.wire.closing);
+}
+
 TEST(Http2Session, TooManyStreamsAreRefusedNotQueued) {
     Limits limits;
     limits.max_streams = 2;
