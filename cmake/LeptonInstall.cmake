@@ -4,15 +4,10 @@
 #   lepton/bin/lepton-server
 #   lepton/lib/engines/lepton_engine_<name>.so   finds its runtime in the same site-packages
 #   lepton/examples/digits/                      what `lepton demo` serves
-if(NOT TARGET lepton-server OR NOT TARGET lepton_engine_openvino)
-    return()
-endif()
 add_custom_target(product DEPENDS lepton-server lepton_engine_openvino)
 
 install(TARGETS lepton-server RUNTIME DESTINATION lepton/bin COMPONENT product)
 
-set_target_properties(lepton_engine_openvino PROPERTIES
-    INSTALL_RPATH "$ORIGIN/../../../openvino/libs")
 install(TARGETS lepton_engine_openvino LIBRARY DESTINATION lepton/lib/engines COMPONENT product)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/digits DESTINATION lepton/examples COMPONENT product

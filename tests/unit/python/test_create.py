@@ -107,6 +107,8 @@ def test_simultaneous_creates_each_get_a_version(model: Path, tmp_path: Path) ->
         thread.join()
     assert sorted(versions) == ["1", "2", "3", "4"]
     assert all((tmp_path / "out/linear" / v / "model.onnx").is_file() for v in versions)
+    known = json.loads((tmp_path / "out/linear/lepton.json").read_text())
+    assert sorted(known["versions"]) == ["1", "2", "3", "4"]
 
 
 def test_model_without_batch_axis_is_measured_as_it_is(tmp_path: Path) -> None:
@@ -213,6 +215,18 @@ def test_bad_file_is_one_line_and_exit_code_2(
     assert done.stderr.count("\n") == 1
     assert file in done.stderr
     assert re.search(reason, done.stderr)
+
+
+def test_check_that_dies_is_an_error_and_not_the_end(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying = tmp_path / "python"
+    dying.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    dying.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(dying))
+    with pytest.raises(CreateError, match=r"linear\.onnx ended OpenVINO with SIGSEGV"):
+        create_service(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_folder_that_is_no_saved_model_is_refused(tmp_path: Path) -> None:
