@@ -3,7 +3,8 @@
 SHELL := /bin/bash
 BUILD := build/release
 VENV := .venv
-# What one build tree has compiled serves the others, the wheel's too (scripts/wheel.sh).
+# What one build tree or clone has compiled serves the others, the wheel's too.
+export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
 .PHONY: help

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 build_packages=(
     ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv
     libexpected-dev libboost1.81-dev libnghttp2-dev libsimdjson-dev libspdlog-dev libfmt-dev
-    libcli11-dev prometheus-cpp-dev libmimalloc-dev libprotobuf-dev protobuf-compiler
+    libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler
     nlohmann-json3-dev zlib1g-dev
     libgtest-dev libgmock-dev libbenchmark-dev
 )

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
 reports=$PWD/build/reports
 jobs=$(nproc)
-export CCACHE_NOHASHDIR=1  # As in the Makefile.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1  # As in the Makefile.
 
 # What runs under ThreadSanitizer: all that has threads, with the fake engine. OpenVINO's own threads
 # are not instrumented, and would be reported.

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SYSTEM_LIBRARIES = "nghttp2|protobuf|spdlog|fmt|prometheus|simdjson|mimalloc"
+SYSTEM_LIBRARIES = "nghttp2|protobuf|spdlog|fmt|prometheus|simdjson"
 
 
 @pytest.fixture(scope="module")
