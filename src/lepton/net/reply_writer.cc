@@ -6,6 +6,7 @@
 
 #include "lepton/net/grpc_fields.h"
 #include "lepton/net/gzip.h"
+#include "lepton/net/nghttp2_server.h"
 
 namespace lepton::net {
 namespace {
@@ -85,7 +86,7 @@ bool ReplyWriter::submit_fields(nghttp2_session* session,
                                 bool body_follows) {
     nghttp2_data_provider provider{};
     provider.source.ptr = &exchange;
-    provider.read_callback = read_body_;
+    provider.read_callback = read_body_callback;
     return nghttp2_submit_response(session,
                                    exchange.stream_id,
                                    fields_.data(),

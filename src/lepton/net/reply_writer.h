@@ -16,9 +16,7 @@ namespace lepton::net {
 // connection. Confined to its loop.
 class ReplyWriter {
 public:
-    // `read_body` leads to read(), with the exchange as its source.
-    ReplyWriter(memory::BufferPool& pool, nghttp2_data_source_read_callback read_body)
-        : pool_(pool), read_body_(read_body) {}
+    explicit ReplyWriter(memory::BufferPool& pool) : pool_(pool) {}
 
     // Queues exchange.reply, and takes its body. False: nghttp2 does not take it, and the stream
     // must be reset. Precondition: exchange.has_stream().
@@ -45,7 +43,6 @@ private:
     void add_grpc_status(const Reply& reply);
 
     memory::BufferPool& pool_;
-    const nghttp2_data_source_read_callback read_body_;
     std::vector<nghttp2_nv> fields_;
     std::string grpc_message_;
     std::string grpc_status_;
