@@ -63,7 +63,9 @@ public:
     [[nodiscard]] virtual bool on_loop_thread() const = 0;
 
     // Runs `task` once every event that is ready by now has been read, before the loop sleeps. What
-    // arrives in one turn can so be run as one batch. Loop thread only.
+    // arrives in one turn can so be run as one batch. From within a turn-end task: still in this
+    // turn, except that a task which schedules itself runs in the next one, after the sockets were
+    // read. Loop thread only.
     virtual void at_turn_end(Task& task) = 0;
 
     // Runs `task` on the loop's thread, soon. Thread-safe.

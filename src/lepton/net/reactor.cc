@@ -83,9 +83,12 @@ void Reactor::read_ready() {
 }
 
 void Reactor::run_turn_end() {
-    TaskList tasks;
-    tasks.swap(turn_end_);
-    while (Task* task = tasks.pop()) task->run();
+    while (Task* task = turn_end_.pop()) {
+        running_ = task;
+        task->run();
+    }
+    running_ = nullptr;
+    turn_end_.swap(next_turn_);
 }
 
 void Reactor::post(Task& task) {

@@ -39,7 +39,7 @@ public:
     [[nodiscard]] bool on_loop_thread() const override {
         return std::this_thread::get_id() == thread_.load(std::memory_order_relaxed);
     }
-    void at_turn_end(Task& task) override { turn_end_.push(task); }
+    void at_turn_end(Task& task) override { (&task == running_ ? next_turn_ : turn_end_).push(task); }
     void post(Task& task) override;  // Thread-safe.
     void run_at(Clock::time_point when, Task& task) override;
 
@@ -82,6 +82,8 @@ private:
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     TaskList turn_end_;
+    TaskList next_turn_;
+    const Task* running_ = nullptr;  // The turn-end task that is on the stack.
 
     boost::asio::steady_timer task_timer_;
     std::vector<Timed> timed_;  // Min-heap by `when`.

@@ -67,6 +67,22 @@ TEST(Reactor, TurnEndComesAfterEverythingThatWasReady) {
     EXPECT_EQ(order, (std::vector<int>{1, 2, 3, 0}));
 }
 
+TEST(Reactor, TurnEndTaskThatSchedulesItselfLetsTheSocketsBeReadFirst) {
+    Reactor reactor(0, {});
+    std::vector<int> order;
+    Job other([&] { order.push_back(3); });
+    Job self([&] {
+        order.push_back(order.size() > 1 ? 4 : 1);
+        if (order.size() > 1) return reactor.stop();
+        reactor.at_turn_end(self);
+        reactor.at_turn_end(other);
+        boost::asio::post(reactor.context(), [&] { order.push_back(2); });
+    });
+    boost::asio::post(reactor.context(), [&] { reactor.at_turn_end(self); });
+    reactor.run();
+    EXPECT_EQ(order, (std::vector<int>{1, 3, 2, 4}));
+}
+
 TEST(Reactor, TimedTasksRunInTheirOrderAndNotBeforeTheirTime) {
     Reactor reactor(0, {});
     std::vector<int> order;
