@@ -9,8 +9,9 @@ wheelhouse=${LEPTON_WHEEL_DIR:-wheelhouse}
 dist=build/wheel-dist
 rm -rf "$dist" && mkdir -p "$dist" "$wheelhouse"
 
-# Objects that `make build` has compiled come from ccache, as the Makefile sets it up.
-export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+# Objects that `make build` has compiled come from ccache, as the Makefile sets it up. CXX, because
+# the name of the compiler that Python was built with is another one to ccache.
+export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CXX=${CXX:-c++}
 "$bin/python" -m build --wheel --no-isolation --outdir "$dist" . >build/wheel.log 2>&1 || {
     tail -40 build/wheel.log >&2
     exit 1
