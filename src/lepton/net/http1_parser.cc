@@ -26,8 +26,6 @@ Method to_method(http::verb verb) {
     }
 }
 
-char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // "http://host/path" is what a client sends to a proxy; servers must accept it (RFC 9112 3.2.2).
 std::string_view without_authority(std::string_view target) {
     if (target.empty() || target.front() == '/') return target;
@@ -64,9 +62,8 @@ void Http1Parser::on_field_impl(http::field name,
                                 string_view name_text,
                                 string_view value,
                                 error_code&) {
-    lower_.clear();
-    for (const char c : name_text) lower_ += to_lower(c);
-    message_.fields.add(lower_, {value.data(), value.size()});
+    message_.fields.add_any_case({name_text.data(), name_text.size()},
+                                 {value.data(), value.size()});
     if (name == http::field::expect) expects_continue_ = true;
 }
 

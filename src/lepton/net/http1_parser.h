@@ -1,8 +1,5 @@
 #pragma once
 
-#include <optional>
-#include <string>
-
 #include <boost/beast/http/basic_parser.hpp>
 
 #include "lepton/net/limits.h"
@@ -47,7 +44,6 @@ private:
 
     Message& message_;
     const Limits& limits_;
-    std::string lower_;
     int version_ = 11;
     bool expects_continue_ = false;
 };

@@ -9,6 +9,14 @@ void FieldList::add(std::string_view name, std::string_view value) {
     text_.append(name).append(value);
 }
 
+void FieldList::add_any_case(std::string_view name, std::string_view value) {
+    const std::size_t start = text_.size();
+    add(name, value);
+    for (std::size_t i = start; i < start + name.size(); ++i) {
+        if (text_[i] >= 'A' && text_[i] <= 'Z') text_[i] = static_cast<char>(text_[i] | 0x20);
+    }
+}
+
 std::string_view FieldList::find(std::string_view name) const {
     for (std::size_t i = 0; i < fields_.size(); ++i) {
         if (this->name(i) == name) return value(i);

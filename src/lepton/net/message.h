@@ -19,6 +19,8 @@ class FieldList {
 public:
     // `name` in lower case.
     void add(std::string_view name, std::string_view value);
+    // `name` in any case, kept in lower case.
+    void add_any_case(std::string_view name, std::string_view value);
     void clear() {
         text_.clear();
         fields_.clear();

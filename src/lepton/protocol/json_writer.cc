@@ -1,6 +1,7 @@
 #include "lepton/protocol/json_writer.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include <simdjson.h>
@@ -10,8 +11,12 @@
 namespace lepton::protocol {
 namespace {
 
-bool needs_escape(char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+bool needs_escape(char c) { return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+// Names nearly always are: ASCII without a character that needs an escape.
+bool is_plain(std::string_view text) {
+    return std::all_of(
+        text.begin(), text.end(), [](char c) { return c >= 0x20 && c != '"' && c != '\\'; });
 }
 
 bool is_ascii(std::string_view text) {
@@ -28,12 +33,13 @@ void JsonWriter::separate() {
 
 void JsonWriter::plain_string(std::string_view text) {
     separate();
-    put('"');
-    out_.append(text);
-    put('"');
+    std::byte* next = out_.extend(text.size() + 2);
+    next[0] = next[text.size() + 1] = std::byte{'"'};
+    std::memcpy(next + 1, text.data(), text.size());
 }
 
 void JsonWriter::string(std::string_view text) {
+    if (is_plain(text)) return plain_string(text);
     std::string repaired;
     if (!is_ascii(text) && !simdjson::validate_utf8(text.data(), text.size())) {
         repaired = to_utf8(text);

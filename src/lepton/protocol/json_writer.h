@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string_view>
 
@@ -27,9 +28,19 @@ public:
     void end_object() { put('}'); }
     void begin_array() { open('['); }
     void end_array() { put(']'); }
+    // For names that come from outside.
     void key(std::string_view name) {
         string(name);
         put(':');
+    }
+    // For names of our own: needs no look for what must be escaped.
+    template <std::size_t kSize>
+    void key(const char (&name)[kSize]) {
+        separate();
+        std::byte* next = out_.extend(kSize + 2);
+        next[0] = next[kSize] = std::byte{'"'};
+        std::memcpy(next + 1, name, kSize - 1);
+        next[kSize + 1] = std::byte{':'};
     }
 
     // Bytes that are not UTF-8 become U+FFFD: the result is valid JSON whatever comes in.
