@@ -40,8 +40,10 @@ class Deflater {
 public:
     explicit Deflater(int window) {
         constexpr int kDefaultMemory = 8;
-        LEPTON_CHECK(deflateInit2(&stream_, kFastLevel, Z_DEFLATED, window, kDefaultMemory,
-                                  Z_DEFAULT_STRATEGY) == Z_OK);
+        LEPTON_CHECK(
+            deflateInit2(
+                &stream_, kFastLevel, Z_DEFLATED, window, kDefaultMemory, Z_DEFAULT_STRATEGY) ==
+            Z_OK);
     }
     ~Deflater() { deflateEnd(&stream_); }
     Deflater(const Deflater&) = delete;
@@ -97,7 +99,8 @@ Result<ContentEncoding> parse_content_encoding(std::string_view value) {
     if (equal_ignoring_case(name, "gzip")) return ContentEncoding::kGzip;
     if (equal_ignoring_case(name, "deflate")) return ContentEncoding::kDeflate;
     return fail(ErrorCode::kInvalidArgument,
-                concat({"header content-encoding is ", quoted(value),
+                concat({"header content-encoding is ",
+                        in_quotes(value),
                         "; it must be one of identity, gzip, deflate"}));
 }
 
@@ -125,8 +128,8 @@ Result<> decompress(memory::Buffer& body,
     int status = Z_OK;
     while (status == Z_OK && plain.size() < most) {
         if (plain.size() == plain.capacity()) plain.reserve(std::min(most, plain.capacity() * 2));
-        const std::size_t room = std::min(
-            {plain.capacity() - plain.size(), most - plain.size(), kMostOutputPerCall});
+        const std::size_t room =
+            std::min({plain.capacity() - plain.size(), most - plain.size(), kMostOutputPerCall});
         stream.next_out = reinterpret_cast<Bytef*>(plain.extend(room));
         stream.avail_out = static_cast<uInt>(room);
         status = inflate(&stream, Z_NO_FLUSH);
@@ -134,13 +137,18 @@ Result<> decompress(memory::Buffer& body,
     }
     if (plain.size() > max_bytes) {
         return fail(ErrorCode::kPayloadTooLarge,
-                    concat({"the body is larger than ", std::to_string(max_bytes),
-                            " bytes once its ", to_string(encoding), " encoding is off"}));
+                    concat({"the body is larger than ",
+                            std::to_string(max_bytes),
+                            " bytes once its ",
+                            to_string(encoding),
+                            " encoding is off"}));
     }
     if (status != Z_STREAM_END || stream.avail_in > 0) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"the body is not well-formed ", to_string(encoding), ": ",
-                            status == Z_STREAM_END ? "bytes follow its end"
+                    concat({"the body is not well-formed ",
+                            to_string(encoding),
+                            ": ",
+                            status == Z_STREAM_END  ? "bytes follow its end"
                             : status == Z_BUF_ERROR ? "it is truncated"
                                                     : "its data is corrupt"}));
     }

@@ -38,8 +38,12 @@ Result<Clock::time_point> deadline_of_header_ms(std::string_view field,
     const auto milliseconds = parse_integer<std::uint64_t>(value);
     if (!milliseconds || *milliseconds == 0 || *milliseconds > kBound) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"header ", field, " is ", quoted(value),
-                            "; it must be whole milliseconds from 1 to ", std::to_string(kBound)}));
+                    concat({"header ",
+                            field,
+                            " is ",
+                            in_quotes(value),
+                            "; it must be whole milliseconds from 1 to ",
+                            std::to_string(kBound)}));
     }
     return received + std::chrono::milliseconds(*milliseconds);
 }
@@ -51,7 +55,8 @@ Result<Clock::time_point> deadline_of_grpc_timeout(std::string_view value,
     const auto amount = parse_integer<std::uint32_t>(digits);
     if (!unit || !amount || digits.size() > kMaxGrpcDigits) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"header grpc-timeout is ", quoted(value),
+                    concat({"header grpc-timeout is ",
+                            in_quotes(value),
                             "; it must be 1 to 8 digits and one of H M S m u n"}));
     }
     if (*amount > kLongestTimeout / *unit) return kNoDeadline;

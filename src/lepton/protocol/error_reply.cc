@@ -21,11 +21,11 @@ WireError in_style(const Error& error, ErrorStyle style) {
         switch (error.code) {
             case ErrorCode::kQueueFull:
             case ErrorCode::kOverloaded:
-                return {unavailable.http_status, unavailable.grpc_status,
-                        "Exceeds maximum queue size"};
+                return {
+                    unavailable.http_status, unavailable.grpc_status, "Exceeds maximum queue size"};
             case ErrorCode::kDeadlineExceeded:
-                return {unavailable.http_status, unavailable.grpc_status,
-                        "Request timeout expired"};
+                return {
+                    unavailable.http_status, unavailable.grpc_status, "Request timeout expired"};
             default:
                 break;
         }

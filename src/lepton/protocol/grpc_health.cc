@@ -57,7 +57,8 @@ public:
         // By index: send() may take the call off the list.
         for (std::size_t i = 0; i < calls_.size(); ++i) {
             Watched& watched = calls_[i];
-            if (watched.last == HealthCheckResponse::SERVICE_UNKNOWN || watched.last == status) continue;
+            if (watched.last == HealthCheckResponse::SERVICE_UNKNOWN || watched.last == status)
+                continue;
             watched.last = status;
             push(*watched.exchange, status);
         }
@@ -115,7 +116,7 @@ Result<> GrpcHealth::check(net::Exchange& exchange) {
     LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
     if (!is_known(request.service())) {
         return fail(ErrorCode::kModelNotFound,
-                    concat({"there is no service ", quoted(request.service())}));
+                    concat({"there is no service ", in_quotes(request.service())}));
     }
     write_status(catalog_.ready() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING,
                  pool_,

@@ -25,6 +25,14 @@ tl::unexpected<Error> malformed(std::string_view message) {
     return invalid({"malformed protobuf in ", message});
 }
 
+// Calls read() with the bytes of a length-delimited field; not when they are cut off, which the
+// caller notices at the end of its loop.
+template <class Read>
+Result<> read_part(WireReader& reader, Read read) {
+    const Bytes part = reader.bytes();
+    return reader.ok() ? read(part) : Result<>();
+}
+
 // One entry of a map<string, InferParameter>. Nothing when its value is of no kind.
 Result<std::optional<Parameter>> read_map_entry(Bytes entry) {
     Parameter parameter;
@@ -75,8 +83,11 @@ Result<std::optional<Parameter>> read_map_entry(Bytes entry) {
 Result<> add_extents(WireReader& reader, std::string_view input, Shape& shape) {
     const auto add = [&](std::uint64_t dim) -> Result<> {
         if (shape.push_back(static_cast<std::int64_t>(dim))) return {};
-        return invalid({"input ", quoted(input), ": shape has more than ",
-                        std::to_string(Shape::kMaxRank), " extents"});
+        return invalid({"input ",
+                        in_quotes(input),
+                        ": shape has more than ",
+                        std::to_string(Shape::kMaxRank),
+                        " extents"});
     };
     if (reader.tag() != bytes_tag(3)) return add(reader.varint());
     WireReader packed(reader.bytes());
@@ -138,13 +149,15 @@ Result<> Decoder::read_request(Bytes message) {
                 request().id = reader.text();
                 break;
             case bytes_tag(4):
-                LEPTON_CHECK_OK(read_request_parameter(reader.bytes()));
+                LEPTON_CHECK_OK(
+                    read_part(reader, [this](Bytes part) { return read_request_parameter(part); }));
                 break;
             case bytes_tag(5):
-                LEPTON_CHECK_OK(read_input(reader.bytes()));
+                LEPTON_CHECK_OK(read_part(reader, [this](Bytes part) { return read_input(part); }));
                 break;
             case bytes_tag(6):
-                LEPTON_CHECK_OK(read_output(reader.bytes()));
+                LEPTON_CHECK_OK(
+                    read_part(reader, [this](Bytes part) { return read_output(part); }));
                 break;
             case bytes_tag(7):
                 raw_.push_back(reader.bytes());
@@ -176,7 +189,10 @@ Result<> Decoder::read_input(Bytes message) {
                 const std::string_view name = reader.text();
                 dtype = parse_data_type(name);
                 if (!dtype && reader.ok()) {
-                    return invalid({"input ", quoted(input.name), " has datatype ", quoted(name),
+                    return invalid({"input ",
+                                    in_quotes(input.name),
+                                    " has datatype ",
+                                    in_quotes(name),
                                     ", which is none of the protocol's"});
                 }
                 break;
@@ -199,7 +215,7 @@ Result<> Decoder::read_input(Bytes message) {
     }
     if (!reader.ok()) return malformed("an input");
     if (input.name.empty()) return invalid({"an input has no name"});
-    if (!dtype) return invalid({"input ", quoted(input.name), " has no datatype"});
+    if (!dtype) return invalid({"input ", in_quotes(input.name), " has no datatype"});
     input.tensor.dtype = *dtype;
     return {};
 }
@@ -234,11 +250,15 @@ Result<> Decoder::fill_tensors() {
     if (inputs.empty()) return invalid({"the request has no inputs"});
     if (raw_.empty()) return read_contents();
     if (raw_.size() != inputs.size()) {
-        return invalid({"the request has ", std::to_string(inputs.size()), " inputs and ",
-                        std::to_string(raw_.size()), " raw_input_contents"});
+        return invalid({"the request has ",
+                        std::to_string(inputs.size()),
+                        " inputs and ",
+                        std::to_string(raw_.size()),
+                        " raw_input_contents"});
     }
     if (!contents_.empty()) {
-        return invalid({"input ", quoted(inputs[contents_[0].input].name),
+        return invalid({"input ",
+                        in_quotes(inputs[contents_[0].input].name),
                         " has contents, and the request has raw_input_contents"});
     }
     for (std::size_t i = 0; i < inputs.size(); ++i) LEPTON_CHECK_OK(take_raw(inputs[i], raw_[i]));

@@ -6,11 +6,11 @@
 
 namespace lepton::protocol {
 
-// Decodes an inference.ModelInferRequest into exchange.call.request, whose deadline is set. It reads
-// what the generated class would (fields in any order, packed or not, unknown ones skipped), but
-// without a copy: raw_input_contents become views of the body, typed contents are written to the
-// scratch buffer. Whether names, datatypes and shapes are the model's is not looked at.
-// Errors: kInvalidArgument, kUnsupported.
+// Decodes an inference.ModelInferRequest into exchange.call.request, whose deadline is set. It
+// reads what the generated class would (fields in any order, packed or not, unknown ones skipped),
+// but without a copy: raw_input_contents become views of the body, typed contents are written to
+// the scratch buffer. Whether names, datatypes and shapes are the model's is not looked at. Errors:
+// kInvalidArgument, kUnsupported.
 Result<> decode_grpc_infer(net::Exchange& exchange, memory::BufferPool& pool);
 
 }  // namespace lepton::protocol

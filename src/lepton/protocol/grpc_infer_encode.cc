@@ -32,11 +32,14 @@ std::size_t value_size(const Parameter& parameter) {
     return std::visit(
         [](auto value) -> std::size_t {
             using Value = decltype(value);
-            if constexpr (std::is_same_v<Value, bool>) return 2;
-            else if constexpr (std::is_same_v<Value, double>) return 1 + sizeof(double);
+            if constexpr (std::is_same_v<Value, bool>)
+                return 2;
+            else if constexpr (std::is_same_v<Value, double>)
+                return 1 + sizeof(double);
             else if constexpr (std::is_same_v<Value, std::string_view>) {
                 return bytes_field_size(value.size());
-            } else return 1 + varint_size(static_cast<std::uint64_t>(value));
+            } else
+                return 1 + varint_size(static_cast<std::uint64_t>(value));
         },
         parameter.value);
 }
@@ -48,7 +51,8 @@ std::size_t map_entry_size(const Parameter& parameter) {
 
 std::size_t packed_shape_size(const Shape& shape) {
     std::size_t size = 0;
-    for (const std::int64_t dim : shape.dims()) size += varint_size(static_cast<std::uint64_t>(dim));
+    for (const std::int64_t dim : shape.dims())
+        size += varint_size(static_cast<std::uint64_t>(dim));
     return size;
 }
 
@@ -74,7 +78,9 @@ class WireWriter {
 public:
     explicit WireWriter(std::byte* out) : out_(reinterpret_cast<std::uint8_t*>(out)) {}
 
-    void varint(std::uint64_t value) { out_ = CodedOutputStream::WriteVarint64ToArray(value, out_); }
+    void varint(std::uint64_t value) {
+        out_ = CodedOutputStream::WriteVarint64ToArray(value, out_);
+    }
     void tag(std::uint32_t tag) { out_ = CodedOutputStream::WriteVarint32ToArray(tag, out_); }
     // The head of a field whose content of that size follows.
     void head(int field, std::size_t size) {
@@ -86,7 +92,8 @@ public:
         out_ = CodedOutputStream::WriteRawToArray(data, static_cast<int>(size), out_);
     }
     void fixed(double value) {
-        out_ = CodedOutputStream::WriteLittleEndian64ToArray(std::bit_cast<std::uint64_t>(value), out_);
+        out_ = CodedOutputStream::WriteLittleEndian64ToArray(std::bit_cast<std::uint64_t>(value),
+                                                             out_);
     }
     void text(int field, std::string_view text) {
         if (!text.empty()) bytes(field, text.data(), text.size());
@@ -135,7 +142,8 @@ Result<> encode_grpc_infer(const Request& request,
     const std::size_t size = message_size(request, response);
     if (size > std::numeric_limits<std::int32_t>::max()) {
         return fail(ErrorCode::kUnsupported,
-                    concat({"the answer has ", std::to_string(size),
+                    concat({"the answer has ",
+                            std::to_string(size),
                             " bytes, a gRPC message at most 2147483647"}));
     }
     prepare_body(body, size, pool);

@@ -47,13 +47,14 @@ void add_file(const FileDescriptor& file,
     file.CopyTo(&proto);
     response.mutable_file_descriptor_response()->add_file_descriptor_proto(
         proto.SerializeAsString());
-    for (int i = 0; i < file.dependency_count(); ++i) add_file(*file.dependency(i), added, response);
+    for (int i = 0; i < file.dependency_count(); ++i)
+        add_file(*file.dependency(i), added, response);
 }
 
 void not_found(std::string_view what, const std::string& name, ServerReflectionResponse& response) {
     auto& error = *response.mutable_error_response();
     error.set_error_code(traits_of(ErrorCode::kModelNotFound).grpc_status);
-    error.set_error_message(concat({"there is no ", what, " ", quoted(name)}));
+    error.set_error_message(concat({"there is no ", what, " ", in_quotes(name)}));
 }
 
 void add_file_or_error(const FileDescriptor* file,
@@ -76,16 +77,15 @@ void answer(const ServerReflectionRequest& request, ServerReflectionResponse& re
         }
         case ServerReflectionRequest::kFileContainingSymbol: {
             const std::string& name = request.file_containing_symbol();
-            return add_file_or_error(
-                pool.FindFileContainingSymbol(name), "symbol", name, response);
+            return add_file_or_error(pool.FindFileContainingSymbol(name), "symbol", name, response);
         }
         case ServerReflectionRequest::kFileContainingExtension:
-            return not_found("extension of",
-                             request.file_containing_extension().containing_type(),
-                             response);
+            return not_found(
+                "extension of", request.file_containing_extension().containing_type(), response);
         case ServerReflectionRequest::kAllExtensionNumbersOfType: {
             const std::string& name = request.all_extension_numbers_of_type();
-            if (pool.FindMessageTypeByName(name) == nullptr) return not_found("type", name, response);
+            if (pool.FindMessageTypeByName(name) == nullptr)
+                return not_found("type", name, response);
             response.mutable_all_extension_numbers_response()->set_base_type_name(name);
             return;
         }
@@ -99,7 +99,9 @@ void answer(const ServerReflectionRequest& request, ServerReflectionResponse& re
 
 }  // namespace
 
-Result<> answer_reflection(const net::Message& message, memory::BufferPool& pool, net::Reply& reply) {
+Result<> answer_reflection(const net::Message& message,
+                           memory::BufferPool& pool,
+                           net::Reply& reply) {
     ServerReflectionRequest request;
     LEPTON_CHECK_OK(parse_grpc(message, request));
     ServerReflectionResponse response;

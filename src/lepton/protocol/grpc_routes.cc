@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <google/protobuf/stubs/logging.h>
 #include <inference.pb.h>
 
 #include "lepton/protocol/grpc_infer_decode.h"
@@ -27,7 +28,7 @@ bool is_reflection(std::string_view path) {
 }
 
 tl::unexpected<Error> unknown_method(std::string_view path) {
-    return fail(ErrorCode::kUnsupported, concat({"there is no method ", quoted(path)}));
+    return fail(ErrorCode::kUnsupported, concat({"there is no method ", in_quotes(path)}));
 }
 
 }  // namespace
@@ -41,7 +42,11 @@ GrpcRoutes::GrpcRoutes(InferService& service,
       pool_(pool),
       options_(std::move(options)),
       style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
-      health_(catalog, pool) {}
+      health_(catalog, pool) {
+    // Protobuf writes a line to stderr for each string of a client that is not UTF-8; the client is
+    // told, and the log is not its to fill.
+    google::protobuf::SetLogHandler(nullptr);
+}
 
 void GrpcRoutes::handle(net::Exchange& exchange) noexcept {
     const Result<> done = dispatch(exchange);

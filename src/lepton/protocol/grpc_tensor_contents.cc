@@ -59,7 +59,7 @@ void append(TensorScratch& scratch, const void* data, std::size_t size) {
 
 tl::unexpected<Error> malformed(std::string_view input) {
     return fail(ErrorCode::kInvalidArgument,
-                concat({"input ", quoted(input), ": malformed protobuf in its contents"}));
+                concat({"input ", in_quotes(input), ": malformed protobuf in its contents"}));
 }
 
 // The forms below read one element, or a packed run of them. Each leaves it to the caller to ask
@@ -76,9 +76,13 @@ struct Varint {
         const auto element = static_cast<Element>(value);
         if (static_cast<Wire>(element) != value) [[unlikely]] {
             return fail(ErrorCode::kInvalidArgument,
-                        concat({"input ", quoted(input), " holds ", std::to_string(value),
+                        concat({"input ",
+                                in_quotes(input),
+                                " holds ",
+                                std::to_string(value),
                                 "; its datatype takes ",
-                                std::to_string(std::numeric_limits<Element>::min()), " to ",
+                                std::to_string(std::numeric_limits<Element>::min()),
+                                " to ",
                                 std::to_string(std::numeric_limits<Element>::max())}));
         }
         append(scratch, &element, sizeof element);
@@ -143,8 +147,13 @@ Result<> read_as(std::span<const std::byte> contents,
             LEPTON_CHECK_OK(Form::one(reader, input, scratch));
         } else if (number > 0 && number < kFields.size()) {
             return fail(ErrorCode::kInvalidArgument,
-                        concat({"input ", quoted(input), " of ", to_string(dtype), " carries ",
-                                kFields[number], "; its field is ",
+                        concat({"input ",
+                                in_quotes(input),
+                                " of ",
+                                to_string(dtype),
+                                " carries ",
+                                kFields[number],
+                                "; its field is ",
                                 kFields[static_cast<std::size_t>(field)]}));
         } else {
             reader.skip();
@@ -189,7 +198,10 @@ Result<> read_tensor_contents(std::span<const std::byte> contents,
             break;
     }
     return fail(ErrorCode::kInvalidArgument,
-                concat({"input ", quoted(input), " is ", to_string(dtype),
+                concat({"input ",
+                        in_quotes(input),
+                        " is ",
+                        to_string(dtype),
                         ", which has no field in the contents; send it in raw_input_contents"}));
 }
 

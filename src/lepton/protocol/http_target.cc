@@ -12,12 +12,13 @@ constexpr std::string_view kModels = "/v2/models/";
 constexpr std::string_view kVersions = "versions";
 
 tl::unexpected<Error> unknown(std::string_view path) {
-    return fail(ErrorCode::kModelNotFound, concat({"there is no route ", quoted(path)}));
+    return fail(ErrorCode::kModelNotFound, concat({"there is no route ", in_quotes(path)}));
 }
 
 std::optional<char> decode_escape(std::string_view digits) {
     unsigned char value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) return std::nullopt;
     return static_cast<char>(value);
 }
@@ -38,7 +39,7 @@ Result<std::string_view> take_segment(std::string& path, std::string_view& rest)
             if (!decoded) {
                 return fail(ErrorCode::kInvalidArgument,
                             concat({"the path has a malformed escape: ",
-                                    quoted(segment.substr(read, 3))}));
+                                    in_quotes(segment.substr(read, 3))}));
             }
             c = *decoded;
             read += 2;
@@ -78,9 +79,12 @@ Result<HttpTarget> parse_target(std::string& path) {
     if (plain.size() > 1 && plain.ends_with('/')) plain.remove_suffix(1);
     if (plain == "/") return HttpTarget{.route = Route::kRoot, .model = {}, .version = {}};
     if (plain == "/v2") return HttpTarget{.route = Route::kServer, .model = {}, .version = {}};
-    if (plain == "/v2/health/live") return HttpTarget{.route = Route::kLive, .model = {}, .version = {}};
-    if (plain == "/v2/health/ready") return HttpTarget{.route = Route::kReady, .model = {}, .version = {}};
-    if (plain == "/metrics") return HttpTarget{.route = Route::kMetrics, .model = {}, .version = {}};
+    if (plain == "/v2/health/live")
+        return HttpTarget{.route = Route::kLive, .model = {}, .version = {}};
+    if (plain == "/v2/health/ready")
+        return HttpTarget{.route = Route::kReady, .model = {}, .version = {}};
+    if (plain == "/metrics")
+        return HttpTarget{.route = Route::kMetrics, .model = {}, .version = {}};
     return unknown(path);
 }
 

@@ -26,8 +26,8 @@ struct HttpTarget {
     std::string_view version;  // Empty: the latest.
 };
 
-// Percent-decoding is done in the path itself, segment by segment, so that an encoded slash does not
-// separate. Errors: kModelNotFound for an unknown route; kInvalidArgument for a bad escape.
+// Percent-decoding is done in the path itself, segment by segment, so that an encoded slash does
+// not separate. Errors: kModelNotFound for an unknown route; kInvalidArgument for a bad escape.
 Result<HttpTarget> parse_target(std::string& path);
 
 }  // namespace lepton::protocol

@@ -12,7 +12,7 @@ constexpr std::string_view kRequestTimeout = "x-request-timeout-ms";
 
 struct Name {
     std::string_view name;
-    std::string_view InferFields::*member;
+    std::string_view InferFields::* member;
 };
 
 constexpr Name kNames[] = {

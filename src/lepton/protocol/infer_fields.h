@@ -9,11 +9,11 @@ namespace lepton::protocol {
 
 // The header fields that an inference looks at, found in one pass. A null view: not sent.
 struct InferFields {
-    std::string_view header_length;     // inference-header-content-length
+    std::string_view header_length;  // inference-header-content-length
     std::string_view content_encoding;
     std::string_view accept_encoding;
     std::string_view grpc_timeout;
-    std::string_view envoy_timeout_ms;  // x-envoy-expected-rq-timeout-ms
+    std::string_view envoy_timeout_ms;    // x-envoy-expected-rq-timeout-ms
     std::string_view request_timeout_ms;  // x-request-timeout-ms
 };
 

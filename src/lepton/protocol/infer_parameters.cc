@@ -14,9 +14,12 @@ std::string to_text(const Parameter& parameter) {
     return std::visit(
         [](const auto& value) -> std::string {
             using Value = std::decay_t<decltype(value)>;
-            if constexpr (std::is_same_v<Value, std::string_view>) return quoted(value);
-            else if constexpr (std::is_same_v<Value, bool>) return value ? "true" : "false";
-            else return std::to_string(value);
+            if constexpr (std::is_same_v<Value, std::string_view>)
+                return in_quotes(value);
+            else if constexpr (std::is_same_v<Value, bool>)
+                return value ? "true" : "false";
+            else
+                return std::to_string(value);
         },
         parameter.value);
 }
@@ -30,8 +33,12 @@ Result<std::uint64_t> whole_number(const Parameter& parameter, std::uint64_t bou
                                                          : static_cast<std::uint64_t>(*is_signed);
     if (valid && value <= bound) return value;
     return fail(ErrorCode::kInvalidArgument,
-                concat({"parameter ", quoted(parameter.name), " is ", to_text(parameter),
-                        "; it must be a whole number from 0 to ", std::to_string(bound)}));
+                concat({"parameter ",
+                        in_quotes(parameter.name),
+                        " is ",
+                        to_text(parameter),
+                        "; it must be a whole number from 0 to ",
+                        std::to_string(bound)}));
 }
 
 }  // namespace
@@ -59,7 +66,8 @@ Result<> apply_request_parameter(const Parameter& parameter,
         const auto* value = std::get_if<bool>(&parameter.value);
         if (value == nullptr) {
             return fail(ErrorCode::kInvalidArgument,
-                        concat({"parameter \"binary_data_output\" is ", to_text(parameter),
+                        concat({"parameter \"binary_data_output\" is ",
+                                to_text(parameter),
                                 "; it must be true or false"}));
         }
         request.binary_data_output = *value;
@@ -72,7 +80,10 @@ Result<> apply_request_parameter(const Parameter& parameter,
 Result<> check_tensor_parameter(std::string_view tensor, std::string_view parameter) {
     if (parameter == "classification" || parameter.starts_with("shared_memory_")) {
         return fail(ErrorCode::kUnsupported,
-                    concat({"tensor ", quoted(tensor), " has parameter ", quoted(parameter),
+                    concat({"tensor ",
+                            in_quotes(tensor),
+                            " has parameter ",
+                            in_quotes(parameter),
                             ", an extension that this server does not offer"}));
     }
     return {};

@@ -38,14 +38,14 @@ Result<> JsonReader::open(std::span<std::byte> text) {
         const std::size_t capacity = std::bit_ceil(std::max(text.size(), kSmallestCapacity));
         if (const auto error = parser_.allocate(capacity)) return tl::unexpected(malformed(error));
     }
-    const auto error =
-        parser_
-            .iterate(reinterpret_cast<const char*>(text.data()),
-                     text.size(),
-                     text.size() + simdjson::SIMDJSON_PADDING)
-            .get(document_);
-    if (error) return fail(ErrorCode::kInvalidArgument,
-                           std::string("malformed JSON: ") + simdjson::error_message(error));
+    const auto error = parser_
+                           .iterate(reinterpret_cast<const char*>(text.data()),
+                                    text.size(),
+                                    text.size() + simdjson::SIMDJSON_PADDING)
+                           .get(document_);
+    if (error)
+        return fail(ErrorCode::kInvalidArgument,
+                    std::string("malformed JSON: ") + simdjson::error_message(error));
     return {};
 }
 

@@ -13,9 +13,9 @@ namespace lepton::protocol {
 
 namespace json = simdjson::ondemand;
 
-// Reads one JSON text at a time, keeping its memory for the next. The text lies in a memory::Buffer,
-// whose padding simdjson reads into. Strings are handed out as views of the text itself: one that
-// holds escapes is rewritten in its place, which the unescaped form always fits.
+// Reads one JSON text at a time, keeping its memory for the next. The text lies in a
+// memory::Buffer, whose padding simdjson reads into. Strings are handed out as views of the text
+// itself: one that holds escapes is rewritten in its place, which the unescaped form always fits.
 //
 // On demand means that the values that nobody asks for are skipped, not checked.
 // Not thread-safe; one per thread.

@@ -41,7 +41,9 @@ template <class T>
 std::string expectation() {
     if constexpr (std::is_same_v<T, bool>) return "true or false";
     if constexpr (std::is_floating_point_v<T>) return "finite numbers in its range";
-    return concat({"whole numbers from ", std::to_string(std::numeric_limits<T>::min()), " to ",
+    return concat({"whole numbers from ",
+                   std::to_string(std::numeric_limits<T>::min()),
+                   " to ",
                    std::to_string(std::numeric_limits<T>::max())});
 }
 
@@ -55,13 +57,25 @@ struct Walk {
 
     tl::unexpected<Error> bad_element(json::value& value, std::string_view expected) const {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), ": element ", std::to_string(found), " is ",
-                            to_utf8(excerpt(value)), "; ", to_string(dtype), " takes ", expected}));
+                    concat({"input ",
+                            in_quotes(input),
+                            ": element ",
+                            std::to_string(found),
+                            " is ",
+                            to_utf8(excerpt(value)),
+                            "; ",
+                            to_string(dtype),
+                            " takes ",
+                            expected}));
     }
     tl::unexpected<Error> wrong_count(std::string_view found_text) const {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), " has ", found_text,
-                            " elements, its shape asks for ", std::to_string(count)}));
+                    concat({"input ",
+                            in_quotes(input),
+                            " has ",
+                            found_text,
+                            " elements, its shape asks for ",
+                            std::to_string(count)}));
     }
 };
 
@@ -73,7 +87,8 @@ public:
 
     Result<> add(const Walk& walk, json::value& value) {
         T element{};
-        if (parse(value, element)) [[unlikely]] return walk.bad_element(value, expectation<T>());
+        if (parse(value, element)) [[unlikely]]
+            return walk.bad_element(value, expectation<T>());
         std::memcpy(next_, &element, sizeof(T));
         next_ += sizeof(T);
         return {};
@@ -111,12 +126,16 @@ template <class Elements>
 Result<> add_all(Walk& walk, Elements& elements, json::array array, int depth) {
     if (depth > kMaxNesting) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(walk.input), ": \"data\" nests more than ",
-                            std::to_string(kMaxNesting), " arrays"}));
+                    concat({"input ",
+                            in_quotes(walk.input),
+                            ": \"data\" nests more than ",
+                            std::to_string(kMaxNesting),
+                            " arrays"}));
     }
     for (auto item : array) {
         json::value value;
-        if (const auto error = std::move(item).get(value)) return tl::unexpected(walk.reader.malformed(error));
+        if (const auto error = std::move(item).get(value))
+            return tl::unexpected(walk.reader.malformed(error));
         json::array inner;
         const auto error = value.get_array().get(inner);
         if (!error) {
@@ -148,14 +167,17 @@ Result<> read_json_tensor(JsonReader& reader,
                           TensorScratch& scratch) {
     if (dtype == DataType::kFp16 || dtype == DataType::kBf16) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), " is ", to_string(dtype),
+                    concat({"input ",
+                            in_quotes(input),
+                            " is ",
+                            to_string(dtype),
                             ", which JSON cannot carry; send it as binary data"}));
     }
     json::array array;
     if (const auto error = data.get_array().get(array)) {
         if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader.malformed(error));
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), ": \"data\" must be an array"}));
+                    concat({"input ", in_quotes(input), ": \"data\" must be an array"}));
     }
     Walk walk{.reader = reader, .input = input, .dtype = dtype, .count = count};
     switch (dtype) {

@@ -11,8 +11,9 @@ namespace lepton::protocol {
 namespace {
 
 tl::unexpected<Error> invalid(const ModelSpec& model, std::initializer_list<std::string_view> why) {
-    return fail(ErrorCode::kInvalidArgument,
-                concat({"model ", quoted(model.name), " takes no raw binary request: ", concat(why)}));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        concat({"model ", in_quotes(model.name), " takes no raw binary request: ", concat(why)}));
 }
 
 // Which extent follows from the body's size; the rank where none does.
@@ -29,8 +30,12 @@ Result<std::size_t> open_extent(const ModelSpec& model, Shape& shape) {
         return open;
     }
     if (count <= 1) return open;
-    return invalid(model, {"input ", quoted(model.inputs[0].name), " of shape ", to_string(shape),
-                           " has more than one open extent"});
+    return invalid(model,
+                   {"input ",
+                    in_quotes(model.inputs[0].name),
+                    " of shape ",
+                    to_string(shape),
+                    " has more than one open extent"});
 }
 
 Result<Shape> shape_for(const ModelSpec& model, std::size_t body_size) {
@@ -40,17 +45,27 @@ Result<Shape> shape_for(const ModelSpec& model, std::size_t body_size) {
     if (open < shape.rank()) shape[open] = 1;
     if (input.dtype == DataType::kBytes) {
         if (shape.element_count() == 1) return shape;
-        return invalid(model, {"input ", quoted(input.name), " of BYTES has shape ",
-                               to_string(input.shape), ", and the body is one element"});
+        return invalid(model,
+                       {"input ",
+                        in_quotes(input.name),
+                        " of BYTES has shape ",
+                        to_string(input.shape),
+                        ", and the body is one element"});
     }
     LEPTON_TRY(const std::size_t count, element_count(input.name, input.dtype, shape));
     const std::size_t step = count * element_bytes(input.dtype);
     if (open < shape.rank() && step > 0) {
         if (body_size % step != 0) {
             return fail(ErrorCode::kInvalidArgument,
-                        concat({"the body has ", std::to_string(body_size), " bytes; input ",
-                                quoted(input.name), " of ", to_string(input.dtype), " and shape ",
-                                to_string(input.shape), " takes a multiple of ",
+                        concat({"the body has ",
+                                std::to_string(body_size),
+                                " bytes; input ",
+                                in_quotes(input.name),
+                                " of ",
+                                to_string(input.dtype),
+                                " and shape ",
+                                to_string(input.shape),
+                                " takes a multiple of ",
                                 std::to_string(step)}));
         }
         shape[open] = static_cast<std::int64_t>(body_size / step);

@@ -118,15 +118,16 @@ Result<> Decoder::decode(net::Exchange& exchange, std::size_t json_size, memory:
 
 Result<> Decoder::read_request() {
     LEPTON_TRY(const json::object root, reader_.root());
-    LEPTON_CHECK_OK(for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
-        if (key == "inputs") return read_inputs(value);
-        if (key == "outputs") return read_outputs(value);
-        if (key == "parameters") return read_parameters(value);
-        if (key == "id") {
-            LEPTON_TRY(request().id, as_text(value, "\"id\""));
-        }
-        return {};
-    }));
+    LEPTON_CHECK_OK(
+        for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
+            if (key == "inputs") return read_inputs(value);
+            if (key == "outputs") return read_outputs(value);
+            if (key == "parameters") return read_parameters(value);
+            if (key == "id") {
+                LEPTON_TRY(request().id, as_text(value, "\"id\""));
+            }
+            return {};
+        }));
     if (!reader_.at_end()) return invalid({"malformed JSON: more follows the request object"});
     if (request().inputs.empty()) return invalid({"the request has no \"inputs\""});
     if (!binary_.empty()) {
@@ -157,7 +158,10 @@ Result<> Decoder::read_input_field(std::string_view key, json::value value, Inpu
         LEPTON_TRY(const std::string_view name, as_text(value, "\"datatype\" of an input"));
         input.dtype = parse_data_type(name);
         if (!input.dtype) {
-            return invalid({"input ", quoted(input.name), " has datatype ", quoted(name),
+            return invalid({"input ",
+                            in_quotes(input.name),
+                            " has datatype ",
+                            in_quotes(name),
                             ", which is none of the protocol's"});
         }
     } else if (key == "shape") {
@@ -166,7 +170,7 @@ Result<> Decoder::read_input_field(std::string_view key, json::value value, Inpu
         return read_input_parameters(value, input);
     } else if (key == "data") {
         if (input.data_key != nullptr) {
-            return invalid({"input ", quoted(input.name), " has \"data\" twice"});
+            return invalid({"input ", in_quotes(input.name), " has \"data\" twice"});
         }
         input.data_key = key.data();
         if (input.dtype && input.has_shape && !input.name.empty()) return read_data(value, input);
@@ -185,12 +189,18 @@ Result<> Decoder::read_shape(json::value value, InputHeader& input) {
             return tl::unexpected(reader_.malformed(error));
         }
         if (element.get_int64().get(dim)) {
-            return invalid({"input ", quoted(input.name), ": \"shape\" holds ",
-                            to_utf8(excerpt(element)), "; it must hold whole numbers"});
+            return invalid({"input ",
+                            in_quotes(input.name),
+                            ": \"shape\" holds ",
+                            to_utf8(excerpt(element)),
+                            "; it must hold whole numbers"});
         }
         if (!input.shape.push_back(dim)) {
-            return invalid({"input ", quoted(input.name), ": \"shape\" has more than ",
-                            std::to_string(Shape::kMaxRank), " extents"});
+            return invalid({"input ",
+                            in_quotes(input.name),
+                            ": \"shape\" has more than ",
+                            std::to_string(Shape::kMaxRank),
+                            " extents"});
         }
     }
     return {};
@@ -198,25 +208,32 @@ Result<> Decoder::read_shape(json::value value, InputHeader& input) {
 
 Result<> Decoder::read_input_parameters(json::value value, InputHeader& input) {
     LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of an input"));
-    return for_each_member(parameters, [&](std::string_view key, json::value parameter) -> Result<> {
-        if (key != "binary_data_size") return check_tensor_parameter(input.name, key);
-        std::uint64_t size = 0;
-        if (parameter.get_uint64().get(size)) {
-            return invalid({"input ", quoted(input.name), ": \"binary_data_size\" is ",
-                            to_utf8(excerpt(parameter)), "; it must be a count of bytes"});
-        }
-        input.binary_size = size;
-        return {};
-    });
+    return for_each_member(parameters,
+                           [&](std::string_view key, json::value parameter) -> Result<> {
+                               if (key != "binary_data_size")
+                                   return check_tensor_parameter(input.name, key);
+                               std::uint64_t size = 0;
+                               if (parameter.get_uint64().get(size)) {
+                                   return invalid({"input ",
+                                                   in_quotes(input.name),
+                                                   ": \"binary_data_size\" is ",
+                                                   to_utf8(excerpt(parameter)),
+                                                   "; it must be a count of bytes"});
+                               }
+                               input.binary_size = size;
+                               return {};
+                           });
 }
 
 Result<> Decoder::finish_input(json::object object, InputHeader& input) {
     if (input.name.empty()) return invalid({"an input has no \"name\""});
-    if (!input.dtype) return invalid({"input ", quoted(input.name), " has no \"datatype\""});
-    if (!input.has_shape) return invalid({"input ", quoted(input.name), " has no \"shape\""});
+    if (!input.dtype) return invalid({"input ", in_quotes(input.name), " has no \"datatype\""});
+    if (!input.has_shape) return invalid({"input ", in_quotes(input.name), " has no \"shape\""});
     const bool has_data = input.data_key != nullptr;
     if (has_data == input.binary_size.has_value()) {
-        return invalid({"input ", quoted(input.name), has_data ? " has both" : " has neither",
+        return invalid({"input ",
+                        in_quotes(input.name),
+                        has_data ? " has both" : " has neither",
                         " \"data\" and parameter \"binary_data_size\""});
     }
     if (input.binary_size) return take_binary(input);
@@ -241,8 +258,13 @@ Result<> Decoder::read_data(json::value value, InputHeader& input) {
     input.data_is_read = true;
     LEPTON_TRY(const std::size_t count, element_count(input.name, *input.dtype, input.shape));
     if (count > json_size_) {
-        return invalid({"input ", quoted(input.name), ": shape ", to_string(input.shape),
-                        " asks for ", std::to_string(count), " elements, more than the text has bytes"});
+        return invalid({"input ",
+                        in_quotes(input.name),
+                        ": shape ",
+                        to_string(input.shape),
+                        " asks for ",
+                        std::to_string(count),
+                        " elements, more than the text has bytes"});
     }
     const std::size_t index = request().inputs.size() - 1;
     request().inputs[index] = {input.name, {*input.dtype, input.shape, {}}};
@@ -253,9 +275,13 @@ Result<> Decoder::read_data(json::value value, InputHeader& input) {
 Result<> Decoder::take_binary(const InputHeader& input) {
     LEPTON_TRY(const std::size_t count, element_count(input.name, *input.dtype, input.shape));
     if (*input.binary_size > binary_.size()) {
-        return invalid({"input ", quoted(input.name), ": \"binary_data_size\" is ",
-                        std::to_string(*input.binary_size), ", the body has ",
-                        std::to_string(binary_.size()), " bytes left after its JSON part of ",
+        return invalid({"input ",
+                        in_quotes(input.name),
+                        ": \"binary_data_size\" is ",
+                        std::to_string(*input.binary_size),
+                        ", the body has ",
+                        std::to_string(binary_.size()),
+                        " bytes left after its JSON part of ",
                         std::to_string(json_size_)});
     }
     const auto data = binary_.first(*input.binary_size);
@@ -271,14 +297,15 @@ Result<> Decoder::read_outputs(json::value value) {
 
 Result<> Decoder::read_output(json::object object) {
     RequestedOutput output;
-    LEPTON_CHECK_OK(for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
-        if (key == "name") {
-            LEPTON_TRY(output.name, as_text(value, "\"name\" of an output"));
-        } else if (key == "parameters") {
-            return read_output_parameters(value, output);
-        }
-        return {};
-    }));
+    LEPTON_CHECK_OK(
+        for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
+            if (key == "name") {
+                LEPTON_TRY(output.name, as_text(value, "\"name\" of an output"));
+            } else if (key == "parameters") {
+                return read_output_parameters(value, output);
+            }
+            return {};
+        }));
     if (output.name.empty()) return invalid({"a requested output has no \"name\""});
     request().outputs.push_back(output);
     return {};
@@ -286,16 +313,21 @@ Result<> Decoder::read_output(json::object object) {
 
 Result<> Decoder::read_output_parameters(json::value value, RequestedOutput& output) {
     LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of an output"));
-    return for_each_member(parameters, [&](std::string_view key, json::value parameter) -> Result<> {
-        if (key != "binary_data") return check_tensor_parameter(output.name, key);
-        bool binary = false;
-        if (parameter.get_bool().get(binary)) {
-            return invalid({"output ", quoted(output.name), ": \"binary_data\" is ",
-                            to_utf8(excerpt(parameter)), "; it must be true or false"});
-        }
-        output.binary_data = binary;
-        return {};
-    });
+    return for_each_member(parameters,
+                           [&](std::string_view key, json::value parameter) -> Result<> {
+                               if (key != "binary_data")
+                                   return check_tensor_parameter(output.name, key);
+                               bool binary = false;
+                               if (parameter.get_bool().get(binary)) {
+                                   return invalid({"output ",
+                                                   in_quotes(output.name),
+                                                   ": \"binary_data\" is ",
+                                                   to_utf8(excerpt(parameter)),
+                                                   "; it must be true or false"});
+                               }
+                               output.binary_data = binary;
+                               return {};
+                           });
 }
 
 Result<> Decoder::read_parameters(json::value value) {
@@ -315,11 +347,17 @@ Result<> Decoder::read_parameter(std::string_view name, json::value value) {
     } else if (!value.get_bool().get(flag)) {
         parameter.value = flag;
     } else if (!value.get_number().get(number)) {
-        if (number.is_int64()) parameter.value = number.get_int64();
-        else if (number.is_uint64()) parameter.value = number.get_uint64();
-        else parameter.value = number.get_double();
+        if (number.is_int64())
+            parameter.value = number.get_int64();
+        else if (number.is_uint64())
+            parameter.value = number.get_uint64();
+        else
+            parameter.value = number.get_double();
     } else {
-        return invalid({"parameter ", quoted(name), " is ", to_utf8(excerpt(value)),
+        return invalid({"parameter ",
+                        in_quotes(name),
+                        " is ",
+                        to_utf8(excerpt(value)),
                         "; it must be a string, a number, true or false"});
     }
     return apply_request_parameter(parameter, exchange_->message.received, request());
@@ -354,8 +392,10 @@ Result<std::size_t> json_part(const InferFields& fields, std::size_t body_size) 
     if (fields.header_length.data() == nullptr) return body_size;
     const auto size = parse_integer<std::size_t>(fields.header_length);
     if (size && *size <= body_size) return *size;
-    return invalid({"header inference-header-content-length is ", quoted(fields.header_length),
-                    "; it must be a count of bytes up to the body's ", std::to_string(body_size)});
+    return invalid({"header inference-header-content-length is ",
+                    in_quotes(fields.header_length),
+                    "; it must be a count of bytes up to the body's ",
+                    std::to_string(body_size)});
 }
 
 }  // namespace

@@ -10,11 +10,11 @@
 namespace lepton::protocol {
 
 // Decodes the body of an infer request, its Content-Encoding already taken off, into
-// exchange.call.request, whose model_name, model_version and deadline are set. Binary tensors become
-// views of the body, JSON tensors are written to the scratch buffer. Whether names, datatypes and
-// shapes are the model's is not looked at, except for a raw binary request, whose tensor only the
-// model describes; `catalog` is for that. Errors: kInvalidArgument, kUnsupported, and of the raw
-// request what ModelCatalog::find says.
+// exchange.call.request, whose model_name, model_version and deadline are set. Binary tensors
+// become views of the body, JSON tensors are written to the scratch buffer. Whether names,
+// datatypes and shapes are the model's is not looked at, except for a raw binary request, whose
+// tensor only the model describes; `catalog` is for that. Errors: kInvalidArgument, kUnsupported,
+// and of the raw request what ModelCatalog::find says.
 //
 // Wire format: KServe v2 REST with the binary tensor data extension,
 // https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md

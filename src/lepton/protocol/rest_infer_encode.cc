@@ -19,7 +19,10 @@ constexpr std::size_t kRoomPerOutput = 256;
 
 tl::unexpected<Error> not_in_json(const OutputTensor& output, std::string_view what) {
     return fail(ErrorCode::kInvalidArgument,
-                concat({"output ", quoted(output.name), " is ", what,
+                concat({"output ",
+                        in_quotes(output.name),
+                        " is ",
+                        what,
                         ", which JSON cannot carry; ask for it as binary data"}));
 }
 
@@ -138,9 +141,12 @@ void write_parameters(JsonWriter& json, const Request& request) {
         std::visit(
             [&json](auto value) {
                 using Value = decltype(value);
-                if constexpr (std::is_same_v<Value, bool>) json.boolean(value);
-                else if constexpr (std::is_same_v<Value, std::string_view>) json.string(value);
-                else json.number(value);
+                if constexpr (std::is_same_v<Value, bool>)
+                    json.boolean(value);
+                else if constexpr (std::is_same_v<Value, std::string_view>)
+                    json.string(value);
+                else
+                    json.number(value);
             },
             parameter.value);
     }
@@ -189,9 +195,8 @@ Result<> encode_rest_infer(const Request& request,
         any_binary = true;
         binary_bytes += response.outputs[i].tensor.data.size();
     }
-    prepare_body(reply.body,
-                 kRoomForHeader + kRoomPerOutput * response.outputs.size() + binary_bytes,
-                 pool);
+    prepare_body(
+        reply.body, kRoomForHeader + kRoomPerOutput * response.outputs.size() + binary_bytes, pool);
     JsonWriter json(reply.body);
     LEPTON_CHECK_OK(write_json(json, request, response));
     if (any_binary) {

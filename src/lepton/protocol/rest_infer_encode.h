@@ -9,8 +9,9 @@
 namespace lepton::protocol {
 
 // Writes a successful answer into the reply: JSON, followed by the outputs that were asked for as
-// binary data. Errors: kInvalidArgument for an output that JSON cannot carry (FP16, BF16, BYTES that
-// are not UTF-8) and that was not asked for as binary data; the reply's body is then undefined.
+// binary data. Errors: kInvalidArgument for an output that JSON cannot carry (FP16, BF16, BYTES
+// that are not UTF-8) and that was not asked for as binary data; the reply's body is then
+// undefined.
 Result<> encode_rest_infer(const Request& request,
                            const Response& response,
                            ContentEncoding encoding,

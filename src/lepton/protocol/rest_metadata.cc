@@ -70,7 +70,9 @@ void write_overview(std::string_view server,
     json.end_object();
 }
 
-void write_server_metadata(std::string_view server, std::string_view version, memory::Buffer& body) {
+void write_server_metadata(std::string_view server,
+                           std::string_view version,
+                           memory::Buffer& body) {
     JsonWriter json(body);
     json.begin_object();
     write_server(json, server, version);

@@ -26,7 +26,7 @@ Result<> check_method(net::Exchange& exchange, Route route) {
     const std::string_view allowed = infer ? "POST" : "GET, HEAD";
     exchange.reply.fields.add("allow", allowed);
     return fail(ErrorCode::kMethodNotAllowed,
-                concat({"the route ", quoted(exchange.message.path), " allows ", allowed}));
+                concat({"the route ", in_quotes(exchange.message.path), " allows ", allowed}));
 }
 
 }  // namespace
@@ -84,7 +84,8 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
             return {};
         case Route::kReady:
             if (!catalog_.ready()) {
-                return fail(ErrorCode::kUnavailable, "the server is not ready: it is starting or draining");
+                return fail(ErrorCode::kUnavailable,
+                            "the server is not ready: it is starting or draining");
             }
             write_flag("ready", body);
             return {};

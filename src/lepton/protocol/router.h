@@ -30,7 +30,7 @@ public:
         // the network's own limits.
         std::size_t max_body_bytes = std::size_t{64} << 20;
         // Text of GET /metrics in Prometheus' format; without it the route is unknown.
-        std::function<std::string()> metrics_page;
+        std::function<std::string()> metrics_page = nullptr;
     };
 
     Router(InferService& service,

@@ -15,15 +15,22 @@ Result<std::size_t> element_count(std::string_view input, DataType dtype, const 
     for (const std::int64_t dim : shape.dims()) {
         if (dim < 0) {
             return fail(ErrorCode::kInvalidArgument,
-                        concat({"input ", quoted(input), " has shape ", to_string(shape),
+                        concat({"input ",
+                                in_quotes(input),
+                                " has shape ",
+                                to_string(shape),
                                 "; extents must not be negative"}));
         }
     }
     const auto count = shape.element_count();
     std::size_t bytes = 0;
-    if (!count || __builtin_mul_overflow(static_cast<std::size_t>(*count), element_bytes(dtype), &bytes)) {
+    if (!count ||
+        __builtin_mul_overflow(static_cast<std::size_t>(*count), element_bytes(dtype), &bytes)) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), " has shape ", to_string(shape),
+                    concat({"input ",
+                            in_quotes(input),
+                            " has shape ",
+                            to_string(shape),
                             ", which overflows 64 bits"}));
     }
     return static_cast<std::size_t>(*count);
@@ -40,14 +47,23 @@ Result<> check_bytes_elements(std::string_view input,
     for (std::string_view element; elements.next(element);) ++found;
     if (!elements.complete()) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), " of BYTES: the length of element ",
-                            std::to_string(found), " reaches past the ",
-                            std::to_string(data.size()), " bytes of the tensor"}));
+                    concat({"input ",
+                            in_quotes(input),
+                            " of BYTES: the length of element ",
+                            std::to_string(found),
+                            " reaches past the ",
+                            std::to_string(data.size()),
+                            " bytes of the tensor"}));
     }
     if (found != count) {
         return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", quoted(input), " has ", std::to_string(found),
-                            " elements, its shape ", to_string(shape), " asks for ",
+                    concat({"input ",
+                            in_quotes(input),
+                            " has ",
+                            std::to_string(found),
+                            " elements, its shape ",
+                            to_string(shape),
+                            " asks for ",
                             std::to_string(count)}));
     }
     return {};
@@ -64,9 +80,16 @@ Result<> check_tensor_bytes(std::string_view input,
     const std::size_t expected = count * element_bytes(dtype);
     if (data.size() == expected) return {};
     return fail(ErrorCode::kInvalidArgument,
-                concat({"input ", quoted(input), " has ", std::to_string(data.size()),
-                        " bytes, ", to_string(dtype), " of shape ", to_string(shape),
-                        " asks for ", std::to_string(expected)}));
+                concat({"input ",
+                        in_quotes(input),
+                        " has ",
+                        std::to_string(data.size()),
+                        " bytes, ",
+                        to_string(dtype),
+                        " of shape ",
+                        to_string(shape),
+                        " asks for ",
+                        std::to_string(expected)}));
 }
 
 bool BytesElements::next(std::string_view& element) {

@@ -32,15 +32,15 @@ std::string to_utf8(std::string_view bytes) {
     while (!bytes.empty()) {
         const std::size_t size = sequence_size(static_cast<unsigned char>(bytes.front()));
         const std::string_view sequence = bytes.substr(0, size);
-        const bool valid = sequence.size() == size &&
-                           simdjson::validate_utf8(sequence.data(), sequence.size());
+        const bool valid =
+            sequence.size() == size && simdjson::validate_utf8(sequence.data(), sequence.size());
         text.append(valid ? sequence : std::string_view("\xEF\xBF\xBD"));
         bytes.remove_prefix(valid ? size : 1);
     }
     return text;
 }
 
-std::string quoted(std::string_view word) {
+std::string in_quotes(std::string_view word) {
     std::string text = "\"";
     text += to_utf8(word.substr(0, kLongestWord));
     for (char& c : text) {

@@ -11,9 +11,9 @@ namespace lepton::protocol {
 // Pieces of an error message in one string.
 [[nodiscard]] std::string concat(std::initializer_list<std::string_view> pieces);
 
-// A client's word for an error message: in quotes, cut to a sensible length, with every byte that is
-// not printable UTF-8 replaced, so that the message is safe in JSON, in a header and in a log.
-[[nodiscard]] std::string quoted(std::string_view word);
+// A client's word for an error message: in quotes, cut to a sensible length, with every byte that
+// is not printable UTF-8 replaced, so that the message is safe in JSON, in a header and in a log.
+[[nodiscard]] std::string in_quotes(std::string_view word);
 
 // The bytes as valid UTF-8, each invalid one as U+FFFD.
 [[nodiscard]] std::string to_utf8(std::string_view bytes);
