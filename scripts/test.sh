@@ -12,16 +12,17 @@ reports=$PWD/build/reports
 jobs=$(nproc)
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1  # As in the Makefile.
 
-# What runs under ThreadSanitizer: all that has threads, with the fake engine. OpenVINO's own threads
-# are not instrumented, and would be reported.
-tsan_suites=(core memory observe engine model scheduler pipeline net protocol server)
-
 # Builds a preset's targets; a failure counts as one failed test of that suite.
 build() {
     local preset=$1
     shift
     [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || return
     cmake --build "build/$preset" ${1:+--target "$@"}
+}
+
+# The programs of tests/unit in a build tree.
+test_programs() {
+    ninja -C "build/$1" -t targets all | sed -nE 's/^([a-z_]+_test): phony$/\1/p'
 }
 
 unit_tests() {  # preset report [ctest options]
@@ -45,21 +46,21 @@ suite_python() { make --no-print-directory build && python_tests python tests/un
 suite_integration() { make --no-print-directory build && python_tests integration tests/integration "$@"; }
 
 suite_asan() {
-    # Leaks are looked for at each exit; a finding of UBSan ends the test.
+    # A finding of UBSan ends the test, as one of ASan does; leaks are looked for at each exit.
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    build asan && unit_tests asan asan
+    [ -f build/asan/build.ninja ] || cmake --preset asan >/dev/null || return
+    mapfile -t programs < <(test_programs asan)
+    build asan "${programs[@]}" && unit_tests asan asan
 }
 
+# All that has threads, with the fake engine: OpenVINO's threads are not instrumented, so that what
+# they share with ours would be reported.
 suite_tsan() {
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-    local targets=()
     [ -f build/tsan/build.ninja ] || cmake --preset tsan >/dev/null || return
-    for suite in "${tsan_suites[@]}"; do
-        ls "tests/unit/$suite"/*_test.cc >/dev/null 2>&1 && targets+=("${suite}_test")
-    done
-    build tsan "${targets[@]}" || return
-    # The programs that were not built stand in ctest's list as "<program>_NOT_BUILT".
-    unit_tests tsan tsan --exclude-regex '_NOT_BUILT'
+    mapfile -t programs < <(test_programs tsan | grep -v openvino)
+    build tsan "${programs[@]}" &&
+        unit_tests tsan tsan --exclude-regex 'OpenVino|OpenVINO|openvino|_NOT_BUILT'
 }
 
 suite_install() { python_tests install tests/install --timeout 900; }
