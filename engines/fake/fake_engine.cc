@@ -54,8 +54,7 @@ void check(const FakeModel& model) {
             throw std::runtime_error("output " + out.name + " differs from input " + in.name);
         }
         if ((model.add != 0 || model.mix_rows) && !can_add(in.dtype)) {
-            throw std::runtime_error("cannot add to datatype " +
-                                     std::string(to_string(in.dtype)));
+            throw std::runtime_error("cannot add to datatype " + std::string(to_string(in.dtype)));
         }
     }
 }

@@ -4,8 +4,8 @@
 
 namespace lepton::fake {
 
-// A runtime for tests: a file `<name>.fake` says in JSON what its model takes, gives, and how long a
-// run takes. Deterministic, without threads of its own. Output i is input i.
+// A runtime for tests: a file `<name>.fake` says in JSON what its model takes, gives, and how long
+// a run takes. Deterministic, without threads of its own. Output i is input i.
 //
 //     {
 //       "inputs":  [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],

@@ -97,8 +97,8 @@ Result<> DynamicSession::view_output(std::size_t index, std::int64_t rows, Tenso
     }
     if (batches_ && (view.shape.empty() || view.shape[0] != rows)) {
         return fail(ErrorCode::kInternal,
-                    "output \"" + output.name + "\" has shape " + to_string(view.shape) +
-                        " for " + std::to_string(rows) + " rows of input");
+                    "output \"" + output.name + "\" has shape " + to_string(view.shape) + " for " +
+                        std::to_string(rows) + " rows of input");
     }
     view.dtype = data_type_of(output.tensor.get_element_type()).value_or(DataType::kFp32);
     if (view.dtype == DataType::kBytes) {
@@ -107,7 +107,8 @@ Result<> DynamicSession::view_output(std::size_t index, std::int64_t rows, Tenso
         view.data = output.encoded;
         return {};
     }
-    view.data = {static_cast<const std::byte*>(output.tensor.data()), output.tensor.get_byte_size()};
+    view.data = {static_cast<const std::byte*>(output.tensor.data()),
+                 output.tensor.get_byte_size()};
     return {};
 }
 

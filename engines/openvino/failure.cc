@@ -15,6 +15,16 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
+// A front end's name for "could not", and the list of all front ends, say nothing about the file.
+std::string_view without_front_end(std::string_view line) {
+    constexpr std::string_view kFrontEnd = "FrontEnd API failed with ";
+    if (line.starts_with(kFrontEnd)) {
+        const std::size_t colon = line.find(": ");
+        if (colon != line.npos) line.remove_prefix(colon + 2);
+    }
+    return trimmed(line.substr(0, line.find("Available frontends:")));
+}
+
 // Drops "Exception from src/x.cpp:12:" and "Check 'a == b' failed at src/x.cpp:12:", as written by
 // ov::Exception::make_what, and keeps what follows them on the line.
 std::string_view without_location(std::string_view line) {
@@ -34,7 +44,8 @@ std::string reason_of(std::string_view openvino_message) {
     std::string reason;
     while (!openvino_message.empty()) {
         const std::size_t end = std::min(openvino_message.find('\n'), openvino_message.size());
-        const std::string_view line = without_location(trimmed(openvino_message.substr(0, end)));
+        const std::string_view line =
+            without_front_end(without_location(trimmed(openvino_message.substr(0, end))));
         openvino_message.remove_prefix(std::min(end + 1, openvino_message.size()));
         // Rethrown exceptions repeat the message of the one inside.
         if (line.empty() || reason.find(line) != std::string::npos) continue;

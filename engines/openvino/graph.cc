@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include <openvino/op/parameter.hpp>
 #include <openvino/runtime/properties.hpp>
 
 #include "engines/openvino/dynamic_session.h"
@@ -55,14 +56,51 @@ Result<> check_precision(const ov::CompiledModel& compiled, const engine::Sessio
                     " is not offered by this CPU, which would compute in " + used.get_type_name());
 }
 
+bool has_string_output(const ov::Node& node) {
+    for (std::size_t i = 0; i < node.get_output_size(); ++i) {
+        if (node.get_output_element_type(i) == ov::element::string) return true;
+    }
+    return false;
+}
+
+// Most nodes of the CPU plug-in of 2026.4 copy strings by the bytes of the objects, which are then
+// freed twice (Identity, StridedSlice), and an output that is an input stays empty. Those that run
+// by the reference code of OpenVINO, or only give the same memory another shape, do it right. Which
+// ones run how, only the compiled model tells.
+Result<> check_strings(const ov::CompiledModel& compiled) {
+    const auto is_string = [](const auto& port) {
+        return port.get_element_type() == ov::element::string;
+    };
+    const auto& outputs = compiled.outputs();
+    if (std::none_of(outputs.begin(), outputs.end(), is_string)) return {};
+    const std::shared_ptr<const ov::Model> executed = compiled.get_runtime_model();
+    for (const std::shared_ptr<ov::Node>& node : executed->get_ops()) {
+        const ov::RTMap& info = node->get_rt_info();
+        const auto type = info.find("layerType");
+        if (type == info.end() || !has_string_output(*node)) continue;
+        const auto name = type->second.as<std::string>();
+        const bool copies_input =
+            name == "Output" && ov::is_type<ov::op::v0::Parameter>(node->get_input_node_ptr(0));
+        if (name == "Input" || name == "Reference" || name == "Reshape") continue;
+        if (name == "Output" && !copies_input) continue;
+        return fail(ErrorCode::kUnsupported,
+                    "node \"" + node->get_friendly_name() + "\" (" +
+                        (copies_input ? "a copy" : name) +
+                        ") handles strings, which OpenVINO does not do safely there");
+    }
+    return {};
+}
+
 // The model's own shapes, with those that the configuration names in their place.
-Result<> reshape(ov::Model& model, const std::vector<TensorSpec>& inputs,
-                 const engine::OpenOptions& options, const std::string& file) {
+Result<> reshape(ov::Model& model,
+                 const std::vector<TensorSpec>& inputs,
+                 const engine::OpenOptions& options,
+                 const std::string& file) {
     std::map<std::size_t, ov::PartialShape> shapes;
     for (const auto& [name, shape] : options.input_shapes) {
-        const auto input = std::find_if(inputs.begin(), inputs.end(), [&name = name](const auto& in) {
-            return in.name == name;
-        });
+        const auto input = std::find_if(inputs.begin(),
+                                        inputs.end(),
+                                        [&name = name](const auto& in) { return in.name == name; });
         if (input == inputs.end()) {
             return fail(ErrorCode::kInvalidArgument, file + " has no input \"" + name + "\"");
         }
@@ -70,7 +108,8 @@ Result<> reshape(ov::Model& model, const std::vector<TensorSpec>& inputs,
         for (const std::int64_t dim : shape) dims.push_back(dim < 0 ? ov::Dimension() : dim);
         shapes[static_cast<std::size_t>(input - inputs.begin())] = dims;
     }
-    return guarded(ErrorCode::kInvalidArgument, file + " cannot take the shapes of its configuration",
+    return guarded(ErrorCode::kInvalidArgument,
+                   file + " cannot take the shapes of its configuration",
                    [&] { model.reshape(shapes); });
 }
 
@@ -82,7 +121,9 @@ Result<ov::CompiledModel> compile(const Source& source,
     auto compiled = guarded(ErrorCode::kInternal, source.file + " does not compile", [&] {
         return source.core->compile_model(model, "CPU", settings_of(source, options));
     });
-    if (compiled) LEPTON_CHECK_OK(check_precision(*compiled, options));
+    if (!compiled) return compiled;
+    LEPTON_CHECK_OK(check_precision(*compiled, options));
+    LEPTON_CHECK_OK(check_strings(*compiled));
     return compiled;
 }
 
@@ -117,8 +158,9 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
                                                    const engine::OpenOptions& options) {
     const std::string file = path.string();
     LEPTON_TRY(const std::shared_ptr<ov::Model> model,
-               guarded(ErrorCode::kInvalidArgument, file + " cannot be read",
-                       [&] { return core->read_model(file); }));
+               guarded(ErrorCode::kInvalidArgument, file + " cannot be read", [&] {
+                   return core->read_model(file);
+               }));
     const auto named = [&](Error error) {
         error.message = file + ": " + error.message;
         return error;
@@ -129,8 +171,8 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
         LEPTON_TRY(inputs, input_specs(*model).map_error(named));
     }
     LEPTON_TRY(std::vector<TensorSpec> outputs, output_specs(*model).map_error(named));
-    auto source = std::make_shared<const Source>(
-        Source{std::move(core), model, file, options.cache_dir});
+    auto source =
+        std::make_shared<const Source>(Source{std::move(core), model, file, options.cache_dir});
     return std::unique_ptr<engine::Graph>(
         new Graph(std::move(source), std::move(platform), std::move(inputs), std::move(outputs)));
 }

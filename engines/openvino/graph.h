@@ -11,8 +11,8 @@
 
 namespace lepton::openvino {
 
-// What sessions need of the graph to compile it. The graph is its only owner, so that the weights as
-// they were read go when the graph goes; compiled models keep their own.
+// What sessions need of the graph to compile it. The graph is its only owner, so that the weights
+// as they were read go when the graph goes; compiled models keep their own.
 struct Source {
     std::shared_ptr<ov::Core> core;
     std::shared_ptr<const ov::Model> model;
@@ -20,7 +20,8 @@ struct Source {
     std::filesystem::path cache_dir;
 };
 
-// Compiles for the CPU so that infer() computes in the calling thread. Errors: kUnsupported, kInternal.
+// Compiles for the CPU so that infer() computes in the calling thread. Errors: kUnsupported,
+// kInternal.
 Result<ov::CompiledModel> compile(const Source& source,
                                   const std::shared_ptr<const ov::Model>& model,
                                   const engine::SessionOptions& options);

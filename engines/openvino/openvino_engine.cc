@@ -79,8 +79,9 @@ Result<std::unique_ptr<engine::Graph>> OpenVinoEngine::open(const fs::path& path
     const std::string_view platform = platform_of(path);
     if (platform.empty()) {
         return fail(ErrorCode::kInvalidArgument,
-                    path.string() + " is of no kind that OpenVINO reads: .onnx, .xml, .pb, "
-                                    ".savedmodel, .tflite, .pdmodel");
+                    path.string() +
+                        " is of no kind that OpenVINO reads: .onnx, .xml, .pb, "
+                        ".savedmodel, .tflite, .pdmodel");
     }
     LEPTON_CHECK_OK(check_file(path));
     LEPTON_TRY(std::shared_ptr<ov::Core> core, shared_core());

@@ -82,8 +82,7 @@ Result<std::vector<TensorSpec>> output_specs(const ov::Model& model) {
     return specs;
 }
 
-bool has_batch_axis(const std::vector<TensorSpec>& inputs,
-                    const std::vector<TensorSpec>& outputs) {
+bool has_batch_axis(const std::vector<TensorSpec>& inputs, const std::vector<TensorSpec>& outputs) {
     const auto batches = [](const TensorSpec& spec) {
         return !spec.shape.empty() && spec.shape[0] < 0;
     };

@@ -10,8 +10,9 @@
 namespace lepton::openvino {
 
 // What a model takes and gives, in its own order. A tensor goes by the name that the model's file
-// gives it, or, nameless, by the friendly name of its node. Errors: kUnsupported, naming the tensor,
-// for an element type that KServe v2 has no word for, or a rank that is not fixed or too large.
+// gives it, or, nameless, by the friendly name of its node. Errors: kUnsupported, naming the
+// tensor, for an element type that KServe v2 has no word for, or a rank that is not fixed or too
+// large.
 Result<std::vector<TensorSpec>> input_specs(const ov::Model& model);
 Result<std::vector<TensorSpec>> output_specs(const ov::Model& model);
 

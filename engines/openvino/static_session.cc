@@ -28,8 +28,8 @@ Result<std::unique_ptr<engine::Session>> StaticSession::make(
         const std::size_t extent = one_row->output(i).get_shape()[0];
         if (extent != 1) {
             return fail(ErrorCode::kInvalidArgument,
-                        "output \"" + context.outputs[i].name + "\" has " +
-                            std::to_string(extent) + " rows for one row of input");
+                        "output \"" + context.outputs[i].name + "\" has " + std::to_string(extent) +
+                            " rows for one row of input");
         }
     }
     return std::unique_ptr<engine::Session>(new StaticSession(context, std::move(one_row)));
@@ -185,14 +185,15 @@ Result<> StaticSession::place_input(Bucket& bucket,
     if (bytes >= kInPlaceBytes && rows == bucket.rows && is_aligned(view.data.data()) &&
         view.data.data() != tensor.memory.get()) {
         if (foreign == view.data.data()) return {};
-        bucket.request.set_input_tensor(
-            index,
-            ov::Tensor(element_type_of(tensor.dtype), bucket.inputs[index].get_shape(),
-                       static_cast<const void*>(view.data.data())));
+        bucket.request.set_input_tensor(index,
+                                        ov::Tensor(element_type_of(tensor.dtype),
+                                                   bucket.inputs[index].get_shape(),
+                                                   static_cast<const void*>(view.data.data())));
         foreign = view.data.data();
         return {};
     }
-    // The address of an earlier run may be gone, so it is never left for a run that does not use it.
+    // The address of an earlier run may be gone, so it is never left for a run that does not use
+    // it.
     if (foreign != nullptr) {
         bucket.request.set_input_tensor(index, bucket.inputs[index]);
         foreign = nullptr;
@@ -216,8 +217,8 @@ Result<> StaticSession::view_output(const Bucket& bucket,
         return {};
     }
     const ov::Tensor& strings = bucket.outputs[index];
-    const std::size_t elements = strings.get_size() / static_cast<std::size_t>(bucket.rows) *
-                                 static_cast<std::size_t>(rows);
+    const std::size_t elements =
+        strings.get_size() / static_cast<std::size_t>(bucket.rows) * static_cast<std::size_t>(rows);
     LEPTON_CHECK_OK(encode_strings({strings.data<const std::string>(), elements}, tensor.encoded));
     view.data = tensor.encoded;
     return {};

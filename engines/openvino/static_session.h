@@ -27,8 +27,8 @@ namespace lepton::openvino {
 //     fixed shapes     8.6   8.5  11.8  19.0  36 us
 //     dynamic batch   17.2  17.6  15.8  23.4  37 us, and 34 us when the row count changes
 //
-// for 17 ms of start-up per row count. With the tensors in place, run() is infer() and nothing else.
-// Not thread-safe; the owner serialises.
+// for 17 ms of start-up per row count. With the tensors in place, run() is infer() and nothing
+// else. Not thread-safe; the owner serialises.
 class StaticSession final : public engine::Session {
 public:
     // `one_row`: the model with every shape fixed, for one row where it batches.
@@ -68,8 +68,14 @@ private:
     void bind_all();
     Result<Bucket> compile_bucket(std::int64_t rows);
     Result<Bucket*> bucket_for(std::int64_t rows);
-    Result<> place_input(Bucket& bucket, std::size_t index, std::int64_t rows, const TensorView& view);
-    Result<> view_output(const Bucket& bucket, std::size_t index, std::int64_t rows, TensorView& view);
+    Result<> place_input(Bucket& bucket,
+                         std::size_t index,
+                         std::int64_t rows,
+                         const TensorView& view);
+    Result<> view_output(const Bucket& bucket,
+                         std::size_t index,
+                         std::int64_t rows,
+                         TensorView& view);
 
     std::weak_ptr<const Source> source_;
     std::shared_ptr<const ov::Model> one_row_;  // Until the first prepare(1).

@@ -10,8 +10,9 @@
 
 namespace lepton::openvino {
 
-// Reads length-prefixed elements into strings that keep their storage. Errors: kInvalidArgument when
-// `data` does not hold exactly `strings.size()` elements; `name` is the tensor's, for the message.
+// Reads length-prefixed elements into strings that keep their storage. Errors: kInvalidArgument
+// when `data` does not hold exactly `strings.size()` elements; `name` is the tensor's, for the
+// message.
 Result<> decode_strings(std::span<const std::byte> data,
                         std::span<std::string> strings,
                         const std::string& name);

@@ -100,11 +100,19 @@ def main() -> None:
         [(f"{n}_out", t, ["N", 2]) for n, t in DATATYPES.items()],
         {"shape": np.array([-1, 2], np.int64)},
     )
+    # The columns of each row in the other order.
     save(
         "strings",
-        [node("Identity", ["text"], ["same"])],
+        [node("Gather", ["text", "order"], ["swapped"], axis=1)],
         [("text", TensorProto.STRING, ["N", 2])],
-        [("same", TensorProto.STRING, ["N", 2])],
+        [("swapped", TensorProto.STRING, ["N", 2])],
+        {"order": np.array([1, 0], np.int64)},
+    )
+    save(
+        "copied_strings",
+        [node("Identity", ["text"], ["copy"])],
+        [("text", TensorProto.STRING, ["N", 2])],
+        [("copy", TensorProto.STRING, ["N", 2])],
     )
 
 

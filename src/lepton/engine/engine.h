@@ -24,8 +24,8 @@ enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
 struct SessionOptions {
     int threads = 1;  // Computing threads of one run, the calling thread included.
     Precision precision = Precision::kF32;
-    // Whether axis 0 counts rows, where the graph's signature allows that. Otherwise the whole shape
-    // is the request's, and prepare(1) stands for it.
+    // Whether axis 0 counts rows, where the graph's signature allows that. Otherwise the whole
+    // shape is the request's, and prepare(1) stands for it.
     bool batches = true;
 };
 
@@ -86,8 +86,8 @@ class Engine {
 public:
     virtual ~Engine() = default;
 
-    [[nodiscard]] virtual std::string_view name() const = 0;     // "openvino"
-    [[nodiscard]] virtual std::string version() const = 0;       // The runtime's own.
+    [[nodiscard]] virtual std::string_view name() const = 0;  // "openvino"
+    [[nodiscard]] virtual std::string version() const = 0;    // The runtime's own.
     // Whether the file, or the folder of a SavedModel, is of a kind that this engine reads, judged
     // by its name. A lookup, not a promise: open() says what is wrong with the content.
     [[nodiscard]] virtual bool reads(const std::filesystem::path& path) const = 0;

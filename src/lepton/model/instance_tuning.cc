@@ -34,7 +34,9 @@ bool has_free_axis(const engine::Graph& graph, bool batches) {
 class Tuning {
 public:
     Tuning(engine::Graph& graph, const ModelConfig& config, int cores)
-        : graph_(graph), config_(config), threads_per_instance_(std::max(1, cores / config.instances)) {
+        : graph_(graph),
+          config_(config),
+          threads_per_instance_(std::max(1, cores / config.instances)) {
         options_.precision = config.precision;
         options_.batches = has_batch_axis(graph) && config.max_batch_size.value_or(1) != 0;
     }
@@ -88,7 +90,8 @@ private:
     Result<> choose_threads() {
         const Clock::duration one_thread = tuned_.service_times.front().time;
         if (!warm() || threads_per_instance_ == 1 || one_thread <= kWorthThreads) return {};
-        const auto worth_it = std::chrono::duration_cast<Clock::duration>(kThreadsGain * one_thread);
+        const auto worth_it =
+            std::chrono::duration_cast<Clock::duration>(kThreadsGain * one_thread);
         options_.threads = threads_per_instance_;
         LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
         LEPTON_TRY(const Clock::duration many_threads, warm_up().time(*session, 1));

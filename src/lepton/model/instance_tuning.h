@@ -26,14 +26,14 @@ struct TunedInstances {
 // Threads: one, unless a run takes more than 200 us and is at least 20 % faster with the instance's
 // share of the cores; a fork and join for less costs more than it brings.
 //
-// Batching, where axis 0 of the model is open and the configuration does not forbid it: two rows are
-// run together and alone; where the answers differ, requests never share a run. Without a
-// max_batch_size, runs of 2, 4, 8, 16 and the preferred numbers of rows are compiled for a model whose
-// single row takes less than 1 ms (others gain little), and those kept that make a row cheaper. With
-// one, every power of two up to it, itself, and the preferred sizes.
+// Batching, where axis 0 of the model is open and the configuration does not forbid it: two rows
+// are run together and alone; where the answers differ, requests never share a run. Without a
+// max_batch_size, runs of 2, 4, 8, 16 and the preferred numbers of rows are compiled for a model
+// whose single row takes less than 1 ms (others gain little), and those kept that make a row
+// cheaper. With one, every power of two up to it, itself, and the preferred sizes.
 //
-// Errors: those of the session; a model that does not run its warm-up is not served, unless its shapes
-// are open so that the right ones cannot be known.
+// Errors: those of the session; a model that does not run its warm-up is not served, unless its
+// shapes are open so that the right ones cannot be known.
 Result<TunedInstances> tune_instances(engine::Graph& graph, const ModelConfig& config, int cores);
 
 }  // namespace lepton::model

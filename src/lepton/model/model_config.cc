@@ -21,21 +21,45 @@ namespace pb = ::google::protobuf;
 
 // Fields of Triton's that only tune another runtime, or are not used yet.
 const std::set<std::string, std::less<>>& ignored_fields() {
-    static const std::set<std::string, std::less<>> fields{
-        "runtime", "optimization", "cc_model_filenames", "metric_tags", "model_warmup",
-        "model_operations", "model_repository_agents", "response_cache", "model_metrics",
-        "model_transaction_policy", "kind", "gpus", "secondary_devices", "profile", "passive",
-        "host_policy", "rate_limiter", "format", "is_shape_tensor", "is_non_linear_format_io",
-        "label_filename", "preserve_ordering", "priority_levels", "default_priority_level",
-        "priority_queue_policy", "timeout_action", "allow_timeout_override"};
+    static const std::set<std::string, std::less<>> fields{"runtime",
+                                                           "optimization",
+                                                           "cc_model_filenames",
+                                                           "metric_tags",
+                                                           "model_warmup",
+                                                           "model_operations",
+                                                           "model_repository_agents",
+                                                           "response_cache",
+                                                           "model_metrics",
+                                                           "model_transaction_policy",
+                                                           "kind",
+                                                           "gpus",
+                                                           "secondary_devices",
+                                                           "profile",
+                                                           "passive",
+                                                           "host_policy",
+                                                           "rate_limiter",
+                                                           "format",
+                                                           "is_shape_tensor",
+                                                           "is_non_linear_format_io",
+                                                           "label_filename",
+                                                           "preserve_ordering",
+                                                           "priority_levels",
+                                                           "default_priority_level",
+                                                           "priority_queue_policy",
+                                                           "timeout_action",
+                                                           "allow_timeout_override"};
     return fields;
 }
 
 // Fields of Triton's without which the answers would be wrong.
 const std::set<std::string, std::less<>>& refused_fields() {
-    static const std::set<std::string, std::less<>> fields{
-        "sequence_batching", "ensemble_scheduling", "batch_input", "batch_output", "reshape",
-        "optional", "allow_ragged_batch"};
+    static const std::set<std::string, std::less<>> fields{"sequence_batching",
+                                                           "ensemble_scheduling",
+                                                           "batch_input",
+                                                           "batch_output",
+                                                           "reshape",
+                                                           "optional",
+                                                           "allow_ragged_batch"};
     return fields;
 }
 
@@ -52,7 +76,8 @@ public:
     void AddWarning(int line, pb::io::ColumnNumber column, const std::string& message) override {
         const std::string field = unknown_field(message);
         if (field.empty() || ignored_fields().contains(field)) {
-            const std::string why = field.empty() ? message : "field \"" + field + "\" has no effect";
+            const std::string why =
+                field.empty() ? message : "field \"" + field + "\" has no effect";
             warnings_.push_back(at(line, column) + why);
         } else if (refused_fields().contains(field)) {
             keep(at(line, column) + "field \"" + field + "\" is not supported");
@@ -86,10 +111,20 @@ private:
 };
 
 // In the order of the proto's numbers.
-constexpr std::array<DataType, 14> kDataTypes{
-    DataType::kBool,  DataType::kUint8, DataType::kUint16, DataType::kUint32, DataType::kUint64,
-    DataType::kInt8,  DataType::kInt16, DataType::kInt32,  DataType::kInt64,  DataType::kFp16,
-    DataType::kFp32,  DataType::kFp64,  DataType::kBytes,  DataType::kBf16};
+constexpr std::array<DataType, 14> kDataTypes{DataType::kBool,
+                                              DataType::kUint8,
+                                              DataType::kUint16,
+                                              DataType::kUint32,
+                                              DataType::kUint64,
+                                              DataType::kInt8,
+                                              DataType::kInt16,
+                                              DataType::kInt32,
+                                              DataType::kInt64,
+                                              DataType::kFp16,
+                                              DataType::kFp32,
+                                              DataType::kFp64,
+                                              DataType::kBytes,
+                                              DataType::kBf16};
 
 template <class Tensor>
 Result<TensorConfig> to_tensor(const Tensor& proto, const char* direction) {
@@ -107,7 +142,8 @@ Result<TensorConfig> to_tensor(const Tensor& proto, const char* direction) {
     for (const std::int64_t dim : proto.dims()) {
         if (dim < -1 || dim == 0) {
             return fail(ErrorCode::kInvalidArgument,
-                        what + " has dim " + std::to_string(dim) + ", only -1 and positive ones are allowed");
+                        what + " has dim " + std::to_string(dim) +
+                            ", only -1 and positive ones are allowed");
         }
         if (!dims.push_back(dim)) {
             return fail(ErrorCode::kInvalidArgument, what + " has more than 16 dims");
@@ -128,8 +164,9 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
         } else if (value == "f16") {
             config.precision = engine::Precision::kF16;
         } else {
-            return fail(ErrorCode::kInvalidArgument,
-                        "parameter \"precision\" is \"" + value + "\", one of f32, bf16, f16 is needed");
+            return fail(
+                ErrorCode::kInvalidArgument,
+                "parameter \"precision\" is \"" + value + "\", one of f32, bf16, f16 is needed");
         }
     }
     return {};
@@ -219,7 +256,8 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
 
 bool VersionPolicy::serves(std::int64_t version, std::span<const std::int64_t> ascending) const {
     if (latest == 0) return std::find(specific.begin(), specific.end(), version) != specific.end();
-    const auto above = ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), version);
+    const auto above =
+        ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), version);
     return above < latest;
 }
 
@@ -250,11 +288,11 @@ Result<ModelConfig> read_model_config(const std::filesystem::path& file) {
     if (!std::filesystem::exists(file, error)) return ModelConfig{};
     constexpr std::uintmax_t kLargestConfig = std::uintmax_t{1} << 20;
     if (std::filesystem::file_size(file, error) > kLargestConfig || error) {
-        return fail(ErrorCode::kInvalidArgument,
-                    file.string() + " is not a file of at most 1 MiB");
+        return fail(ErrorCode::kInvalidArgument, file.string() + " is not a file of at most 1 MiB");
     }
     std::ifstream stream(file);
-    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+    const std::string text{std::istreambuf_iterator<char>(stream),
+                           std::istreambuf_iterator<char>()};
     if (!stream) return fail(ErrorCode::kInvalidArgument, file.string() + " cannot be read");
     return parse_model_config(text, file.string());
 }

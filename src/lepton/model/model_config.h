@@ -46,8 +46,8 @@ struct ModelConfig {
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.
 };
 
-// Reads protobuf text. `source` names the file in messages. Errors: kInvalidArgument naming line and
-// field for unknown fields, values out of range, and fields that would change the meaning of a
+// Reads protobuf text. `source` names the file in messages. Errors: kInvalidArgument naming line
+// and field for unknown fields, values out of range, and fields that would change the meaning of a
 // request and are not offered.
 Result<ModelConfig> parse_model_config(std::string_view text, const std::string& source);
 

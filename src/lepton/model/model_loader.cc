@@ -28,9 +28,10 @@ std::vector<TensorSpec> completed(std::vector<TensorSpec> specs,
                                   const std::vector<TensorConfig>& configs,
                                   bool batch_axis) {
     for (TensorSpec& spec : specs) {
-        const auto config = std::find_if(configs.begin(), configs.end(), [&](const auto& candidate) {
-            return candidate.name == spec.name;
-        });
+        const auto config =
+            std::find_if(configs.begin(), configs.end(), [&](const auto& candidate) {
+                return candidate.name == spec.name;
+            });
         if (config == configs.end() || !config->dims) continue;
         const std::size_t shift = batch_axis ? 1 : 0;
         for (std::size_t i = 0; i < config->dims->rank(); ++i) {

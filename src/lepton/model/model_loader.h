@@ -25,8 +25,8 @@ public:
     ModelLoader(engine::EngineRegistry& engines, Options options)
         : engines_(engines), options_(std::move(options)) {}
 
-    // Errors name the file and the reason: kInvalidArgument for a file that is broken or contradicts
-    // its configuration, kUnsupported, kInternal.
+    // Errors name the file and the reason: kInvalidArgument for a file that is broken or
+    // contradicts its configuration, kUnsupported, kInternal.
     Result<std::shared_ptr<LoadedModel>> load(const std::string& name,
                                               std::int64_t version,
                                               const std::filesystem::path& file,

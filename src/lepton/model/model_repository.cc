@@ -181,8 +181,8 @@ void ModelRepository::load_now(const std::string& name) {
             }
         }
         if (model.failure) {
-            spdlog::error("model_failed model={} reason={}", name,
-                          observe::quoted(model.failure->message));
+            spdlog::error(
+                "model_failed model={} reason={}", name, observe::quoted(model.failure->message));
         }
     }
     // What serves stays until all that is to replace it does.
@@ -210,10 +210,14 @@ bool ModelRepository::load_version(const ModelFolder& folder,
     if (loaded) {
         spec = (*loaded)->spec;
         options_.on_ready(*std::move(loaded));
-        spdlog::info("model_ready model={} version={} load_ms={:.1f}", folder.name, version.number,
+        spdlog::info("model_ready model={} version={} load_ms={:.1f}",
+                     folder.name,
+                     version.number,
                      milliseconds_since(start));
     } else {
-        spdlog::error("model_failed model={} version={} reason={}", folder.name, version.number,
+        spdlog::error("model_failed model={} version={} reason={}",
+                      folder.name,
+                      version.number,
                       observe::quoted(loaded.error().message));
     }
     const MutexLock lock(mutex_);
@@ -259,7 +263,8 @@ std::vector<ModelRepository::Failure> ModelRepository::failures() const {
     for (const auto& [name, model] : models_) {
         if (model.failure) failures.push_back({name, "", *model.failure});
         for (const auto& [number, version] : model.versions) {
-            if (version.failure) failures.push_back({name, std::to_string(number), *version.failure});
+            if (version.failure)
+                failures.push_back({name, std::to_string(number), *version.failure});
         }
     }
     return failures;
@@ -332,8 +337,9 @@ std::vector<std::string> ModelRepository::models() const {
     std::vector<std::string> names;
     for (const auto& [name, model] : models_) {
         const bool serves =
-            std::any_of(model.versions.begin(), model.versions.end(),
-                        [](const auto& version) { return version.second.spec != nullptr; });
+            std::any_of(model.versions.begin(), model.versions.end(), [](const auto& version) {
+                return version.second.spec != nullptr;
+            });
         if (serves) names.push_back(name);
     }
     return names;

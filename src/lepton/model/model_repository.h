@@ -22,16 +22,17 @@
 
 namespace lepton::model {
 
-// The models of one or more folders, and what state each of their versions is in. Loads, warms up and
-// retires on one control thread of its own, one model after the other, so that requests to the models
-// that serve go on.
+// The models of one or more folders, and what state each of their versions is in. Loads, warms up
+// and retires on one control thread of its own, one model after the other, so that requests to the
+// models that serve go on.
 //
 //     found -> loading -> ready -> unloading -> gone
 //                 `-----> failed (reason)
 //
-// A model that fails never stops the others, and never replaces what serves: a new version that does
-// not load leaves the old one ready. As with Triton's strict readiness, a model that failed at start
-// keeps the server from being ready; its own readiness and find() tell why, and the server goes on.
+// A model that fails never stops the others, and never replaces what serves: a new version that
+// does not load leaves the old one ready. As with Triton's strict readiness, a model that failed at
+// start keeps the server from being ready; its own readiness and find() tell why, and the server
+// goes on.
 //
 // Thread-safe. The callbacks run on the control thread, without a lock.
 class ModelRepository final : public ModelCatalog {

@@ -33,7 +33,8 @@ std::vector<fs::path> folders_in(const fs::path& root) {
     for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
         std::error_code not_there;
         const std::string name = entry.path().filename().string();
-        if (!name.starts_with('.') && entry.is_directory(not_there)) folders.push_back(entry.path());
+        if (!name.starts_with('.') && entry.is_directory(not_there))
+            folders.push_back(entry.path());
     }
     std::sort(folders.begin(), folders.end());
     return folders;
@@ -79,12 +80,12 @@ Result<std::vector<ModelFolder>> scan_roots(std::span<const fs::path> roots) {
         }
         for (const fs::path& folder : folders_in(root)) models.push_back(scan_model(folder));
     }
-    std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) {
-        return a.name < b.name;
-    });
-    const auto twice = std::adjacent_find(models.begin(), models.end(), [](const auto& a, const auto& b) {
-        return a.name == b.name;
-    });
+    std::sort(
+        models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    const auto twice =
+        std::adjacent_find(models.begin(), models.end(), [](const auto& a, const auto& b) {
+            return a.name == b.name;
+        });
     if (twice != models.end()) {
         return fail(ErrorCode::kInvalidArgument,
                     "model \"" + twice->name + "\" is in two repositories: " +

@@ -23,7 +23,8 @@ struct VersionFolder {
 struct ModelFolder {
     std::string name;  // The folder's.
     std::filesystem::path path;
-    std::vector<VersionFolder> versions;  // Ascending; names that are no positive integers are none.
+    std::vector<VersionFolder>
+        versions;  // Ascending; names that are no positive integers are none.
 
     [[nodiscard]] std::filesystem::path config_file() const { return path / "config.pbtxt"; }
 };
@@ -36,9 +37,9 @@ Result<std::vector<ModelFolder>> scan_roots(std::span<const std::filesystem::pat
 // The folder of one model; empty versions when there are none.
 [[nodiscard]] ModelFolder scan_model(const std::filesystem::path& folder);
 
-// What to open in a version's folder: the one entry that is called model.<extension>, or `file_name`
-// where that is not empty. Weights and parameters beside a model, such as model.bin, do not count.
-// Errors: kInvalidArgument when there is none, or more than one.
+// What to open in a version's folder: the one entry that is called model.<extension>, or
+// `file_name` where that is not empty. Weights and parameters beside a model, such as model.bin, do
+// not count. Errors: kInvalidArgument when there is none, or more than one.
 Result<std::filesystem::path> find_model_file(const std::filesystem::path& version_folder,
                                               const std::string& file_name);
 

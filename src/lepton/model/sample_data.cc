@@ -67,9 +67,11 @@ SampleData::SampleData(std::span<const TensorSpec> inputs,
         const std::int64_t row_elements = row.element_count().value_or(0);
         buffers_.push_back(pool_.take(64));
         for (std::int64_t r = first_row; r < first_row + (batches ? rows : 1); ++r) {
-            const std::uint64_t seed = mixed((static_cast<std::uint64_t>(i) << 32) + static_cast<std::uint64_t>(r));
+            const std::uint64_t seed =
+                mixed((static_cast<std::uint64_t>(i) << 32) + static_cast<std::uint64_t>(r));
             for (std::int64_t e = 0; e < row_elements; ++e) {
-                put_element(buffers_[i], inputs[i].dtype, mixed(seed + static_cast<std::uint64_t>(e)));
+                put_element(
+                    buffers_[i], inputs[i].dtype, mixed(seed + static_cast<std::uint64_t>(e)));
             }
         }
         Shape shape = row;

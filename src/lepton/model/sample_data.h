@@ -15,9 +15,9 @@ namespace lepton::model {
 // images alike. Numbers are 0 or 1, floats in [0, 1), strings "0" or "1".
 class SampleData {
 public:
-    // Rows first_row to first_row + rows - 1 of an endless table, so that a row has the same content
-    // however many are asked for. With `batches` axis 0 is the number of rows; every other -1 is
-    // replaced by `free_extent`.
+    // Rows first_row to first_row + rows - 1 of an endless table, so that a row has the same
+    // content however many are asked for. With `batches` axis 0 is the number of rows; every other
+    // -1 is replaced by `free_extent`.
     SampleData(std::span<const TensorSpec> inputs,
                bool batches,
                std::int64_t first_row,

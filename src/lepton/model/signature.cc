@@ -7,7 +7,8 @@ namespace {
 
 std::string quoted_names(const std::vector<TensorSpec>& specs) {
     std::string names;
-    for (const TensorSpec& spec : specs) names += (names.empty() ? "\"" : ", \"") + spec.name + "\"";
+    for (const TensorSpec& spec : specs)
+        names += (names.empty() ? "\"" : ", \"") + spec.name + "\"";
     return names;
 }
 
@@ -69,7 +70,8 @@ Result<std::vector<std::pair<std::string, Shape>>> check_signature(const engine:
     std::vector<std::pair<std::string, Shape>> fixed;
     for (const TensorConfig& input : config.inputs) {
         LEPTON_TRY(const Shape shape, check_tensor(input, graph.inputs(), "input", batch_axis));
-        const auto spec = std::find_if(graph.inputs().begin(), graph.inputs().end(),
+        const auto spec = std::find_if(graph.inputs().begin(),
+                                       graph.inputs().end(),
                                        [&](const auto& in) { return in.name == input.name; });
         if (!(shape == spec->shape)) fixed.emplace_back(input.name, shape);
     }

@@ -13,9 +13,9 @@ namespace lepton::model {
 
 // Holds a model's signature against what its configuration says of it.
 //
-// The result are the shapes of inputs that the configuration fixes where the model leaves them open,
-// for engine::OpenOptions; mostly none. Errors: kInvalidArgument naming both sides, for a tensor that
-// the model lacks, another datatype, or another shape.
+// The result are the shapes of inputs that the configuration fixes where the model leaves them
+// open, for engine::OpenOptions; mostly none. Errors: kInvalidArgument naming both sides, for a
+// tensor that the model lacks, another datatype, or another shape.
 Result<std::vector<std::pair<std::string, Shape>>> check_signature(const engine::Graph& graph,
                                                                    const ModelConfig& config);
 

@@ -27,7 +27,8 @@ public:
     // runs where they are longer.
     Result<Clock::duration> time(engine::Session& session, std::int64_t rows) const;
 
-    // Whether two rows together give what each gives alone. Precondition: prepared for 1 and 2 rows.
+    // Whether two rows together give what each gives alone. Precondition: prepared for 1 and 2
+    // rows.
     Result<bool> rows_are_independent(engine::Session& session, bool computed_in_16_bits) const;
 
 private:

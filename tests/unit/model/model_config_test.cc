@@ -1,0 +1,173 @@
+#include "lepton/model/model_config.h"
+
+#include <chrono>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/temp_folder.h"
+
+namespace lepton::model {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+ModelConfig parse(std::string_view text) {
+    auto config = parse_model_config(text, "c.pbtxt");
+    EXPECT_TRUE(config) << config.error().message;
+    return config ? *std::move(config) : ModelConfig{};
+}
+
+std::string error_of(std::string_view text) {
+    const auto config = parse_model_config(text, "c.pbtxt");
+    if (config) return "accepted";
+    EXPECT_EQ(config.error().code, ErrorCode::kInvalidArgument);
+    return config.error().message;
+}
+
+TEST(ModelConfig, ReadsTheFieldsOfTriton) {
+    const ModelConfig config = parse(R"(
+        name: "bert" platform: "onnxruntime_onnx" backend: "onnxruntime" max_batch_size: 8
+        input [ { name: "ids" data_type: TYPE_INT64 dims: [ -1 ] },
+                { name: "text" data_type: TYPE_STRING dims: [ 1 ] } ]
+        output { name: "logits" data_type: TYPE_FP32 dims: 2 dims: 3 }
+        instance_group [ { count: 2 }, { count: 1 } ]
+        dynamic_batching {
+            preferred_batch_size: [ 3, 6 ]
+            default_queue_policy { default_timeout_microseconds: 5000 max_queue_size: 16 }
+        }
+        parameters { key: "precision" value { string_value: "bf16" } }
+        default_model_filename: "bert.onnx")");
+    EXPECT_EQ(config.name, "bert");
+    EXPECT_EQ(config.backend, "onnxruntime");
+    EXPECT_EQ(config.max_batch_size, 8);
+    ASSERT_EQ(config.inputs.size(), 2u);
+    EXPECT_EQ(config.inputs[0].name, "ids");
+    EXPECT_EQ(config.inputs[0].dtype, DataType::kInt64);
+    EXPECT_EQ(config.inputs[0].dims, (Shape{-1}));
+    EXPECT_EQ(config.inputs[1].dtype, DataType::kBytes);
+    ASSERT_EQ(config.outputs.size(), 1u);
+    EXPECT_EQ(config.outputs[0].dims, (Shape{2, 3}));
+    EXPECT_EQ(config.instances, 3);
+    EXPECT_THAT(config.preferred_batch_sizes, ElementsAre(3, 6));
+    EXPECT_EQ(config.queue.default_timeout, std::chrono::milliseconds(5));
+    EXPECT_EQ(config.queue.max_queued_requests, 16u);
+    EXPECT_EQ(config.precision, engine::Precision::kBf16);
+    EXPECT_EQ(config.default_model_filename, "bert.onnx");
+    EXPECT_THAT(config.warnings, IsEmpty());
+}
+
+TEST(ModelConfig, WhatIsAbsentIsLeftToTheModel) {
+    const ModelConfig config = parse("");
+    EXPECT_EQ(config.max_batch_size, std::nullopt);
+    EXPECT_EQ(config.instances, 1);
+    EXPECT_EQ(config.precision, engine::Precision::kF32);
+    EXPECT_EQ(config.versions.latest, 1);
+    EXPECT_EQ(config.queue.max_queued_requests, QueueOptions{}.max_queued_requests);
+    EXPECT_EQ(parse("input { name: \"x\" }").inputs[0].dims, std::nullopt);
+}
+
+TEST(ModelConfig, AMaxBatchSizeOfZeroIsNotTheSameAsNone) {
+    EXPECT_EQ(parse("max_batch_size: 0").max_batch_size, 0);
+}
+
+TEST(ModelConfig, EveryDatatypeHasItsNameOfTriton) {
+    constexpr std::pair<const char*, DataType> kNames[] = {{"BOOL", DataType::kBool},
+                                                           {"UINT8", DataType::kUint8},
+                                                           {"UINT16", DataType::kUint16},
+                                                           {"UINT32", DataType::kUint32},
+                                                           {"UINT64", DataType::kUint64},
+                                                           {"INT8", DataType::kInt8},
+                                                           {"INT16", DataType::kInt16},
+                                                           {"INT32", DataType::kInt32},
+                                                           {"INT64", DataType::kInt64},
+                                                           {"FP16", DataType::kFp16},
+                                                           {"FP32", DataType::kFp32},
+                                                           {"FP64", DataType::kFp64},
+                                                           {"STRING", DataType::kBytes},
+                                                           {"BF16", DataType::kBf16}};
+    for (const auto& [name, dtype] : kNames) {
+        const std::string text =
+            "input { name: \"x\" data_type: TYPE_" + std::string(name) + " dims: 1 }";
+        EXPECT_EQ(parse(text).inputs[0].dtype, dtype) << name;
+    }
+}
+
+TEST(ModelConfig, AnUnknownFieldIsAnErrorThatNamesFileAndLine) {
+    EXPECT_EQ(error_of("name: \"m\"\n\nmax_bath_size: 8\n"),
+              "c.pbtxt:3:14: unknown field \"max_bath_size\"");
+    EXPECT_THAT(error_of("input { name: \"x\" dtype: TYPE_FP32 }"), HasSubstr("\"dtype\""));
+}
+
+TEST(ModelConfig, FieldsOfTritonsThatHaveNoEffectAreWarnings) {
+    const ModelConfig config = parse(
+        "optimization { cuda { graphs: true } }\n"
+        "instance_group { count: 2 kind: KIND_CPU gpus: [ 0 ] }\n"
+        "dynamic_batching { max_queue_delay_microseconds: 100 }\n"
+        "parameters { key: \"threads\" value { string_value: \"4\" } }");
+    EXPECT_EQ(config.instances, 2);
+    EXPECT_THAT(config.warnings,
+                ElementsAre(HasSubstr("c.pbtxt:1:14: field \"optimization\" has no effect"),
+                            HasSubstr("\"kind\""),
+                            HasSubstr("\"gpus\""),
+                            HasSubstr("max_queue_delay_microseconds"),
+                            HasSubstr("\"threads\"")));
+}
+
+TEST(ModelConfig, FieldsWithoutWhichAnswersWouldBeWrongAreErrors) {
+    EXPECT_THAT(error_of("sequence_batching { }"),
+                HasSubstr("field \"sequence_batching\" is not supported"));
+    EXPECT_THAT(error_of("input { name: \"x\" dims: 1 reshape { shape: [ ] } }"),
+                HasSubstr("field \"reshape\" is not supported"));
+}
+
+TEST(ModelConfig, BrokenTextIsAnErrorThatNamesTheLine) {
+    EXPECT_THAT(error_of("name: \"m\"\ninput {"), HasSubstr("c.pbtxt:2:"));
+    EXPECT_THAT(error_of("max_batch_size: many"), HasSubstr("c.pbtxt:1:17"));
+    EXPECT_THAT(error_of("input { name: \"x\" data_type: TYPE_FP8 }"), HasSubstr("TYPE_FP8"));
+}
+
+TEST(ModelConfig, ValuesOutOfRangeAreNamed) {
+    EXPECT_THAT(error_of("max_batch_size: -1"), HasSubstr("max_batch_size is -1"));
+    EXPECT_THAT(error_of("input { name: \"x\" dims: 0 }"), HasSubstr("input \"x\" has dim 0"));
+    EXPECT_THAT(error_of("input { dims: 1 }"), HasSubstr("input without a name"));
+    EXPECT_THAT(error_of("instance_group { count: 5000 }"), HasSubstr("count 5000"));
+    EXPECT_THAT(error_of("default_model_filename: \"../x\""), HasSubstr("plain file name"));
+    EXPECT_THAT(error_of("max_batch_size: 4 dynamic_batching { preferred_batch_size: 8 }"),
+                HasSubstr("preferred_batch_size 8"));
+    EXPECT_THAT(error_of("parameters { key: \"precision\" value { string_value: \"f8\" } }"),
+                HasSubstr("one of f32, bf16, f16"));
+    EXPECT_THAT(error_of("version_policy { specific { } }"), HasSubstr("no specific version"));
+}
+
+TEST(VersionPolicy, ServesTheLatestVersionByDefault) {
+    const std::int64_t there[] = {1, 2, 5};
+    const VersionPolicy policy;
+    EXPECT_TRUE(policy.serves(5, there));
+    EXPECT_FALSE(policy.serves(2, there));
+}
+
+TEST(VersionPolicy, ServesWhatTheConfigurationSays) {
+    const std::int64_t there[] = {1, 2, 5};
+    const VersionPolicy two = parse("version_policy { latest { num_versions: 2 } }").versions;
+    EXPECT_TRUE(two.serves(2, there));
+    EXPECT_FALSE(two.serves(1, there));
+    EXPECT_TRUE(parse("version_policy { all { } }").versions.serves(1, there));
+    const VersionPolicy some = parse("version_policy { specific { versions: [ 1, 7 ] } }").versions;
+    EXPECT_TRUE(some.serves(1, there));
+    EXPECT_FALSE(some.serves(5, there));
+}
+
+TEST(ModelConfig, AFileThatIsNotThereSaysNothing) {
+    const auto config = read_model_config("/nowhere/config.pbtxt");
+    ASSERT_TRUE(config);
+    EXPECT_TRUE(config->name.empty());
+    const lepton::testing::TempFolder folder;
+    EXPECT_EQ(read_model_config(folder.write("config.pbtxt", "name: \"m\""))->name, "m");
+}
+
+}  // namespace
+}  // namespace lepton::model
