@@ -81,10 +81,10 @@ TEST_F(ModelLoaderTest, CompletesTheSpecFromTheModel) {
 
 TEST_F(ModelLoaderTest, PreparesTheRowCountsThatMakeARowCheaper) {
     const auto model = loaded(fake_model("-1, 4", R"("delay_us": 300, "delay": "busy")"));
-    EXPECT_THAT(row_counts(*model), ElementsAre(1, 2, 4, 8, 16));
-    EXPECT_EQ(property(*model, "batch_sizes"), "1,2,4,8,16");
+    EXPECT_THAT(row_counts(*model), ElementsAre(1, 4, 16));
+    EXPECT_EQ(property(*model, "batch_sizes"), "1,4,16");
     EXPECT_GE(model->service_times[0].time, std::chrono::microseconds(300));
-    EXPECT_THAT(model->sessions[0]->prepared(), ElementsAre(1, 2, 4, 8, 16));
+    EXPECT_THAT(model->sessions[0]->prepared(), ElementsAre(1, 4, 16));
 }
 
 TEST_F(ModelLoaderTest, DropsRowCountsThatBringNothing) {
