@@ -73,7 +73,7 @@ public:
     void (*on_complete)(InferCall& call) noexcept = nullptr;
     void* context = nullptr;  // The transport's own.
     // Set by the service, may be null: the transport calls it once the answer was handed to the
-    // kernel and timeline.written is set.
+    // kernel and timeline.written is set; or, with `cancelled` set, once the answer is thrown away.
     void (*on_written)(InferCall& call) noexcept = nullptr;
 
     // Set by the transport when the client went away: the call then ends as kCancelled as soon as

@@ -393,11 +393,11 @@ void Http2Session::lose(Http2Exchange& exchange) {
     exchange.stream_id = 0;
     if (std::exchange(exchange.resume_queued, false)) std::erase(resumed_, &exchange);
     exchanges_.recount(exchange);
+    exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
     if (exchange.answered) {
         close_exchange(exchange);
         return;
     }
-    exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
     if (exchange.on_gone != nullptr) {
         exchange.on_gone(exchange);  // May send, and so close it.
     } else if (!exchange.with_handler) {
@@ -412,6 +412,8 @@ void Http2Session::lose_all() {
 }
 
 void Http2Session::close_exchange(Http2Exchange& exchange) {
+    // Also of a call whose client is gone, which is how it comes to be counted.
+    if (exchange.call.on_written != nullptr) exchange.call.on_written(exchange.call);
     if (exchange.resume_queued) std::erase(resumed_, &exchange);
     exchanges_.close(exchange);
 }
@@ -486,7 +488,6 @@ bool Http2Session::finish_written() {
     const Clock::time_point written = Clock::now();
     for (Http2Exchange* exchange : finished_) {
         exchange->call.timeline.written = written;
-        if (exchange->call.on_written != nullptr) exchange->call.on_written(exchange->call);
         close_exchange(*exchange);
     }
     finished_.clear();

@@ -251,6 +251,24 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
     EXPECT_TRUE(peer.session->idle());
 }
 
+TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
+    Http2Peer peer;
+    static int reported;
+    reported = 0;
+    const std::int32_t id = peer.start(kPost, "x", true);
+    peer.pump();
+    Exchange& exchange = peer.handler.next();
+    exchange.call.on_written = [](InferCall& call) noexcept {
+        EXPECT_TRUE(call.cancelled.load());
+        ++reported;
+    };
+    nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    peer.pump();
+    EXPECT_EQ(reported, 0);
+    exchange.send();
+    EXPECT_EQ(reported, 1);
+}
+
 TEST(Http2Session, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {
     Http2Peer peer;
     static int gone;
