@@ -61,9 +61,13 @@ def test_signature_that_create_wrote_is_that_of_the_server(digits, service: Path
     assert facts["signature"]["outputs"] == metadata["outputs"]
 
 
-@pytest.mark.parametrize(
-    "model", sorted((ROOT / "tests/data").glob("*.onnx")), ids=lambda p: p.stem
+# The engine refuses to copy strings, which OpenVINO 2026.4 does not do safely.
+MODELS = sorted(
+    set((ROOT / "tests/data").glob("*.onnx")) - {ROOT / "tests/data/copied_strings.onnx"}
 )
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda path: path.stem)
 def test_create_and_server_name_the_tensors_of_each_model_alike(
     start_server, tmp_path: Path, model: Path
 ) -> None:

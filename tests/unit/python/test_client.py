@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import FakeServer, answer
+from fake_server import FakeServer, answer
 
 import LeonAI
 import lepton

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[3] / "tools"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def problems_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Checks one source text as a file of a module, against tables of two modules."""
+    checker = load("check_includes")
+    monkeypatch.setattr(checker, "ROOT", tmp_path)
+    tables = checker.Tables(
+        modules={"net": ["core"], "protocol": ["core", "net/message.h"], "engines/*": ["core"]},
+        vendors={"boost/*": ["net"], "*.pb.h": ["protocol"]},
+    )
+
+    def check(path: str, text: str) -> list[str]:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+        return [problem.partition(": ")[2] for problem in checker.check_file(file, tables)]
+
+    return check
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#include <vector>",
+        "#include <sys/socket.h>",
+        "#include <boost/asio/post.hpp>",
+        '#include "lepton/core/error.h"',
+        '#include "lepton/net/message.h"',
+        "co_await read(buffer[0]);",
+        "// co_await f([x] {}) is what g++ gets wrong",
+    ],
+)
+def test_what_the_tables_allow_is_no_problem(problems_in, line: str) -> None:
+    assert problems_in("src/lepton/net/a.cc", line + "\n") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "problem"),
+    [
+        ("src/lepton/net/a.h", '#include "lepton/model/x.h"', "net may not include lepton/model"),
+        ("src/lepton/protocol/a.cc", '#include "lepton/net/reactor.h"', "may not include"),
+        ("src/lepton/protocol/a.cc", "#include <boost/asio.hpp>", "is for net only"),
+        ("src/lepton/net/a.cc", "#include <curl/curl.h>", "no line in the table"),
+        ("src/lepton/net/a.cc", '#include "message.h"', "not a path from src"),
+        ("engines/torch/a.cc", '#include "lepton/net/message.h"', "may not include"),
+        ("src/lepton/net/a.cc", "co_await post(loop, [this] { go(); });", "a lambda in a co_await"),
+        ("src/lepton/net/a.cc", "co_await post(loop,\n    [p]() mutable {});", "a lambda"),
+    ],
+)
+def test_what_they_do_not_is_named(problems_in, path: str, line: str, problem: str) -> None:
+    (found,) = problems_in(path, line + "\n")
+    assert problem in found
+
+
+def test_single_header_of_a_module_may_be_allowed_alone(problems_in) -> None:
+    assert problems_in("src/lepton/protocol/a.cc", '#include "lepton/net/message.h"\n') == []
+
+
+def test_totals_count_every_report_and_suites_that_never_ran(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_text(
+        "<testsuites><testsuite><testcase/><testcase><failure/></testcase>"
+        "<testcase><skipped/></testcase></testsuite></testsuites>"
+    )
+    (tmp_path / "b.xml").write_text('<testsuite><testcase status="run"/></testsuite>')
+    (tmp_path / "c.failed").touch()
+    done = subprocess.run(
+        [sys.executable, TOOLS / "count_tests.py", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "2 passed, 2 failed, 1 skipped"
+
+
+def test_no_test_at_all_is_a_failure(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, TOOLS / "count_tests.py", tmp_path], check=False)
+    assert done.returncode == 1
