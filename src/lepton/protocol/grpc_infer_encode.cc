@@ -89,6 +89,7 @@ public:
     }
     void bytes(int field, const void* data, std::size_t size) {
         head(field, size);
+        if (size == 0) return;  // What has no bytes may have no address either.
         out_ = CodedOutputStream::WriteRawToArray(data, static_cast<int>(size), out_);
     }
     void fixed(double value) {

@@ -4,6 +4,9 @@
 #include <bit>
 #include <cstring>
 #include <string>
+#include <utility>
+
+#include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
 namespace {
@@ -34,19 +37,30 @@ RawExtent extent_of(const char* content) {
 
 Result<> JsonReader::open(std::span<std::byte> text) {
     text_ = text;
+    behind_ = std::exchange(text.data()[text.size()], std::byte{0});
     if (parser_.capacity() < text.size()) {
         const std::size_t capacity = std::bit_ceil(std::max(text.size(), kSmallestCapacity));
-        if (const auto error = parser_.allocate(capacity)) return tl::unexpected(malformed(error));
+        if (const auto error = parser_.allocate(capacity)) {
+            return fail(ErrorCode::kInvalidArgument,
+                        concat({"the JSON text is too large: ", simdjson::error_message(error)}));
+        }
     }
     const auto error = parser_
                            .iterate(reinterpret_cast<const char*>(text.data()),
                                     text.size(),
                                     text.size() + simdjson::SIMDJSON_PADDING)
                            .get(document_);
-    if (error)
-        return fail(ErrorCode::kInvalidArgument,
-                    std::string("malformed JSON: ") + simdjson::error_message(error));
-    return {};
+    if (!error) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                concat({"malformed JSON: ", simdjson::error_message(error)}));
+}
+
+void JsonReader::close() {
+    text_.data()[text_.size()] = behind_;
+    if (parser_.capacity() <= kKeptCapacity) return;
+    document_ = json::document();
+    parser_ = json::parser();
+    std::vector<std::uint8_t>().swap(unescaped_);
 }
 
 Result<json::object> JsonReader::root() {
@@ -60,8 +74,34 @@ Result<json::object> JsonReader::root() {
     return object;
 }
 
-simdjson::simdjson_result<std::string_view> JsonReader::key(json::field& field) {
-    return text_of(field.key());
+Result<std::string_view> JsonReader::as_text(json::value value, std::string_view what) {
+    std::string_view found;
+    const auto error = text(value).get(found);
+    if (!error) return found;
+    return tl::unexpected(mismatch(error, value, what, "a string"));
+}
+
+Result<json::array> JsonReader::as_array(json::value value, std::string_view what) {
+    json::array array;
+    const auto error = value.get_array().get(array);
+    if (!error) return array;
+    return tl::unexpected(mismatch(error, value, what, "an array"));
+}
+
+Result<json::object> JsonReader::as_object(json::value value, std::string_view what) {
+    json::object object;
+    const auto error = value.get_object().get(object);
+    if (!error) return object;
+    return tl::unexpected(mismatch(error, value, what, "an object"));
+}
+
+Error JsonReader::mismatch(simdjson::error_code error,
+                           json::value& value,
+                           std::string_view what,
+                           std::string_view expected) {
+    if (error != simdjson::INCORRECT_TYPE) return malformed(error);
+    return {ErrorCode::kInvalidArgument,
+            concat({what, " is ", excerpt(value), "; it must be ", expected})};
 }
 
 simdjson::simdjson_result<std::string_view> JsonReader::text(json::value& value) {
@@ -100,17 +140,10 @@ Error JsonReader::malformed(simdjson::error_code error) {
     return {ErrorCode::kInvalidArgument, message + ": " + simdjson::error_message(error)};
 }
 
-void JsonReader::shrink() {
-    if (parser_.capacity() <= kKeptCapacity) return;
-    document_ = json::document();
-    parser_ = json::parser();
-    std::vector<std::uint8_t>().swap(unescaped_);
-}
-
-std::string_view excerpt(json::value& value) {
+std::string excerpt(json::value& value) {
     std::string_view token = value.raw_json_token();
     token = token.substr(0, token.find_last_not_of(" \t\r\n") + 1);
-    return token.substr(0, kLongestExcerpt);
+    return to_utf8(token.substr(0, kLongestExcerpt));
 }
 
 }  // namespace lepton::protocol

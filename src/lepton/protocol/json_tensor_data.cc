@@ -62,7 +62,7 @@ struct Walk {
                             ": element ",
                             std::to_string(found),
                             " is ",
-                            to_utf8(excerpt(value)),
+                            excerpt(value),
                             "; ",
                             to_string(dtype),
                             " takes ",
@@ -132,22 +132,16 @@ Result<> add_all(Walk& walk, Elements& elements, json::array array, int depth) {
                             std::to_string(kMaxNesting),
                             " arrays"}));
     }
-    for (auto item : array) {
-        json::value value;
-        if (const auto error = std::move(item).get(value))
-            return tl::unexpected(walk.reader.malformed(error));
+    return walk.reader.for_each_element(array, [&](json::value value) -> Result<> {
         json::array inner;
         const auto error = value.get_array().get(inner);
-        if (!error) {
-            LEPTON_CHECK_OK(add_all(walk, elements, inner, depth + 1));
-            continue;
-        }
+        if (!error) return add_all(walk, elements, inner, depth + 1);
         if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(walk.reader.malformed(error));
         if (walk.found == walk.count) return walk.wrong_count("more");
         LEPTON_CHECK_OK(elements.add(walk, value));
         ++walk.found;
-    }
-    return {};
+        return {};
+    });
 }
 
 template <class Elements>
@@ -173,12 +167,7 @@ Result<> read_json_tensor(JsonReader& reader,
                             to_string(dtype),
                             ", which JSON cannot carry; send it as binary data"}));
     }
-    json::array array;
-    if (const auto error = data.get_array().get(array)) {
-        if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader.malformed(error));
-        return fail(ErrorCode::kInvalidArgument,
-                    concat({"input ", in_quotes(input), ": \"data\" must be an array"}));
-    }
+    LEPTON_TRY(const json::array array, reader.as_array(data, "\"data\" of an input"));
     Walk walk{.reader = reader, .input = input, .dtype = dtype, .count = count};
     switch (dtype) {
         case DataType::kBool:

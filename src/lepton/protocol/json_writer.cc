@@ -35,7 +35,7 @@ void JsonWriter::plain_string(std::string_view text) {
     separate();
     std::byte* next = out_.extend(text.size() + 2);
     next[0] = next[text.size() + 1] = std::byte{'"'};
-    std::memcpy(next + 1, text.data(), text.size());
+    if (!text.empty()) std::memcpy(next + 1, text.data(), text.size());
 }
 
 void JsonWriter::string(std::string_view text) {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "lepton/protocol/binary_section.h"
 #include "lepton/protocol/infer_parameters.h"
 #include "lepton/protocol/json_reader.h"
 #include "lepton/protocol/json_tensor_data.h"
@@ -46,20 +47,12 @@ private:
     Result<> read_late_data(json::object object, InputHeader& input);
     Result<> read_shape(json::value value, InputHeader& input);
     Result<> read_data(json::value value, InputHeader& input);
-    Result<> take_binary(const InputHeader& input);
     Result<> read_outputs(json::value value);
     Result<> read_output(json::object object);
     Result<> read_output_parameters(json::value value, RequestedOutput& output);
     Result<> read_parameters(json::value value);
     Result<> read_parameter(std::string_view name, json::value value);
 
-    // The value as a string, array or object; `what` names it in the error.
-    Result<std::string_view> as_text(json::value value, std::string_view what);
-    Result<json::array> as_array(json::value value, std::string_view what);
-    Result<json::object> as_object(json::value value, std::string_view what);
-    // Calls visit(key, value) for each member.
-    template <class Visit>
-    Result<> for_each_member(json::object object, Visit visit);
     // Calls visit(object) for each element of an array of objects.
     template <class Visit>
     Result<> for_each_object(json::value value, std::string_view what, Visit visit);
@@ -67,73 +60,49 @@ private:
     JsonReader reader_;
     TensorScratch scratch_;
     net::Exchange* exchange_ = nullptr;
-    std::span<const std::byte> binary_;  // What of the binary section was not taken yet.
+    BinarySection binary_;
     std::size_t json_size_ = 0;
 
     Request& request() { return exchange_->call.request; }
 };
 
 template <class Visit>
-Result<> Decoder::for_each_member(json::object object, Visit visit) {
-    for (auto item : object) {
-        json::field field;
-        std::string_view key;
-        if (const auto error = std::move(item).get(field)) {
-            return tl::unexpected(reader_.malformed(error));
-        }
-        if (const auto error = reader_.key(field).get(key)) {
-            return tl::unexpected(reader_.malformed(error));
-        }
-        LEPTON_CHECK_OK(visit(key, field.value()));
-    }
-    return {};
-}
-
-template <class Visit>
 Result<> Decoder::for_each_object(json::value value, std::string_view what, Visit visit) {
-    LEPTON_TRY(json::array elements, as_array(value, what));
-    for (auto item : elements) {
-        json::value element;
-        if (const auto error = std::move(item).get(element)) {
-            return tl::unexpected(reader_.malformed(error));
-        }
-        LEPTON_TRY(const json::object members, as_object(element, what));
-        LEPTON_CHECK_OK(visit(members));
-    }
-    return {};
+    LEPTON_TRY(const json::array elements, reader_.as_array(value, what));
+    return reader_.for_each_element(elements, [&](json::value element) -> Result<> {
+        LEPTON_TRY(const json::object members, reader_.as_object(element, what));
+        return visit(members);
+    });
 }
 
 Result<> Decoder::decode(net::Exchange& exchange, std::size_t json_size, memory::BufferPool& pool) {
     exchange_ = &exchange;
     json_size_ = json_size;
     memory::Buffer& body = exchange.message.body;
-    binary_ = body.bytes().subspan(json_size);
+    binary_.begin();
     scratch_.begin(exchange.scratch, pool);
-    LEPTON_CHECK_OK(reader_.open({body.data(), json_size}));
-    LEPTON_CHECK_OK(read_request());
+    Result<> read = reader_.open({body.data(), json_size});
+    if (read) read = read_request();
+    reader_.close();
+    LEPTON_CHECK_OK(read);
     scratch_.place(request());
-    reader_.shrink();
-    return {};
+    return binary_.place(body.bytes().subspan(json_size), request());
 }
 
 Result<> Decoder::read_request() {
     LEPTON_TRY(const json::object root, reader_.root());
     LEPTON_CHECK_OK(
-        for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
+        reader_.for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
             if (key == "inputs") return read_inputs(value);
             if (key == "outputs") return read_outputs(value);
             if (key == "parameters") return read_parameters(value);
             if (key == "id") {
-                LEPTON_TRY(request().id, as_text(value, "\"id\""));
+                LEPTON_TRY(request().id, reader_.as_text(value, "\"id\""));
             }
             return {};
         }));
     if (!reader_.at_end()) return invalid({"malformed JSON: more follows the request object"});
     if (request().inputs.empty()) return invalid({"the request has no \"inputs\""});
-    if (!binary_.empty()) {
-        return invalid({std::to_string(binary_.size()),
-                        " bytes follow the last binary tensor that \"binary_data_size\" tells of"});
-    }
     return {};
 }
 
@@ -145,7 +114,7 @@ Result<> Decoder::read_inputs(json::value value) {
 Result<> Decoder::read_input(json::object object) {
     InputHeader input;
     request().inputs.emplace_back();
-    LEPTON_CHECK_OK(for_each_member(object, [&](std::string_view key, json::value value) {
+    LEPTON_CHECK_OK(reader_.for_each_member(object, [&](std::string_view key, json::value value) {
         return read_input_field(key, value, input);
     }));
     return finish_input(object, input);
@@ -153,9 +122,9 @@ Result<> Decoder::read_input(json::object object) {
 
 Result<> Decoder::read_input_field(std::string_view key, json::value value, InputHeader& input) {
     if (key == "name") {
-        LEPTON_TRY(input.name, as_text(value, "\"name\" of an input"));
+        LEPTON_TRY(input.name, reader_.as_text(value, "\"name\" of an input"));
     } else if (key == "datatype") {
-        LEPTON_TRY(const std::string_view name, as_text(value, "\"datatype\" of an input"));
+        LEPTON_TRY(const std::string_view name, reader_.as_text(value, "\"datatype\" of an input"));
         input.dtype = parse_data_type(name);
         if (!input.dtype) {
             return invalid({"input ",
@@ -179,7 +148,7 @@ Result<> Decoder::read_input_field(std::string_view key, json::value value, Inpu
 }
 
 Result<> Decoder::read_shape(json::value value, InputHeader& input) {
-    LEPTON_TRY(json::array dims, as_array(value, "\"shape\" of an input"));
+    LEPTON_TRY(json::array dims, reader_.as_array(value, "\"shape\" of an input"));
     input.shape.clear();
     input.has_shape = true;
     for (auto item : dims) {
@@ -192,7 +161,7 @@ Result<> Decoder::read_shape(json::value value, InputHeader& input) {
             return invalid({"input ",
                             in_quotes(input.name),
                             ": \"shape\" holds ",
-                            to_utf8(excerpt(element)),
+                            excerpt(element),
                             "; it must hold whole numbers"});
         }
         if (!input.shape.push_back(dim)) {
@@ -207,22 +176,23 @@ Result<> Decoder::read_shape(json::value value, InputHeader& input) {
 }
 
 Result<> Decoder::read_input_parameters(json::value value, InputHeader& input) {
-    LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of an input"));
-    return for_each_member(parameters,
-                           [&](std::string_view key, json::value parameter) -> Result<> {
-                               if (key != "binary_data_size")
-                                   return check_tensor_parameter(input.name, key);
-                               std::uint64_t size = 0;
-                               if (parameter.get_uint64().get(size)) {
-                                   return invalid({"input ",
-                                                   in_quotes(input.name),
-                                                   ": \"binary_data_size\" is ",
-                                                   to_utf8(excerpt(parameter)),
-                                                   "; it must be a count of bytes"});
-                               }
-                               input.binary_size = size;
-                               return {};
-                           });
+    LEPTON_TRY(const json::object parameters,
+               reader_.as_object(value, "\"parameters\" of an input"));
+    return reader_.for_each_member(parameters,
+                                   [&](std::string_view key, json::value parameter) -> Result<> {
+                                       if (key != "binary_data_size")
+                                           return check_tensor_parameter(input.name, key);
+                                       std::uint64_t size = 0;
+                                       if (parameter.get_uint64().get(size)) {
+                                           return invalid({"input ",
+                                                           in_quotes(input.name),
+                                                           ": \"binary_data_size\" is ",
+                                                           excerpt(parameter),
+                                                           "; it must be a count of bytes"});
+                                       }
+                                       input.binary_size = size;
+                                       return {};
+                                   });
 }
 
 Result<> Decoder::finish_input(json::object object, InputHeader& input) {
@@ -236,7 +206,11 @@ Result<> Decoder::finish_input(json::object object, InputHeader& input) {
                         has_data ? " has both" : " has neither",
                         " \"data\" and parameter \"binary_data_size\""});
     }
-    if (input.binary_size) return take_binary(input);
+    if (input.binary_size) {
+        request().inputs.back() = {input.name, {*input.dtype, input.shape, {}}};
+        binary_.expect(request().inputs.size() - 1, *input.binary_size);
+        return {};
+    }
     if (input.data_is_read) return {};
     return read_late_data(object, input);
 }
@@ -272,25 +246,6 @@ Result<> Decoder::read_data(json::value value, InputHeader& input) {
     return read_json_tensor(reader_, value, input.name, *input.dtype, count, scratch_);
 }
 
-Result<> Decoder::take_binary(const InputHeader& input) {
-    LEPTON_TRY(const std::size_t count, element_count(input.name, *input.dtype, input.shape));
-    if (*input.binary_size > binary_.size()) {
-        return invalid({"input ",
-                        in_quotes(input.name),
-                        ": \"binary_data_size\" is ",
-                        std::to_string(*input.binary_size),
-                        ", the body has ",
-                        std::to_string(binary_.size()),
-                        " bytes left after its JSON part of ",
-                        std::to_string(json_size_)});
-    }
-    const auto data = binary_.first(*input.binary_size);
-    binary_ = binary_.subspan(*input.binary_size);
-    LEPTON_CHECK_OK(check_tensor_bytes(input.name, *input.dtype, input.shape, count, data));
-    request().inputs.back() = {input.name, {*input.dtype, input.shape, data}};
-    return {};
-}
-
 Result<> Decoder::read_outputs(json::value value) {
     return for_each_object(value, "\"outputs\"", [this](json::object o) { return read_output(o); });
 }
@@ -298,9 +253,9 @@ Result<> Decoder::read_outputs(json::value value) {
 Result<> Decoder::read_output(json::object object) {
     RequestedOutput output;
     LEPTON_CHECK_OK(
-        for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
+        reader_.for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
             if (key == "name") {
-                LEPTON_TRY(output.name, as_text(value, "\"name\" of an output"));
+                LEPTON_TRY(output.name, reader_.as_text(value, "\"name\" of an output"));
             } else if (key == "parameters") {
                 return read_output_parameters(value, output);
             }
@@ -312,29 +267,32 @@ Result<> Decoder::read_output(json::object object) {
 }
 
 Result<> Decoder::read_output_parameters(json::value value, RequestedOutput& output) {
-    LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of an output"));
-    return for_each_member(parameters,
-                           [&](std::string_view key, json::value parameter) -> Result<> {
-                               if (key != "binary_data")
-                                   return check_tensor_parameter(output.name, key);
-                               bool binary = false;
-                               if (parameter.get_bool().get(binary)) {
-                                   return invalid({"output ",
-                                                   in_quotes(output.name),
-                                                   ": \"binary_data\" is ",
-                                                   to_utf8(excerpt(parameter)),
-                                                   "; it must be true or false"});
-                               }
-                               output.binary_data = binary;
-                               return {};
-                           });
+    LEPTON_TRY(const json::object parameters,
+               reader_.as_object(value, "\"parameters\" of an output"));
+    return reader_.for_each_member(parameters,
+                                   [&](std::string_view key, json::value parameter) -> Result<> {
+                                       if (key != "binary_data")
+                                           return check_tensor_parameter(output.name, key);
+                                       bool binary = false;
+                                       if (parameter.get_bool().get(binary)) {
+                                           return invalid({"output ",
+                                                           in_quotes(output.name),
+                                                           ": \"binary_data\" is ",
+                                                           excerpt(parameter),
+                                                           "; it must be true or false"});
+                                       }
+                                       output.binary_data = binary;
+                                       return {};
+                                   });
 }
 
 Result<> Decoder::read_parameters(json::value value) {
-    LEPTON_TRY(const json::object parameters, as_object(value, "\"parameters\" of the request"));
-    return for_each_member(parameters, [this](std::string_view name, json::value parameter) {
-        return read_parameter(name, parameter);
-    });
+    LEPTON_TRY(const json::object parameters,
+               reader_.as_object(value, "\"parameters\" of the request"));
+    return reader_.for_each_member(parameters,
+                                   [this](std::string_view name, json::value parameter) {
+                                       return read_parameter(name, parameter);
+                                   });
 }
 
 Result<> Decoder::read_parameter(std::string_view name, json::value value) {
@@ -357,34 +315,10 @@ Result<> Decoder::read_parameter(std::string_view name, json::value value) {
         return invalid({"parameter ",
                         in_quotes(name),
                         " is ",
-                        to_utf8(excerpt(value)),
+                        excerpt(value),
                         "; it must be a string, a number, true or false"});
     }
     return apply_request_parameter(parameter, exchange_->message.received, request());
-}
-
-Result<std::string_view> Decoder::as_text(json::value value, std::string_view what) {
-    std::string_view text;
-    const auto error = reader_.text(value).get(text);
-    if (!error) return text;
-    if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader_.malformed(error));
-    return invalid({what, " is ", to_utf8(excerpt(value)), "; it must be a string"});
-}
-
-Result<json::array> Decoder::as_array(json::value value, std::string_view what) {
-    json::array array;
-    const auto error = value.get_array().get(array);
-    if (!error) return array;
-    if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader_.malformed(error));
-    return invalid({what, " is ", to_utf8(excerpt(value)), "; it must be an array"});
-}
-
-Result<json::object> Decoder::as_object(json::value value, std::string_view what) {
-    json::object object;
-    const auto error = value.get_object().get(object);
-    if (!error) return object;
-    if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(reader_.malformed(error));
-    return invalid({what, " is ", to_utf8(excerpt(value)), "; it must be an object"});
 }
 
 // The bytes of the JSON part; 0 for a raw binary request.

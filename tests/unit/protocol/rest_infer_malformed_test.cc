@@ -169,7 +169,10 @@ INSTANTIATE_TEST_SUITE_P(
                   with_data("FP32", "[1000000000]", "[1]"),
                   "",
                   "more than the text has bytes"},
-        Malformed{"DataNotArray", with_data("FP32", "[1]", "1"), "", "\"data\" must be an array"},
+        Malformed{"DataNotArray",
+                  with_data("FP32", "[1]", "1"),
+                  "",
+                  "\"data\" of an input is 1; it must be an array"},
         Malformed{"DataOfObjects", with_data("FP32", "[1]", "[{}]"), "", "element 0 is {"},
         Malformed{"Uint8Above",
                   with_data("UINT8", "[2]", "[1,256]"),
@@ -213,7 +216,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Malformed{"SizeAboveBody",
                               with_input(R"("parameters":{"binary_data_size":5})"),
                               "1234",
-                              "\"binary_data_size\" is 5, the body has 4 bytes left"},
+                              "\"binary_data_size\" is 5, and 4 of the 4 bytes that follow"},
                     Malformed{
                         "SizeHuge",
                         with_input(R"("parameters":{"binary_data_size":18446744073709551615})"),
@@ -234,7 +237,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Malformed{"BytesLeftOver",
                               with_input(R"("parameters":{"binary_data_size":4})"),
                               "12345",
-                              "1 bytes follow the last binary tensor"},
+                              "1 bytes follow the last tensor"},
                     Malformed{"BothDataAndBinary",
                               with_input(R"("data":[1],"parameters":{"binary_data_size":4})"),
                               "1234",
@@ -242,7 +245,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Malformed{"NoBinaryPart",
                               with_input(R"("parameters":{"binary_data_size":4})"),
                               "",
-                              "the body has 0 bytes left"},
+                              "and 0 of the 0 bytes that follow"},
                     Malformed{"BytesPrefix",
                               R"({"inputs":[{"name":"x","datatype":"BYTES","shape":[1],)"
                               R"("parameters":{"binary_data_size":6}}]})",
@@ -297,6 +300,24 @@ TEST(RestInferHeaderLength, MustBeACountOfBytesWithinTheBody) {
         ASSERT_FALSE(result) << length;
         EXPECT_THAT(result.error().message,
                     testing::HasSubstr("inference-header-content-length is"));
+    }
+}
+
+// What stands behind a text that ends too early must not be taken for a part of it.
+TEST(RestInferTruncated, TheBytesBehindTheTextAreNotRead) {
+    memory::BufferPool pool;
+    FakeCatalog catalog;
+    const std::string whole = with_input(R"("data":[1])");
+    for (const std::string_view behind : {"]}", ",[", ",{", "}", ",", ",1", ":1", "\"", "1]}"}) {
+        for (std::size_t size = 1; size < whole.size(); ++size) {
+            FakeExchange exchange(pool);
+            exchange.set_body(whole.substr(0, size) + std::string(behind));
+            InferFields fields;
+            const std::string length = std::to_string(size);
+            fields.header_length = length;
+            EXPECT_FALSE(decode_rest_infer(exchange, fields, pool, catalog)) << size << behind;
+            EXPECT_EQ(exchange.message.body.text().substr(size), behind);
+        }
     }
 }
 
