@@ -91,7 +91,7 @@ def main() -> int:
     names = ["mlp"] if arguments.quick else arguments.models.split(",")
     rounds = arguments.rounds or (2 if arguments.quick else 5)
     programs = Programs(arguments.build)
-    binary = arguments.build / "src/lepton/cli/lepton-server"
+    binary = arguments.build / "bin/lepton-server"
     machine = describe_machine()
     try:
         models = models_in(ROOT / "build/bench-models", names, quick=arguments.quick)
