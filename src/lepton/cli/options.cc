@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <string>
 #include <string_view>
 
@@ -78,7 +79,17 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.add_option("--log-level", config.log_level, "How much to log, on stderr")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->capture_default_str();
-    serve.set_config("--config", "", "Read options from this TOML file")->envname("LEPTON_CONFIG");
+    serve.add_option("--config", "Read options from this TOML file")->check(CLI::ExistingFile);
+    serve.allow_config_extras(CLI::config_extras_mode::error);
+}
+
+// What flags and environment have left open. CLI11's own set_config() would let the file win over the
+// environment, and does not work for a subcommand.
+void read_file(CLI::App& serve) {
+    const CLI::Option* config = serve.get_option("--config");
+    if (config->count() == 0) return;
+    std::ifstream file(config->as<std::string>());
+    serve.parse_from_stream(file);
 }
 
 // LEPTON_READY_FILE for --ready-file.
@@ -120,6 +131,7 @@ Parsed parse_options(int argc, char** argv) {
     const CLI::App* version = app.add_subcommand("version", "Print versions and engines");
     try {
         app.parse(argc, argv);
+        if (serve->parsed()) read_file(*serve);
         if (serve->parsed() && options.config.models.empty()) {
             throw CLI::ValidationError("dirs", "name at least one folder of models, for example: lepton serve service/");
         }
