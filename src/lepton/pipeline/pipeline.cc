@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <utility>
-#include <vector>
 
 namespace lepton::pipeline {
 namespace {
@@ -18,15 +17,11 @@ std::int64_t to_number(std::string_view version) {
 }  // namespace
 
 Pipeline::~Pipeline() {
-    std::vector<SchedulerPtr> all;
-    {
-        const MutexLock lock(mutex_);
-        for (auto& [name, versions] : models_) {
-            for (auto& [version, scheduler] : versions) all.push_back(std::move(scheduler));
-        }
-        models_.clear();
-    }
-    for (const SchedulerPtr& scheduler : all) scheduler->close();
+    for (const SchedulerPtr& scheduler : remove_all()) scheduler->close();
+}
+
+void Pipeline::abandon() {
+    for (const SchedulerPtr& scheduler : remove_all()) scheduler->abandon();
 }
 
 void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
@@ -42,6 +37,16 @@ void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
 
 void Pipeline::retire(std::string_view name, std::string_view version) {
     if (const SchedulerPtr scheduler = remove(name, version)) scheduler->close();
+}
+
+std::vector<Pipeline::SchedulerPtr> Pipeline::remove_all() {
+    std::vector<SchedulerPtr> all;
+    const MutexLock lock(mutex_);
+    for (auto& [name, versions] : models_) {
+        for (auto& [version, scheduler] : versions) all.push_back(std::move(scheduler));
+    }
+    models_.clear();
+    return all;
 }
 
 Pipeline::SchedulerPtr Pipeline::remove(std::string_view name, std::string_view version) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lepton/core/infer_call.h"
 #include "lepton/core/model_catalog.h"
@@ -28,6 +29,10 @@ public:
     // Takes no more calls for it, and returns when those it has are answered. On no loop's thread.
     void retire(std::string_view name, std::string_view version);
 
+    // Once the loops have stopped for good: refuses what is queued, and returns when what runs has
+    // been handed back.
+    void abandon();
+
     // Errors, besides the scheduler's: as ModelCatalog::find.
     void infer(InferCall& call) override;
 
@@ -37,6 +42,7 @@ private:
     using Versions = std::map<std::int64_t, SchedulerPtr>;
 
     SchedulerPtr find(std::string_view name, std::string_view version) const;
+    std::vector<SchedulerPtr> remove_all();
     SchedulerPtr remove(std::string_view name, std::string_view version);
 
     const ModelCatalog& catalog_;

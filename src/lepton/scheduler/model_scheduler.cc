@@ -294,8 +294,32 @@ void ModelScheduler::count(const InferCall& call) {
 
 void ModelScheduler::close() {
     {
-        MutexLock lock(mutex_);
+        const MutexLock lock(mutex_);
         closed_ = true;
+    }
+    wait_and_join();
+}
+
+void ModelScheduler::abandon() {
+    Calls queued;
+    {
+        const MutexLock lock(mutex_);
+        closed_ = true;
+        while (!queue_.empty()) queued.push_back(&queue_.pop());
+    }
+    for (InferCall* call : queued) {
+        call->response.error = {ErrorCode::kUnavailable, "the server is stopping"};
+        finish(*call);
+    }
+    wait_and_join();
+    // Scheduled on loops that will not run them.
+    for (const auto& turn_end : turn_ends_) turn_end->keep.reset();
+    for (const auto& expiry : expiries_) expiry->keep.reset();
+}
+
+void ModelScheduler::wait_and_join() {
+    {
+        MutexLock lock(mutex_);
         while (open_calls_ > 0) all_done_.wait(lock.native());
         for (const auto& instance : instances_) instance->stop = true;
     }

@@ -46,6 +46,9 @@ public:
     // Takes no more calls, waits until those it has are complete, and ends the instances' threads.
     // On no loop's thread.
     void close();
+    // The same once the loops have stopped for good: refuses what is queued and waits only for what
+    // runs. The transports must still be there to get their calls back.
+    void abandon();
 
     [[nodiscard]] const std::shared_ptr<const ModelSpec>& spec() const { return model_->spec; }
 
@@ -73,6 +76,7 @@ private:
     void start_thread(Instance& instance);
     void serve(Instance& instance);
     void drop(Calls& dropped);
+    void wait_and_join();
     void done(InferCall& call) override;
     void finish(InferCall& call);
     void count(const InferCall& call);

@@ -115,6 +115,9 @@ void Server::stop() {
     parts_->repository.begin_drain();
     parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
     parts_->frontend->stop();
+    // An engine may still be running for a client whom the drain did not wait for: its connection
+    // has to be there until the run is over.
+    parts_->pipeline.abandon();
     parts_.reset();
 }
 

@@ -1,5 +1,6 @@
 #include "lepton/scheduler/model_scheduler.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <memory>
@@ -252,6 +253,36 @@ TEST_F(ModelSchedulerTest, ClosedSchedulerRefusesNewCalls) {
     TestCall call(&loop_, 1.0F);
     call.submit_to(scheduler_);
     EXPECT_EQ(call.error, ErrorCode::kUnavailable);
+}
+
+TEST_F(ModelSchedulerTest, AbandonedSchedulerRefusesTheQueueAndWaitsForTheRun) {
+    start(10ms);
+    std::mutex gate;
+    gate.lock();
+    std::atomic<bool> started = false;
+    session_->before_run = [&] {
+        started = true;
+        const std::lock_guard wait(gate);
+    };
+    TestCall running(&loop_, 1.0F);
+    running.submit_to(scheduler_);
+    loop_.end_turn();
+    while (!started) std::this_thread::yield();
+    TestCall queued(&loop_, 2.0F);
+    queued.submit_to(scheduler_);  // Its turn will never end.
+    std::jthread stopper([this] { scheduler_->abandon(); });
+    while (!loop_.run_posted()) std::this_thread::yield();
+    EXPECT_EQ(queued.error, ErrorCode::kUnavailable);
+    EXPECT_EQ(running.completions, 0);
+    gate.unlock();
+    stopper.join();
+    EXPECT_TRUE(loop_.run_posted());
+    EXPECT_EQ(running.answer, (std::vector<float>{2.0F, 2.0F}));
+    const std::weak_ptr<ModelScheduler> watch = scheduler_;
+    running.call.route.reset();
+    queued.call.route.reset();
+    scheduler_.reset();
+    EXPECT_TRUE(watch.expired());
 }
 
 TEST_F(ModelSchedulerTest, EveryCallIsAnsweredOnceUnderContention) {
