@@ -5,7 +5,9 @@
 namespace lepton::protocol {
 
 std::span<const std::byte> WireReader::bytes() {
+    const int start = stream_.CurrentPosition();
     const std::uint64_t length = varint();
+    ok_ = ok_ && stream_.CurrentPosition() - start <= kLongestVarint32;
     const void* data = nullptr;
     int available = 0;
     stream_.GetDirectBufferPointerInline(&data, &available);

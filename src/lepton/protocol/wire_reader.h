@@ -45,8 +45,9 @@ public:
     // Goes to the next field; false at the end of the message and after a failure.
     bool next() {
         if (!ok_ || at_end()) return false;
+        const int start = stream_.CurrentPosition();
         tag_ = stream_.ReadTag();
-        ok_ = tag_ != 0;
+        ok_ = tag_ != 0 && stream_.CurrentPosition() - start <= kLongestVarint32;
         return ok_;
     }
     [[nodiscard]] std::uint32_t tag() const { return tag_; }
@@ -72,6 +73,9 @@ public:
     std::string_view text();
 
 private:
+    // Tags and lengths are 32 bits wide: the generated classes refuse longer forms, and so do we.
+    static constexpr int kLongestVarint32 = 5;
+
     google::protobuf::io::CodedInputStream stream_;
     int size_;
     std::uint32_t tag_ = 0;

@@ -202,6 +202,17 @@ TEST_F(GrpcInferDecodeTest, UnknownFieldsOfEveryKindAreSkipped) {
     EXPECT_EQ(elements<std::int8_t>(tensor()), std::vector<std::int8_t>{4});
 }
 
+TEST_F(GrpcInferDecodeTest, TagsAndLengthsOfMoreThanFiveBytesAreMalformed) {
+    ModelInferRequest message;
+    add_input(message, "x", "INT8", {1})->mutable_contents()->add_int_contents(4);
+    const std::string whole = message.SerializeAsString();
+    ASSERT_TRUE(decode_bytes(whole + std::string("\x8a\x80\x80\x80\x00\x01m", 7)));
+    EXPECT_EQ(request().model_name, "m");
+    EXPECT_FALSE(decode_bytes(whole + std::string("\x8a\x80\x80\x80\x80\x00\x01m", 8)));
+    ASSERT_TRUE(decode_bytes(whole + std::string("\x0a\x81\x80\x80\x80\x00m", 7)));
+    EXPECT_FALSE(decode_bytes(whole + std::string("\x0a\x81\x80\x80\x80\x80\x00m", 8)));
+}
+
 ModelInferRequest rich_request() {
     ModelInferRequest message;
     message.set_model_name("digits");
