@@ -11,14 +11,16 @@
 namespace lepton::net {
 namespace {
 
-constexpr int kGzipWindowBits = 15 + 16;  // zlib.h: 16 more asks for gzip's header and trailer.
+// zlib.h: 16 more asks for gzip's header and trailer, 32 more for whichever of both is there.
+constexpr int kGzipWindowBits = 15 + 16;
+constexpr int kAnyWindowBits = 15 + 32;
 constexpr int kMemoryLevel = 8;
 constexpr std::size_t kFirstRoom = std::size_t{4} << 10;
 
 // A zlib state costs 40 to 270 KB to make, so that each thread keeps one of each kind.
 class Inflater {
 public:
-    Inflater() { LEPTON_CHECK(inflateInit2(&stream_, kGzipWindowBits) == Z_OK); }
+    Inflater() { LEPTON_CHECK(inflateInit2(&stream_, kAnyWindowBits) == Z_OK); }
     ~Inflater() { inflateEnd(&stream_); }
     Inflater(const Inflater&) = delete;
     Inflater& operator=(const Inflater&) = delete;
@@ -67,7 +69,7 @@ void set_output(z_stream& stream, std::byte* at, std::size_t bytes) {
 
 tl::unexpected<Error> corrupt(const z_stream& stream) {
     return fail(ErrorCode::kInvalidArgument,
-                "gzip message is corrupt or cut short at byte " + std::to_string(stream.total_in));
+                "compressed message is corrupt or cut short at byte " + std::to_string(stream.total_in));
 }
 
 }  // namespace
@@ -90,7 +92,7 @@ Result<> gunzip(std::span<const std::byte> packed, std::size_t max_bytes, memory
         if (inflated > max_bytes) {
             return fail(
                 ErrorCode::kPayloadTooLarge,
-                "gzip message holds more than the " + std::to_string(max_bytes) + " bytes allowed");
+                "compressed message holds more than the " + std::to_string(max_bytes) + " bytes allowed");
         }
         if (status == Z_OK && stream.avail_out > 0) return corrupt(stream);  // Wants more input.
     }

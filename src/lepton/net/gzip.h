@@ -8,7 +8,8 @@
 
 namespace lepton::net {
 
-// Inflates one gzip member, which must be all of `packed`, to the end of `out`. Stops as soon as it
+// Inflates one gzip member, or one zlib stream (gRPC's "deflate"), which must be all of `packed`, to
+// the end of `out`. Stops as soon as it
 // would become longer than `max_bytes`, whatever the stream goes on to promise. Errors:
 // kInvalidArgument for a stream that is corrupt, cut short or followed by something;
 // kPayloadTooLarge. Thread-safe.

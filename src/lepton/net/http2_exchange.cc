@@ -47,7 +47,7 @@ void Http2Exchange::clear() {
 void Http2Exchange::begin_message() {
     message.body.clear();
     if (message.body.capacity() == 0) message.body = pool_.take(0);
-    if (packed.capacity() == 0 && head.encoding == RequestHead::Encoding::kGzip) {
+    if (packed.capacity() == 0 && head.encoding != RequestHead::Encoding::kIdentity) {
         packed = pool_.take(0);
     }
     packed.clear();

@@ -49,7 +49,7 @@ public:
     [[nodiscard]] bool incomplete() const;
     // Answers to a gRPC call are compressed if its messages are and the client can take it.
     [[nodiscard]] bool compresses_replies() const {
-        return head.encoding == RequestHead::Encoding::kGzip && head.accepts_gzip;
+        return head.encoding != RequestHead::Encoding::kIdentity && head.accepts_gzip;
     }
     // What the client still sends is of no interest.
     [[nodiscard]] bool ignores_input() const { return answered || resetting; }

@@ -12,15 +12,17 @@
 #include "lepton/net/block_cache.h"
 #include "lepton/net/exchange_list.h"
 #include "lepton/net/frame_output.h"
+#include "lepton/net/frame_scanner.h"
 #include "lepton/net/nghttp2_server.h"
 #include "lepton/net/receive_window.h"
 #include "lepton/net/reply_writer.h"
 #include "lepton/net/request_reader.h"
+#include "lepton/net/stream_order.h"
 
 namespace lepton::net {
 namespace {
 
-constexpr std::size_t kSmallestRead = std::size_t{8} << 10;
+constexpr std::size_t kSmallestRead = std::size_t{16} << 10;
 constexpr std::size_t kLargestRead = std::size_t{128} << 10;
 // Exchanges per stream allowed, counting those whose stream is gone but whose handler is at work:
 // what a client that resets streams as fast as it opens them can make us hold.
@@ -57,7 +59,6 @@ private:
     void receive(std::span<const std::byte> bytes, Clock::time_point now);
 
     // From nghttp2.
-    void on_begin_frame(const nghttp2_frame_hd& head) override;
     void on_begin_request(std::int32_t stream_id) override;
     void on_field(Http2Exchange& exchange, std::string_view name, std::string_view value) override;
     void on_frame(const nghttp2_frame& frame) override;
@@ -71,7 +72,7 @@ private:
     bool on_send_body(Http2Exchange& exchange,
                       std::span<const std::byte> frame_head,
                       std::size_t count) override;
-    void check_order(std::int32_t stream_id);
+    void on_begin_frame(const FrameScanner::FrameHead& head);
     void on_head(Http2Exchange& exchange, bool ends);
     void on_ping(const nghttp2_frame& frame);
 
@@ -118,14 +119,12 @@ private:
     std::vector<Http2Exchange*> resumed_;   // Have answered a message and may have a further one.
     std::size_t with_handler_ = 0;          // Messages whose reply is due.
 
-    Clock::time_point now_;          // Of the latest read.
-    Clock::time_point begun_at_;     // Of the connection, then of the head that is being received.
-    Clock::time_point last_data_;    // When a stream last made progress.
-    std::int32_t head_stream_ = 0;   // Whose head is being received.
-    std::int32_t last_stream_ = -1;  // The highest seen; a client's are odd.
-    // The latest gap in the streams' numbers: [first, second).
-    std::pair<std::int32_t, std::int32_t> skipped_;
-
+    Clock::time_point now_;         // Of the latest read.
+    Clock::time_point begun_at_;    // Of the connection, then of the head that is being received.
+    Clock::time_point last_data_;   // When a stream last made progress.
+    std::int32_t head_stream_ = 0;  // Whose head is being received.
+    FrameScanner scanner_;
+    StreamOrder order_;
     bool greeted_ = false;       // The client's preface is complete.
     bool entered_ = false;       // nghttp2 or settle() is on the stack.
     bool answered_now_ = false;  // There is something a client waits for.
@@ -186,8 +185,14 @@ void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point n
     if (closed_ || ended_) return;
     now_ = now;
     entered_ = true;
-    const ssize_t taken = nghttp2_session_mem_recv(
-        session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    ssize_t taken = 0;
+    while (!bytes.empty() && taken >= 0) {
+        const FrameScanner::Piece piece = scanner_.next(bytes);
+        if (piece.begun) on_begin_frame(*piece.begun);
+        taken = nghttp2_session_mem_recv(
+            session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), piece.bytes);
+        bytes = bytes.subspan(piece.bytes);
+    }
     entered_ = false;
     if (taken < 0) {
         end(taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
@@ -200,23 +205,13 @@ void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point n
     }
 }
 
-void Http2Session::on_begin_frame(const nghttp2_frame_hd& head) {
+void Http2Session::on_begin_frame(const FrameScanner::FrameHead& head) {
     if (head.type == NGHTTP2_CONTINUATION) return;
     head_stream_ = head.type == NGHTTP2_HEADERS ? head.stream_id : 0;
-    if (head_stream_ == 0) return;
-    begun_at_ = now_;
-    check_order(head_stream_);
-}
-
-// RFC 9113 section 5.1.1: streams are opened in ascending order, and those left out are closed.
-// That nghttp2 ignores, because it does not tell them from streams that it has closed itself.
-void Http2Session::check_order(std::int32_t stream_id) {
-    if (stream_id > last_stream_) {
-        if (stream_id > last_stream_ + 2) skipped_ = {last_stream_ + 2, stream_id};
-        last_stream_ = stream_id;
-    } else if (stream_id >= skipped_.first && stream_id < skipped_.second) {
-        nghttp2_session_terminate_session(session_.get(), NGHTTP2_PROTOCOL_ERROR);
-    }
+    if (head_stream_ != 0) begun_at_ = now_;
+    if (head.type != NGHTTP2_HEADERS && head.type != NGHTTP2_DATA) return;
+    const std::uint32_t error = order_.check(head.stream_id);
+    if (error != NGHTTP2_NO_ERROR) nghttp2_session_terminate_session(session_.get(), error);
 }
 
 void Http2Session::on_begin_request(std::int32_t stream_id) {
@@ -241,6 +236,7 @@ void Http2Session::on_field(Http2Exchange& exchange,
 void Http2Session::on_frame(const nghttp2_frame& frame) {
     if (frame.hd.type == NGHTTP2_SETTINGS) greeted_ = true;
     if (frame.hd.type == NGHTTP2_PING) on_ping(frame);
+    if (frame.hd.type == NGHTTP2_RST_STREAM) order_.on_closed(frame.hd.stream_id);
     if (frame.hd.type != NGHTTP2_HEADERS && frame.hd.type != NGHTTP2_DATA) return;
     head_stream_ = 0;
     last_data_ = now_;
@@ -289,6 +285,9 @@ void Http2Session::on_data(std::int32_t stream_id, std::span<const std::byte> da
 
 void Http2Session::on_stream_closed(std::int32_t stream_id) {
     if (head_stream_ == stream_id) head_stream_ = 0;
+    if (nghttp2_session_get_stream_remote_close(session_.get(), stream_id) == 1) {
+        order_.on_closed(stream_id);
+    }
     if (Http2Exchange* exchange = exchange_of(stream_id)) lose(*exchange);
 }
 

@@ -28,11 +28,6 @@ std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
     return {reinterpret_cast<const char*>(bytes), size};
 }
 
-int on_begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* listener) noexcept {
-    of(listener).on_begin_frame(*head);
-    return 0;
-}
-
 int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* listener) noexcept {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         of(listener).on_begin_request(frame->hd.stream_id);
@@ -123,7 +118,6 @@ struct CallbacksDeleter {
 std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter> make_callbacks() {
     nghttp2_session_callbacks* made = nullptr;
     LEPTON_CHECK(nghttp2_session_callbacks_new(&made) == 0);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(made, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);
@@ -143,6 +137,7 @@ std::unique_ptr<nghttp2_option, OptionDeleter> make_options() {
     nghttp2_option* made = nullptr;
     LEPTON_CHECK(nghttp2_option_new(&made) == 0);
     nghttp2_option_set_no_auto_window_update(made, 1);
+    nghttp2_option_set_no_closed_streams(made, 1);  // StreamOrder keeps enough of them.
     nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetsPerSecond);
     return std::unique_ptr<nghttp2_option, OptionDeleter>(made);
 }

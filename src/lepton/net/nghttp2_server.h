@@ -18,7 +18,6 @@ namespace lepton::net {
 // entered again from here; submitting is allowed.
 class FrameListener {
 public:
-    virtual void on_begin_frame(const nghttp2_frame_hd& head) = 0;
     virtual void on_begin_request(std::int32_t stream_id) = 0;
     // Of a head or of trailers; names are in lower case.
     virtual void on_field(Http2Exchange& exchange,

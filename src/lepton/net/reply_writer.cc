@@ -70,7 +70,7 @@ bool ReplyWriter::submit_grpc(nghttp2_session* session, Http2Exchange& exchange)
     if (!reply.has_body && !reply.last) return true;
     add(":status", "200");
     add("content-type", "application/grpc");
-    add("grpc-accept-encoding", "identity,gzip");
+    add("grpc-accept-encoding", "identity,deflate,gzip");
     if (reply.has_body) {
         if (exchange.compresses_replies()) add("grpc-encoding", "gzip");
     } else {

@@ -19,7 +19,8 @@ Method method_of(std::string_view name) {
 
 RequestHead::Encoding encoding_of(std::string_view name) {
     if (name == "identity") return RequestHead::Encoding::kIdentity;
-    return name == "gzip" ? RequestHead::Encoding::kGzip : RequestHead::Encoding::kOther;
+    if (name == "gzip") return RequestHead::Encoding::kGzip;
+    return name == "deflate" ? RequestHead::Encoding::kDeflate : RequestHead::Encoding::kOther;
 }
 
 void split_target(std::string_view target, Message& message) {

@@ -12,7 +12,7 @@ namespace lepton::net {
 
 // What the fields of an HTTP/2 request say about how to read it. Fills the message as they come in.
 struct RequestHead {
-    enum class Encoding : std::uint8_t { kIdentity, kGzip, kOther };
+    enum class Encoding : std::uint8_t { kIdentity, kGzip, kDeflate, kOther };
 
     // One field, pseudo or not; names are in lower case (nghttp2 sees to it).
     void add(std::string_view name, std::string_view value, Message& message);

@@ -59,7 +59,7 @@ void RequestReader::on_grpc_head(Http2Exchange& exchange) {
             exchange,
             {501,
              kGrpcUnimplemented,
-             "grpc-encoding \"" + std::string(encoding) + "\" is not one of identity, gzip"});
+             "grpc-encoding \"" + std::string(encoding) + "\" is not one of identity, deflate, gzip"});
     }
 }
 
@@ -139,7 +139,7 @@ bool RequestReader::begin_grpc_message(Http2Exchange& exchange) {
         return false;
     }
     const bool compressed = reader.flag() == kCompressed;
-    if (compressed && exchange.head.encoding != RequestHead::Encoding::kGzip) {
+    if (compressed && exchange.head.encoding == RequestHead::Encoding::kIdentity) {
         // https://github.com/grpc/grpc/blob/master/doc/compression.md asks for INTERNAL.
         host_.refuse(exchange,
                      {400,

@@ -9,6 +9,8 @@
 namespace lepton::net {
 namespace {
 
+using namespace std::string_literals;
+
 class Gzip : public testing::Test {
 protected:
     static std::span<const std::byte> bytes_of(std::string_view text) {
@@ -44,6 +46,12 @@ TEST_F(Gzip, BombStopsAtTheBoundAndTakesNoMoreMemoryThanThat) {
     ASSERT_FALSE(unpacked);
     EXPECT_EQ(unpacked.error().code, ErrorCode::kPayloadTooLarge);
     EXPECT_LE(out_.capacity(), std::size_t{2} << 20);
+}
+
+TEST_F(Gzip, ZlibStreamIsInflatedToo) {
+    const std::string message = "\x78\x9c\x4b\x4c\x4a\x06\x00\x02\x4d\x01\x27"s;
+    ASSERT_TRUE(gunzip(bytes_of(message), 100, out_));
+    EXPECT_EQ(out_.text(), "abc");
 }
 
 TEST_F(Gzip, BoundIsInclusive) {

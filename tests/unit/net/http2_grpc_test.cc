@@ -41,7 +41,7 @@ TEST(Http2Grpc, UnaryCallIsHandledOnceAndEndsInTrailers) {
     const ClientStream& stream = peer.call(framed("question"));
     EXPECT_EQ(find(stream.head, ":status"), "200");
     EXPECT_EQ(find(stream.head, "content-type"), "application/grpc");
-    EXPECT_EQ(find(stream.head, "grpc-accept-encoding"), "identity,gzip");
+    EXPECT_EQ(find(stream.head, "grpc-accept-encoding"), "identity,deflate,gzip");
     EXPECT_EQ(find(stream.head, "grpc-encoding"), "");
     EXPECT_EQ(stream.body, framed("answer"));
     EXPECT_EQ(find(stream.trailers, "grpc-status"), "0");
@@ -334,7 +334,7 @@ TEST(Http2Grpc, MessageThatInflatesBeyondTheLimitIsRefused) {
         framed(zipped(std::string(100'001, 'z')), true), true, {{"grpc-encoding", "gzip"}});
     EXPECT_EQ(find(stream.head, "grpc-status"), "3");
     EXPECT_EQ(find(stream.head, "grpc-message"),
-              "gzip message holds more than the 100000 bytes allowed");
+              "compressed message holds more than the 100000 bytes allowed");
     EXPECT_EQ(peer.handler.handled, 0);
     peer.handler.answer = echo;
     const ClientStream& exact = peer.call(
@@ -353,7 +353,7 @@ TEST(Http2Grpc, UnknownEncodingIsUnimplementedAndTheAnswerNamesTheKnownOnes) {
     Http2Peer peer;
     const ClientStream& stream = peer.call(framed("x", true), true, {{"grpc-encoding", "snappy"}});
     EXPECT_EQ(find(stream.head, "grpc-status"), "12");
-    EXPECT_EQ(find(stream.head, "grpc-accept-encoding"), "identity,gzip");
+    EXPECT_EQ(find(stream.head, "grpc-accept-encoding"), "identity,deflate,gzip");
     EXPECT_NE(find(stream.head, "grpc-message").find("snappy"), std::string::npos);
 }
 

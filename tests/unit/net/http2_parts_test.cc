@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "lepton/net/block_cache.h"
+#include "lepton/net/frame_scanner.h"
 #include "lepton/net/outbound_body.h"
 #include "lepton/net/request_head.h"
+#include "lepton/net/stream_order.h"
 
 namespace lepton::net {
 namespace {
@@ -128,6 +130,41 @@ TEST(RequestHead, HostFieldServesWhereThereIsNoAuthority) {
     Message message;
     head.add("host", "second", message);
     EXPECT_EQ(message.fields.find("host"), "second");
+}
+
+TEST(FrameScanner, FindsEveryFrameWhateverTheSizeOfReads) {
+    const std::string input =
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + std::string("\0\0\0\4\0\0\0\0\0", 9) +
+        std::string("\0\0\3\1\4\x80\0\0\5abc", 12) + std::string("\0\1\0\0\0\0\0\1\7", 9) +
+        std::string(256, 'x') + std::string("\0\0\4\3\0\0\0\0\1abcd", 13);
+    for (const std::size_t step : {std::size_t{1}, std::size_t{5}, input.size()}) {
+        FrameScanner scanner;
+        std::vector<std::pair<int, int>> seen;
+        std::size_t at = 0;
+        while (at < input.size()) {
+            const auto bytes = std::as_bytes(std::span(input)).subspan(at);
+            const FrameScanner::Piece piece =
+                scanner.next(bytes.first(std::min(step, bytes.size())));
+            ASSERT_GT(piece.bytes, 0u);
+            if (piece.begun) seen.emplace_back(piece.begun->type, piece.begun->stream_id);
+            at += piece.bytes;
+        }
+        const std::vector<std::pair<int, int>> expected = {{4, 0}, {1, 5}, {0, 0x107}, {3, 1}};
+        EXPECT_EQ(seen, expected) << step;
+    }
+}
+
+TEST(StreamOrder, TellsSkippedAndEndedStreamsFromTheRest) {
+    StreamOrder order;
+    for (const std::int32_t id : {1, 3, 9, 11}) EXPECT_EQ(order.check(id), 0u) << id;
+    EXPECT_EQ(order.check(5), 1u);  // PROTOCOL_ERROR
+    EXPECT_EQ(order.check(7), 1u);
+    EXPECT_EQ(order.check(3), 0u);
+    order.on_closed(3);
+    EXPECT_EQ(order.check(3), 5u);  // STREAM_CLOSED
+    EXPECT_EQ(order.check(9), 0u);
+    for (int i = 0; i < 8; ++i) order.on_closed(11);
+    EXPECT_EQ(order.check(3), 0u);  // Forgotten.
 }
 
 }  // namespace

@@ -388,6 +388,36 @@ TEST(Http2Session, StreamThatWasSkippedCannotBeOpened) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
+// RFC 9113 section 5.1: "An endpoint MAY treat receipt of any other type of frame on a closed
+// stream as a connection error of type STREAM_CLOSED"; RFC 7540, which h2spec checks, said MUST.
+TEST(Http2Session, NothingFollowsTheEndOfAStream) {
+    for (const std::uint8_t type : {std::uint8_t{NGHTTP2_DATA}, std::uint8_t{NGHTTP2_HEADERS}}) {
+        Http2Peer peer;
+        peer.handler.answer = echo;
+        peer.request(kGet);
+        std::string late("\0\0\1?\5\0\0\0\1\x82", 10);
+        late[3] = static_cast<char>(type);
+        peer.give_server(late);
+        peer.give_client();
+        ASSERT_EQ(peer.goaways.size(), 1u);
+        EXPECT_EQ(peer.goaways[0].first, static_cast<std::uint32_t>(NGHTTP2_STREAM_CLOSED));
+    }
+}
+
+TEST(Http2Session, BytesThatCrossOurResetAreIgnored) {
+    Limits limits;
+    limits.max_body_bytes = 10;
+    Http2Peer peer(limits);
+    const ClientStream& refused = peer.request(kPost, "more than ten bytes", false);
+    EXPECT_EQ(find(refused.head, ":status"), "413");
+    EXPECT_TRUE(refused.closed);
+    peer.give_server(std::string("\0\0\1\0\1\0\0\0\1x", 10));
+    peer.give_client();
+    EXPECT_TRUE(peer.goaways.empty());
+    peer.handler.answer = echo;
+    EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
+}
+
 TEST(Http2Session, TooManyStreamsAreRefusedNotQueued) {
     Limits limits;
     limits.max_streams = 2;
