@@ -58,7 +58,7 @@ wheel:  ## Builds the wheel with its libraries inside, into wheelhouse/
 .PHONY: docs
 docs:  ## Builds the documentation into build/docs
 	@scripts/setup.sh docs
-	@$(VENV)/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 	@echo "build/docs/index.html"
 
 .PHONY: clean
