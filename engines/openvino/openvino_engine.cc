@@ -39,10 +39,13 @@ std::string_view platform_of(const fs::path& path) {
     return is_saved_model(path) ? "openvino_tensorflow" : std::string_view{};
 }
 
-// One for the process: it owns the plug-ins, their thread pools and their caches.
+// One for the process: it owns the plug-ins, their thread pools and their caches. Never destroyed,
+// because at exit that would unload the plug-ins while threads of theirs may still run.
 Result<std::shared_ptr<ov::Core>> shared_core() {
     return guarded(ErrorCode::kInternal, "OpenVINO does not start", [] {
-        static const auto core = std::make_shared<ov::Core>();
+        using SharedCore = std::shared_ptr<ov::Core>;
+        static const SharedCore& core =
+            *std::make_unique<SharedCore>(std::make_shared<ov::Core>()).release();
         return core;
     });
 }

@@ -28,8 +28,8 @@ struct TunedInstances {
 //
 // Batching, where axis 0 of the model is open and the configuration does not forbid it: two rows
 // are run together and alone; where the answers differ, requests never share a run. Without a
-// max_batch_size, runs of 2, 4, 8, 16 and the preferred numbers of rows are compiled for a model
-// whose single row takes less than 1 ms (others gain little), and those kept that make a row
+// max_batch_size, runs of the preferred numbers of rows are compiled, and of 4 and 16 for a model
+// whose single row takes less than 1 ms (others gain little); those are kept that make a row
 // cheaper. With one, every power of two up to it, itself, and the preferred sizes.
 //
 // Errors: those of the session; a model that does not run its warm-up is not served, unless its

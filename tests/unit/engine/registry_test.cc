@@ -34,6 +34,10 @@ TEST(EngineRegistry, ChoosesTheEngineByTheFileName) {
     const Result<Engine*> fake = registry.for_model("somewhere/model.fake");
     ASSERT_TRUE(fake) << fake.error().message;
     EXPECT_EQ((*fake)->name(), "fake");
+}
+
+TEST(EngineRegistry, FindsOpenVinoForItsFilesAmongTheOthers) {
+    EngineRegistry registry(LEPTON_ENGINE_FOLDER);
     const Result<Engine*> openvino = registry.for_model("somewhere/model.onnx");
     ASSERT_TRUE(openvino) << openvino.error().message;
     EXPECT_EQ((*openvino)->name(), "openvino");
@@ -64,7 +68,7 @@ TEST(EngineRegistry, APlugInThatIsNoLibraryIsNamedWithTheReason) {
     ASSERT_FALSE(engine);
     EXPECT_EQ(engine.error().code, ErrorCode::kInternal);
     EXPECT_THAT(engine.error().message, HasSubstr("lepton_engine_broken.so does not load"));
-    EXPECT_THAT(registry.for_model("model.onnx").error().message, HasSubstr("does not load"));
+    EXPECT_THAT(registry.for_model("model.x").error().message, HasSubstr("does not load"));
 }
 
 TEST(EngineRegistry, ALibraryWithoutTheEntryPointIsRefused) {

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/leaks.h"
 #include "support/temp_folder.h"
 
 namespace lepton::openvino {
@@ -136,6 +137,8 @@ TEST_F(OpenVinoEngineTest, WrongFilesAreNamedWithTheReason) {
     EXPECT_EQ(error_of(no_model), no_model.string() + " holds no saved_model.pb");
     const fs::path other = folder_.write("model.txt", "text");
     EXPECT_THAT(error_of(other), HasSubstr("of no kind that OpenVINO reads"));
+    // Front ends that are asked in vain are unloaded.
+    const lepton::testing::LeaksIgnored ignored;
     for (const char* name : {"m.onnx", "m.xml", "m.pb", "m.tflite", "m.pdmodel"}) {
         EXPECT_THAT(error_of(folder_.write(name, "this is no model at all")),
                     HasSubstr("cannot be read: "));

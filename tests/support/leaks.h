@@ -1,0 +1,23 @@
+#pragma once
+
+// Of LeakSanitizer, where it is linked in.
+extern "C" __attribute__((weak)) void __lsan_disable();
+extern "C" __attribute__((weak)) void __lsan_enable();
+
+namespace lepton::testing {
+
+// Leaks of this thread are not looked for while it lives: for libraries that are unloaded with what
+// they never freed, so that no suppression knows them.
+class LeaksIgnored {
+public:
+    LeaksIgnored() {
+        if (__lsan_disable != nullptr) __lsan_disable();
+    }
+    ~LeaksIgnored() {
+        if (__lsan_enable != nullptr) __lsan_enable();
+    }
+    LeaksIgnored(const LeaksIgnored&) = delete;
+    LeaksIgnored& operator=(const LeaksIgnored&) = delete;
+};
+
+}  // namespace lepton::testing
