@@ -1,10 +1,14 @@
 #include "lepton/cli/options.h"
 
+#include <array>
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -23,21 +27,53 @@ Examples:
 One port speaks HTTP/1.1, HTTP/2 and gRPC (KServe v2). Options come from flags, then from the
 environment, then from the file of --config.)";
 
-// What is needed of CLI11 to take durations as people write them.
+// Of the number before the unit: 11 days in seconds.
+constexpr double kLargestNumber = 1e6;
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 3> kUnits{
+    {{"us", 1}, {"ms", 1000}, {"s", 1'000'000}}};
+
+// "50us", "2ms", "1.5s"; zero needs no unit.
+std::optional<std::chrono::microseconds> parse_duration(std::string_view text) {
+    double number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (parsed.ec != std::errc() || !(number >= 0) || number > kLargestNumber) return std::nullopt;
+    const std::string_view unit(parsed.ptr, text.data() + text.size());
+    if (unit.empty() && number == 0) return std::chrono::microseconds(0);
+    for (const auto& [name, micros] : kUnits) {
+        if (unit == name) {
+            return std::chrono::microseconds(
+                static_cast<std::int64_t>(number * static_cast<double>(micros)));
+        }
+    }
+    return std::nullopt;
+}
+
+std::string to_text(std::chrono::microseconds duration) {
+    for (std::size_t i = kUnits.size(); i-- > 0;) {
+        const auto& [name, micros] = kUnits[i];
+        if (duration.count() > 0 && duration.count() % micros == 0) {
+            return std::to_string(duration.count() / micros) + std::string(name);
+        }
+    }
+    return "0";
+}
+
 template <class Duration>
 CLI::Option* add_duration(CLI::App& app, const char* flag, Duration& value, const char* help) {
-    static const std::map<std::string, double> kUnits{
-        {"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1.0}};
     return app
-        .add_option_function<double>(
+        .add_option_function<std::string>(
             flag,
-            [&value](double seconds) {
-                value = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+            [&value, flag](const std::string& text) {
+                const auto duration = parse_duration(text);
+                if (!duration) {
+                    throw CLI::ValidationError(
+                        flag, "\"" + text + "\" is no time; write it as 50us, 2ms or 1.5s");
+                }
+                value = std::chrono::duration_cast<Duration>(*duration);
             },
             help)
-        ->transform(CLI::AsNumberWithUnit(kUnits, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
-        ->default_str(std::to_string(value.count()) +
-                      (std::is_same_v<Duration, std::chrono::microseconds> ? "us" : "ms"));
+        ->type_name("TIME")
+        ->default_str(to_text(value));
 }
 
 void add_serve_options(CLI::App& serve, server::Config& config) {
@@ -47,17 +83,21 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.add_option("--host", config.host, "Address to listen on")->capture_default_str();
     serve.add_option("--port", config.port, "Port to listen on; 0 takes a free one")
         ->capture_default_str();
-    serve.add_option("--unix-socket", config.unix_socket, "Unix domain socket to listen on as well");
+    serve.add_option("--unix-socket", config.unix_socket, "Unix domain socket to listen on as well")
+        ->type_name("PATH");
     serve
         .add_option("--reactors", config.reactors,
                     "Threads that read, run small models and write; 0 chooses by cores")
         ->check(CLI::Range(0, 256))
+        ->type_name("N")
         ->capture_default_str();
-    add_duration(serve, "--busy-poll", config.busy_poll, "Spin this long before sleeping");
+    add_duration(serve, "--busy-poll", config.busy_poll,
+                 "Spin this long before sleeping, as 50us or 2ms");
     serve
         .add_option("--max-body-bytes", config.limits.max_body_bytes,
                     "Largest request body, also after decompression")
         ->transform(CLI::AsSizeValue(false))
+        ->type_name("BYTES")
         ->capture_default_str();
     serve
         .add_option("--max-connections", config.limits.max_connections,
@@ -67,11 +107,14 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
                  "Longest wait for the rest of a request's head");
     add_duration(serve, "--body-idle-timeout", config.limits.body_idle_timeout,
                  "Longest silence in the middle of a request's body");
-    serve.add_option("--cache-dir", config.cache_dir, "Keep compiled models in this folder");
+    serve.add_option("--cache-dir", config.cache_dir, "Keep compiled models in this folder")
+        ->type_name("DIR");
     serve.add_option("--engines-dir", config.engines_dir,
-                     "Folder of the engine plug-ins (default: beside the binary)");
+                     "Folder of the engine plug-ins (default: beside the binary)")
+        ->type_name("DIR");
     serve.add_option("--ready-file", config.ready_file,
-                     "Written as JSON (host, port, pid, models) once every model is ready");
+                     "Written as JSON (host, port, pid, models) once every model is ready")
+        ->type_name("FILE");
     add_duration(serve, "--drain-timeout", config.drain_timeout,
                  "Longest wait for running requests at the end");
     serve.add_flag("--triton-errors", config.triton_errors,
