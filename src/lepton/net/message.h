@@ -92,7 +92,8 @@ public:
     void* handler_state = nullptr;
 
     // Called when the client goes away while the exchange is open; may be null. For handlers that
-    // keep a call open (reply.last == false); an inference need only look at call.cancelled.
+    // keep a call open (reply.last == false): the server calls it also when it drains, and the last
+    // send() is owed in any case. An inference need only look at call.cancelled.
     void (*on_gone)(Exchange& exchange) noexcept = nullptr;
 
     // Hands `reply` to the connection; exactly once for HTTP, and for gRPC once per reply, the one

@@ -59,7 +59,7 @@ bool ReplyWriter::submit_http(nghttp2_session* session, Http2Exchange& exchange)
 }
 
 bool ReplyWriter::submit_grpc(nghttp2_session* session, Http2Exchange& exchange) {
-    Reply& reply = exchange.reply;
+    const Reply& reply = exchange.reply;
     if (reply.has_body) frame_message(exchange);
     if (reply.last) exchange.outbound.end();
     if (exchange.headers_sent) {
