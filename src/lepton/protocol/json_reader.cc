@@ -23,14 +23,30 @@ struct RawExtent {
     bool escaped = false;
 };
 
+// The high bit of each byte that equals `byte`, right up to the first that does.
+std::uint64_t equal_bytes(std::uint64_t word, char byte) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    const std::uint64_t zero_where_equal = word ^ (kOnes * static_cast<unsigned char>(byte));
+    return (zero_where_equal - kOnes) & ~zero_where_equal & (kOnes << 7);
+}
+
+// Eight bytes at a time: the buffer's padding lets the last word reach past the text.
 RawExtent extent_of(const char* content) {
+    static_assert(std::endian::native == std::endian::little);
     RawExtent extent;
-    while (content[extent.size] != '"') {
-        const bool escape = content[extent.size] == '\\';
-        extent.escaped |= escape;
-        extent.size += escape ? 2 : 1;
+    while (true) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, content + extent.size, sizeof word);
+        const std::uint64_t stops = equal_bytes(word, '"') | equal_bytes(word, '\\');
+        if (stops == 0) {
+            extent.size += sizeof word;
+            continue;
+        }
+        extent.size += static_cast<std::size_t>(std::countr_zero(stops)) / 8;
+        if (content[extent.size] == '"') return extent;
+        extent.escaped = true;
+        extent.size += 2;
     }
-    return extent;
 }
 
 }  // namespace

@@ -2,29 +2,33 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdint>
+#include <cstring>
 
 namespace lepton::protocol {
 
-ServerTiming::ServerTiming(const Breakdown& breakdown) {
-    add("net", breakdown.net);
-    add(", queue", breakdown.queue);
-    add(", input", breakdown.input);
-    add(", compute", breakdown.compute);
-    add(", output", breakdown.output);
-}
-
-void ServerTiming::add(std::string_view name, Clock::duration duration) {
-    const auto microseconds = std::chrono::round<std::chrono::microseconds>(duration).count();
-    size_ += name.copy(text_.data() + size_, text_.size() - size_);
-    size_ += std::string_view(";dur=").copy(text_.data() + size_, text_.size() - size_);
+template <std::size_t kSize>
+void ServerTiming::add(const char (&label)[kSize], Clock::duration duration) {
+    const std::int64_t microseconds =
+        (std::chrono::nanoseconds(duration).count() + 500) / 1000;  // A breakdown is not negative.
+    std::memcpy(text_.data() + size_, label, kSize - 1);
+    size_ += kSize - 1;
     char* const begin = text_.data() + size_;
     char* end = std::to_chars(begin, text_.data() + text_.size(), microseconds / 1000).ptr;
-    const auto fraction = microseconds % 1000;
+    const auto fraction = static_cast<int>(microseconds % 1000);
     *end++ = '.';
     *end++ = static_cast<char>('0' + fraction / 100);
     *end++ = static_cast<char>('0' + fraction / 10 % 10);
     *end++ = static_cast<char>('0' + fraction % 10);
     size_ += static_cast<std::size_t>(end - begin);
+}
+
+ServerTiming::ServerTiming(const Breakdown& breakdown) {
+    add("net;dur=", breakdown.net);
+    add(", queue;dur=", breakdown.queue);
+    add(", input;dur=", breakdown.input);
+    add(", compute;dur=", breakdown.compute);
+    add(", output;dur=", breakdown.output);
 }
 
 }  // namespace lepton::protocol

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string_view>
 
 #include "lepton/core/timeline.h"
@@ -15,7 +16,9 @@ public:
     [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }
 
 private:
-    void add(std::string_view name, Clock::duration duration);
+    // `label` is what stands before the number: ", queue;dur=".
+    template <std::size_t kSize>
+    void add(const char (&label)[kSize], Clock::duration duration);
 
     std::array<char, 256> text_;
     std::size_t size_ = 0;
