@@ -7,10 +7,10 @@
 namespace {
 
 // OpenVINO runs each inference in a TBB arena that is bound to a kind of core, whatever the settings
-// say: two sched_setaffinity and one sched_getaffinity per run, through hwloc, 3.2 of the 8.4 us of a
-// small model (bench/, AMD EPYC in a VM). There is nothing to bind, for we ask for no pinning; told
-// that the machine it sees is another one, hwloc leaves affinities alone.
-// https://www.open-mpi.org/projects/hwloc/doc/v2.0.4/a00353.php, HWLOC_THISSYSTEM
+// say: two sched_setaffinity and one sched_getaffinity per run, through hwloc, which take 3.2 of the
+// 8.4 us of a small model (bench/, mlp). We ask for no pinning, so there is nothing to bind. Told that
+// the machine is not the one it runs on, hwloc's binding functions just return success; see
+// "Environment Variables" in its manual.
 void keep_threads_unbound() { ::setenv("HWLOC_THISSYSTEM", "0", 0); }
 
 }  // namespace
