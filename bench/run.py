@@ -93,6 +93,11 @@ def main() -> int:
     programs = Programs(arguments.build)
     binary = arguments.build / "bin/lepton-server"
     machine = describe_machine()
+    if float(machine["idle_before"].rstrip("%")) < 95:
+        console.print(
+            f"bench: only {machine['idle_before']} of the processors' time is idle; "
+            "what else runs here spoils the figures", markup=False, soft_wrap=True,
+        )  # fmt: skip
     try:
         models = models_in(ROOT / "build/bench-models", names, quick=arguments.quick)
         measured = measure(programs, binary, models, rounds, console)
@@ -102,12 +107,13 @@ def main() -> int:
         return 2
 
     rows = [row for name, each in measured.items() for row in rows_of(name, each)]
-    print_table(Console(), rows)
+    # Where the output goes to a file, nothing tells how wide it may be.
+    print_table(Console() if sys.stdout.isatty() else Console(width=110), rows)
     for name, each in measured.items():
         for run in client_bound(each):
             console.print(f"bench: {name}: the client was the limit: {run}", markup=False)
     command = shlex.join(["python", "bench/run.py", *sys.argv[1:]])
-    allocations = {**by_variant, "the engine alone": engine}
+    allocations = {**by_variant, "in-process": engine}
     result = {
         "machine": machine,
         "command": command,

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +26,21 @@ def describe_machine() -> dict[str, str]:
         "kernel": platform.release(),
         "openvino": importlib.metadata.version("openvino"),
         "lepton": revision.stdout.strip() or "unknown",
-        "load_before": f"{os.getloadavg()[0]:.2f}",
+        "idle_before": f"{idle_share(seconds=1):.0%}",
     }
+
+
+def idle_share(seconds: float) -> float:
+    """How much of the processors' time nobody uses, nor the host takes away."""
+
+    def read() -> tuple[int, int]:
+        ticks = [int(word) for word in Path("/proc/stat").read_text().split()[1:9]]
+        return ticks[3] + ticks[4], sum(ticks)  # idle + iowait, all
+
+    idle, total = read()
+    time.sleep(seconds)
+    idle_after, total_after = read()
+    return (idle_after - idle) / max(1, total_after - total)
 
 
 def file_stem(machine: dict[str, str], date: str) -> str:

@@ -39,11 +39,22 @@ class Programs:
 
     build: Path
 
-    def in_process(self, model: Model, rows: int, seconds: float) -> Figures:
-        """The model without a server, pinned to the processor that the server gets."""
+    def in_process(
+        self, model: Model, rows: int, seconds: float, *, unbound: bool = False
+    ) -> Figures:
+        """The model without a server, pinned to the processor that the server gets.
+
+        Args:
+            model: What to run.
+            rows: Of each run.
+            seconds: How long to run it; 0: once.
+            unbound: Without OpenVINO's calls for the affinity of its thread around each run, which
+                Lepton's plug-in avoids (engines/openvino/plugin.cc) and a plain program has.
+        """
         return run_json(
             self.build / "bench/lepton-inprocess", model.file, "--rows", rows, "--cpu", SERVER_CPU,
             "--seconds", seconds, "--warmup", model.warmup, "--spawned-at", time.monotonic_ns(),
+            environment={"HWLOC_THISSYSTEM": "0"} if unbound else {},
         )  # fmt: skip
 
     def allocations_in_process(self, model: Model, shim: Path) -> float:

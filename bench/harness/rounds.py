@@ -45,6 +45,7 @@ class Round:
 
     blocks: list[Block]
     in_process_16_rows: Figures
+    in_process_unbound: Figures  # One row.
     in_process_start: Figures
     start_to_ready_ms: float
     resident_kb: int
@@ -104,24 +105,31 @@ def measure_round(
         resident_kb = blocking.resident_kb()
     on_step("16 rows in-process")
     in_process_16_rows = programs.in_process(model, rows=16, seconds=seconds)
-    return Round(blocks, in_process_16_rows, start, blocking.start_to_ready_ms, resident_kb)
+    on_step("1 row in-process, threads unbound")
+    unbound = programs.in_process(model, rows=1, seconds=seconds, unbound=True)
+    return Round(
+        blocks, in_process_16_rows, unbound, start, blocking.start_to_ready_ms, resident_kb
+    )
 
 
 def steps_per_round() -> int:
     """How often measure_round() calls on_step()."""
-    return 2 + len(VARIANTS) * (2 + len(CONNECTIONS) * (1 + len(MODES)))
+    return 3 + len(VARIANTS) * (2 + len(CONNECTIONS) * (1 + len(MODES)))
 
 
 def count_allocations(
     programs: Programs, binary: Path, model: Model
 ) -> tuple[dict[str, float], float]:
-    """Heap allocations per request of each variant at 16 connections, and of the engine alone."""
+    """Heap allocations per request of each variant, and of a run of the engine alone.
+
+    With one connection each request is one run, so that the difference is the server's own.
+    """
     shim = programs.build / "bench/liblepton_count_allocations.so"
     counts = {}
     with Server(binary, model.file.parent.parent, preload=shim) as server:
         for variant in VARIANTS:
             figures = programs.load(
-                server.endpoint(unix=variant.unix), variant.protocol, model, 16,
+                server.endpoint(unix=variant.unix), variant.protocol, model, 1,
                 server_pid=server.pid, seconds=0.5, allocations_file=server.allocations_file,
             )  # fmt: skip
             counts[variant.name] = figures["server_allocations_per_request"]

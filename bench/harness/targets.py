@@ -127,20 +127,22 @@ def absolutes_of(rounds: list[Round]) -> list[Absolute]:
     """Limit, floors and every variant."""
     limit = [block.in_process for each in rounds for block in each.blocks]
     lines = [_absolute("in-process, 1 row", limit, "rows_rate")]
+    unbound = [r.in_process_unbound for r in rounds]
+    lines.append(_absolute("in-process, 1 row, threads unbound", unbound, "rows_rate"))
     lines.append(
         _absolute("in-process, 16 rows", [r.in_process_16_rows for r in rounds], "rows_rate")
     )
     for variant in [block.variant for block in rounds[0].blocks]:
         blocks = list(_blocks(rounds, variant))
         for connections in blocks[0].floor:
-            name = f"{variant}, {connections} connections"
+            name = f"{variant}, {connections} connection{'s' if connections > 1 else ''}"
             floors = [block.floor[connections] for block in blocks]
             lines.append(_absolute(f"{name}: ping-pong", floors))
             for mode in blocks[0].served:
                 figures = [block.served[mode][connections] for block in blocks]
                 lines.append(_absolute(f"{name}: {mode}", figures))
         spinning = [block.spinning_floor for block in blocks]
-        lines.append(_absolute(f"{variant}, 1 connections: spinning ping-pong", spinning))
+        lines.append(_absolute(f"{variant}, 1 connection: spinning ping-pong", spinning))
     return lines
 
 
