@@ -31,11 +31,10 @@ void write_status(Status status, memory::BufferPool& pool, net::Reply& reply) {
 }  // namespace
 
 // The watched calls of one loop. Confined to it.
-class GrpcHealth::LoopWatchers final : public Task {
+class GrpcHealth::LoopWatchers {
 public:
     LoopWatchers(const GrpcHealth& health, EventLoop& loop) : health_(health), loop_(loop) {}
 
-    // False when the call is watched already.
     [[nodiscard]] bool contains(const net::Exchange& exchange) const {
         return std::any_of(calls_.begin(), calls_.end(), [&](const Watched& watched) {
             return watched.exchange == &exchange;
@@ -51,7 +50,18 @@ public:
         if (!scheduled_) schedule();
     }
 
-    void run() noexcept override {
+private:
+    // Looks again, once the interval is over.
+    class Tick final : public Task {
+    public:
+        explicit Tick(LoopWatchers& watchers) : watchers_(watchers) {}
+        void run() noexcept override { watchers_.push_changes(); }
+
+    private:
+        LoopWatchers& watchers_;
+    };
+
+    void push_changes() {
         scheduled_ = false;
         const Status status = current();
         // By index: send() may take the call off the list.
@@ -65,7 +75,6 @@ public:
         if (!calls_.empty()) schedule();
     }
 
-private:
     struct Watched {
         net::Exchange* exchange;
         Status last;  // What the client was told.
@@ -97,13 +106,14 @@ private:
 
     void schedule() {
         scheduled_ = true;
-        loop_.run_at(Clock::now() + kWatchInterval, *this);
+        loop_.run_at(Clock::now() + kWatchInterval, tick_);
     }
 
     const GrpcHealth& health_;
     EventLoop& loop_;
     std::vector<Watched> calls_;
     bool scheduled_ = false;
+    Tick tick_{*this};
 };
 
 GrpcHealth::GrpcHealth(const ModelCatalog& catalog, memory::BufferPool& pool)
