@@ -41,7 +41,7 @@ struct ModelScheduler::Instance {
 
     BatchRunner runner;
     Calls batch;  // Of whoever made the instance busy.
-    // Guarded by the scheduler's mutex_.
+    // Guarded by the scheduler's mutex_, the thread until the end.
     bool busy = false;
     bool handed_over = false;  // `batch` is the thread's to run.
     bool stop = false;
@@ -155,7 +155,6 @@ void ModelScheduler::dispatch(EventLoop* loop) {
             return;
         }
         if (next.long_run) {
-            start_thread(*next.instance);
             next.instance->wake.notify_one();
             continue;
         }
@@ -180,6 +179,8 @@ ModelScheduler::Assignment ModelScheduler::assign(Calls& dropped) {
     for (const InferCall* call : next.instance->batch) rows += call->rows;
     next.long_run = latency_.predict(rows) > kInlineLimit;
     next.instance->handed_over = next.long_run;
+    // Here, where nobody else looks: a thread that is quick frees the instance for the next caller.
+    if (next.long_run) start_thread(*next.instance);
     return next;
 }
 

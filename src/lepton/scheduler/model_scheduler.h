@@ -73,7 +73,7 @@ private:
     Instance* claim(Calls& dropped) LEPTON_REQUIRES(mutex_);
     bool take_batch(Instance& instance, Calls& dropped) LEPTON_REQUIRES(mutex_);
     void run_batch(Instance& instance);
-    void start_thread(Instance& instance);
+    void start_thread(Instance& instance) LEPTON_REQUIRES(mutex_);
     void serve(Instance& instance);
     void drop(Calls& dropped);
     void wait_and_join();
