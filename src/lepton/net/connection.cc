@@ -8,6 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include <boost/asio/bind_allocator.hpp>
+
 #include "lepton/net/http1_session.h"
 #include "lepton/net/http2_session.h"
 #include "lepton/net/reactor.h"
@@ -63,16 +65,17 @@ void Connection::read() {
                  first_bytes_.capacity() - first_bytes_.size()};
     }
     reading_ = true;
+    auto on_done = [this](const error_code& error, std::size_t count) {
+        reading_ = false;
+        if (error) {
+            close();
+        } else {
+            on_read(count);
+            read_next();
+        }
+    };
     socket_.async_read_some(asio::buffer(space.data(), space.size()),
-                            [this](const error_code& error, std::size_t count) {
-                                reading_ = false;
-                                if (error) {
-                                    close();
-                                } else {
-                                    on_read(count);
-                                    read_next();
-                                }
-                            });
+                            asio::bind_allocator(reactor_.operations().allocator(), on_done));
 }
 
 void Connection::read_next() {

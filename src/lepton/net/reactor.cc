@@ -120,9 +120,10 @@ void Reactor::arm_timer() {
     if (timed_.empty() || timed_.front().when >= timer_armed_for_) return;
     timer_armed_for_ = timed_.front().when;
     task_timer_.expires_at(timer_armed_for_);
-    task_timer_.async_wait([this](const boost::system::error_code& error) {
+    auto on_due = [this](const boost::system::error_code& error) {
         if (!error) run_due();
-    });
+    };
+    task_timer_.async_wait(asio::bind_allocator(operations_.allocator(), on_due));
 }
 
 void Reactor::run_due() {

@@ -13,6 +13,7 @@
 
 #include "lepton/core/event_loop.h"
 #include "lepton/core/sync.h"
+#include "lepton/net/operation_pool.h"
 
 namespace lepton::net {
 
@@ -44,6 +45,8 @@ public:
     void run_at(Clock::time_point when, Task& task) override;
 
     [[nodiscard]] boost::asio::io_context& context() { return context_; }
+    // For the operations that connections start.
+    [[nodiscard]] OperationPool& operations() { return operations_; }
 
     // Takes the connection until it has closed and its exchanges are done.
     void adopt(std::unique_ptr<Connection> connection);
@@ -79,6 +82,7 @@ private:
     const int index_;
     const Clock::duration busy_poll_;
     std::atomic<std::thread::id> thread_{};  // Relaxed: a thread only compares it with its own id.
+    OperationPool operations_;
     boost::asio::io_context context_{1};
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     TaskList turn_end_;
