@@ -58,13 +58,17 @@ class Programs:
         )  # fmt: skip
 
     def allocations_in_process(self, model: Model, shim: Path) -> float:
-        """Heap allocations of one run of the engine."""
+        """Heap allocations of one run of the engine, its threads unbound as in the server."""
         with tempfile.TemporaryDirectory(prefix="lepton-bench-") as folder:
             file = Path(folder, "allocations")
             figures = run_json(
                 self.build / "bench/lepton-inprocess", model.file, "--seconds", 0.2,
                 "--allocations", file,
-                environment={"LD_PRELOAD": str(shim), "LEPTON_ALLOCATIONS_FILE": str(file)},
+                environment={
+                    "LD_PRELOAD": str(shim),
+                    "LEPTON_ALLOCATIONS_FILE": str(file),
+                    "HWLOC_THISSYSTEM": "0",
+                },
             )  # fmt: skip
         return figures["allocations_per_run"]
 

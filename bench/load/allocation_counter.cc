@@ -15,7 +15,8 @@ AllocationCounter::AllocationCounter(const std::string& path) {
     if (fd < 0) throw std::system_error(errno, std::generic_category(), "open " + path);
     void* const memory = ::mmap(nullptr, sizeof(*value_), PROT_READ, MAP_SHARED, fd, 0);
     ::close(fd);
-    if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "map " + path);
+    if (memory == MAP_FAILED)
+        throw std::system_error(errno, std::generic_category(), "map " + path);
     value_ = static_cast<const volatile std::uint64_t*>(memory);
 }
 

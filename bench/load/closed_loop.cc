@@ -72,8 +72,8 @@ public:
         for (Connection& connection : connections_) ask(connection);
         std::array<epoll_event, 256> events;
         while (true) {
-            const int count = ::epoll_wait(
-                epoll_.fd(), events.data(), static_cast<int>(events.size()), -1);
+            const int count =
+                ::epoll_wait(epoll_.fd(), events.data(), static_cast<int>(events.size()), -1);
             if (count < 0 && errno != EINTR) {
                 throw std::system_error(errno, std::generic_category(), "epoll_wait");
             }
@@ -128,7 +128,9 @@ private:
     Socket epoll_;
 };
 
-double microseconds(std::chrono::nanoseconds time) { return static_cast<double>(time.count()) / 1e3; }
+double microseconds(std::chrono::nanoseconds time) {
+    return static_cast<double>(time.count()) / 1e3;
+}
 
 }  // namespace
 
@@ -177,8 +179,7 @@ std::string to_json(const LoadFigures& figures,
         {"client_cpu_share", microseconds(figures.client_cpu) / microseconds(figures.elapsed)}};
     if (options.server_pid != 0) {
         json["server_cpu_us_per_request"] = microseconds(figures.server_cpu) / requests;
-        json["server_cpu_share"] =
-            microseconds(figures.server_cpu) / microseconds(figures.elapsed);
+        json["server_cpu_share"] = microseconds(figures.server_cpu) / microseconds(figures.elapsed);
     }
     if (!options.allocations_file.empty()) {
         json["server_allocations_per_request"] =

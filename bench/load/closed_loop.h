@@ -17,8 +17,8 @@ struct LoadOptions {
     int connections = 1;
     std::chrono::nanoseconds warmup{};
     std::chrono::nanoseconds duration{};
-    std::uint64_t requests = 0;  // Not zero: ends after so many, whatever the duration.
-    int server_pid = 0;          // Not zero: whose processor time to count.
+    std::uint64_t requests = 0;    // Not zero: ends after so many, whatever the duration.
+    int server_pid = 0;            // Not zero: whose processor time to count.
     std::string allocations_file;  // Not empty: where the allocation counter of the server is.
 };
 

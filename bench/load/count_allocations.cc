@@ -40,7 +40,8 @@ std::atomic<std::size_t> early_used{0};
 
 void* allocate_early(std::size_t size) {
     constexpr std::size_t kAlignment = alignof(std::max_align_t);
-    const std::size_t start = early_used.fetch_add((size + kAlignment - 1) / kAlignment * kAlignment);
+    const std::size_t start =
+        early_used.fetch_add((size + kAlignment - 1) / kAlignment * kAlignment);
     return start + size <= sizeof(early) ? early + start : nullptr;
 }
 

@@ -16,7 +16,9 @@ namespace {
 class Echo {
 public:
     Echo(Socket socket, const EchoOptions& options)
-        : socket_(std::move(socket)), request_(options.request_bytes), answer_(options.answer_bytes) {}
+        : socket_(std::move(socket)),
+          request_(options.request_bytes),
+          answer_(options.answer_bytes) {}
 
     [[nodiscard]] const Socket& socket() const { return socket_; }
 

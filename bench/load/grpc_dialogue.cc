@@ -88,8 +88,8 @@ void GrpcDialogue::encode_headers(std::string_view path, std::string_view author
     }
     for (std::string* block : {&first_headers_, &headers_}) {
         std::array<std::uint8_t, 1024> space;
-        const ssize_t size =
-            nghttp2_hd_deflate_hd(deflater, space.data(), space.size(), fields.data(), fields.size());
+        const ssize_t size = nghttp2_hd_deflate_hd(
+            deflater, space.data(), space.size(), fields.data(), fields.size());
         if (size < 0) throw std::runtime_error("headers do not fit");
         block->assign(reinterpret_cast<const char*>(space.data()), static_cast<std::size_t>(size));
     }
@@ -130,8 +130,8 @@ void GrpcDialogue::append_data() {
     while (body_sent_ < body_.size()) {
         const std::int64_t window = std::min(connection_window_, stream_window_);
         if (window <= 0) return;
-        const std::size_t size =
-            std::min({body_.size() - body_sent_, max_frame_bytes_, static_cast<std::size_t>(window)});
+        const std::size_t size = std::min(
+            {body_.size() - body_sent_, max_frame_bytes_, static_cast<std::size_t>(window)});
         std::uint8_t flags = NGHTTP2_FLAG_NONE;
         if (body_sent_ + size == body_.size()) flags = NGHTTP2_FLAG_END_STREAM;
         append_frame_head(
@@ -214,12 +214,13 @@ bool GrpcDialogue::on_headers(const FrameHead& head, std::string_view block) {
     while (true) {
         nghttp2_nv header;
         int flags = 0;
-        const ssize_t used = nghttp2_hd_inflate_hd2(inflater_.get(),
-                                                    &header,
-                                                    &flags,
-                                                    reinterpret_cast<const std::uint8_t*>(block.data()),
-                                                    block.size(),
-                                                    1);
+        const ssize_t used =
+            nghttp2_hd_inflate_hd2(inflater_.get(),
+                                   &header,
+                                   &flags,
+                                   reinterpret_cast<const std::uint8_t*>(block.data()),
+                                   block.size(),
+                                   1);
         if (used < 0) throw std::runtime_error("headers that cannot be decompressed");
         block.remove_prefix(static_cast<std::size_t>(used));
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
@@ -285,8 +286,9 @@ Heard GrpcDialogue::verdict() {
     if (answer_bytes_ < kMessagePrefixBytes) return Heard::kRefused;
     if (left_to_verify_ == 0) return Heard::kAnswer;
     --left_to_verify_;
-    const bool right = output_bytes_ == 0 ||
-                       output_bytes_of_protobuf(answer_.substr(kMessagePrefixBytes)) == output_bytes_;
+    const bool right =
+        output_bytes_ == 0 ||
+        output_bytes_of_protobuf(answer_.substr(kMessagePrefixBytes)) == output_bytes_;
     return right ? Heard::kAnswer : Heard::kRefused;
 }
 

@@ -12,7 +12,8 @@ void Histogram::clear() {
 }
 
 std::uint64_t Histogram::quantile(double fraction) const {
-    const auto wanted = static_cast<std::uint64_t>(std::ceil(fraction * static_cast<double>(total_)));
+    const auto wanted =
+        static_cast<std::uint64_t>(std::ceil(fraction * static_cast<double>(total_)));
     std::uint64_t seen = 0;
     for (std::size_t bucket = 0; bucket < counts_.size(); ++bucket) {
         seen += counts_[bucket];

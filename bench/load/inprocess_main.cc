@@ -45,9 +45,11 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--seconds", arguments.seconds, "Seconds that count; 0: only start")
         ->capture_default_str();
     app.add_option("--cpu", arguments.cpu, "Stay on this processor");
-    app.add_option("--spawned-at", arguments.spawned_at_ns,
+    app.add_option("--spawned-at",
+                   arguments.spawned_at_ns,
                    "Nanoseconds of CLOCK_MONOTONIC when this process was started");
-    app.add_option("--allocations", arguments.allocations_file,
+    app.add_option("--allocations",
+                   arguments.allocations_file,
                    "Read own allocations from this file (see count_allocations.cc)");
 }
 
@@ -68,13 +70,12 @@ ov::InferRequest load(ov::Core& core, const Arguments& arguments) {
         shapes[input] = shape;
     }
     model->reshape(shapes);
-    ov::CompiledModel compiled =
-        core.compile_model(model,
-                           "CPU",
-                           ov::hint::inference_precision(ov::element::f32),
-                           ov::num_streams(1),
-                           ov::inference_num_threads(1),
-                           ov::hint::enable_cpu_pinning(false));
+    ov::CompiledModel compiled = core.compile_model(model,
+                                                    "CPU",
+                                                    ov::hint::inference_precision(ov::element::f32),
+                                                    ov::num_streams(1),
+                                                    ov::inference_num_threads(1),
+                                                    ov::hint::enable_cpu_pinning(false));
     ov::InferRequest request = compiled.create_infer_request();
     for (const auto& input : compiled.inputs()) {
         if (input.get_element_type() != ov::element::f32) {

@@ -50,7 +50,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
         ->capture_default_str();
     app.add_option("--model", arguments.model, "Which model to ask")->required();
     app.add_option("--input", arguments.inputs, "NAME:DATATYPE:2x3x4, once per input")->required();
-    app.add_option("--output-bytes", arguments.output_bytes,
+    app.add_option("--output-bytes",
+                   arguments.output_bytes,
                    "Size of all outputs of an answer, to be checked");
     app.add_option("--connections", arguments.load.connections, "Requests in flight")
         ->check(CLI::PositiveNumber)
@@ -60,9 +61,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--seconds", arguments.seconds, "Seconds that count")->capture_default_str();
     app.add_option("--requests", arguments.load.requests, "Ends after so many instead");
     app.add_option("--cpu", arguments.cpu, "Stay on this processor");
-    app.add_option("--server-pid", arguments.load.server_pid,
-                   "Count the processor time of this process");
-    app.add_option("--server-allocations", arguments.load.allocations_file,
+    app.add_option(
+        "--server-pid", arguments.load.server_pid, "Count the processor time of this process");
+    app.add_option("--server-allocations",
+                   arguments.load.allocations_file,
                    "Read the server's allocations from this file (see count_allocations.cc)");
 }
 

@@ -118,7 +118,8 @@ Socket connect_to(const Endpoint& endpoint) {
 Socket listen_on(Endpoint& endpoint) {
     Socket socket = make_socket(endpoint);
     Address address(endpoint);
-    if (::bind(socket.fd(), address.get(), address.size()) != 0 || ::listen(socket.fd(), 1024) != 0) {
+    if (::bind(socket.fd(), address.get(), address.size()) != 0 ||
+        ::listen(socket.fd(), 1024) != 0) {
         fail("listen on " + endpoint.to_string());
     }
     if (endpoint.path.empty()) {

@@ -86,8 +86,7 @@ public:
     void infer(InferCall& call) override {
         call.response.model = spec_;
         call.response.outputs.push_back(
-            {spec_->outputs[0].name,
-             {DataType::kFp32, shape_, std::as_bytes(std::span(zeros_))}});
+            {spec_->outputs[0].name, {DataType::kFp32, shape_, std::as_bytes(std::span(zeros_))}});
         call.timeline.dispatched = call.timeline.compute_start = call.timeline.compute_end =
             call.timeline.decoded;
         call.complete();
