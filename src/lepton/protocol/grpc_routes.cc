@@ -130,7 +130,7 @@ Result<> GrpcRoutes::reflect(net::Exchange& exchange) {
 }
 
 Result<> GrpcRoutes::start_infer(net::Exchange& exchange) {
-    net::Message& message = exchange.message;
+    const net::Message& message = exchange.message;
     InferCall& call = exchange.call;
     LEPTON_TRY(call.request.deadline,
                deadline_of(find_infer_fields(message.fields), message.received));
