@@ -97,15 +97,17 @@ Result<> reshape(ov::Model& model,
                  const engine::OpenOptions& options,
                  const std::string& file) {
     std::map<std::size_t, ov::PartialShape> shapes;
-    for (const auto& [name, shape] : options.input_shapes) {
-        const auto input = std::find_if(inputs.begin(),
-                                        inputs.end(),
-                                        [&name = name](const auto& in) { return in.name == name; });
+    for (const auto& entry : options.input_shapes) {
+        const std::string& name = entry.first;
+        const auto input = std::find_if(
+            inputs.begin(), inputs.end(), [&](const auto& in) { return in.name == name; });
         if (input == inputs.end()) {
-            return fail(ErrorCode::kInvalidArgument, file + " has no input \"" + name + "\"");
+            std::string message = file;
+            message.append(" has no input \"").append(name).append("\"");
+            return fail(ErrorCode::kInvalidArgument, std::move(message));
         }
         ov::PartialShape dims;
-        for (const std::int64_t dim : shape) dims.push_back(dim < 0 ? ov::Dimension() : dim);
+        for (const std::int64_t dim : entry.second) dims.push_back(dim < 0 ? ov::Dimension() : dim);
         shapes[static_cast<std::size_t>(input - inputs.begin())] = dims;
     }
     return guarded(ErrorCode::kInvalidArgument,

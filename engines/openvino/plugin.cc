@@ -12,8 +12,7 @@ namespace {
 // to bind. Told that the machine is not the one it runs on, hwloc's binding functions just return
 // success; see "Environment Variables" in its manual.
 void keep_threads_unbound() {
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): once, before OpenVINO starts a thread that would read
-    // it.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): before OpenVINO starts threads that would read it.
     ::setenv("HWLOC_THISSYSTEM", "0", 0);
 }
 

@@ -147,7 +147,7 @@ void StaticSession::bind(Bucket& bucket) {
 }
 
 std::span<std::byte> StaticSession::slot(std::size_t index) {
-    Tensor& tensor = inputs_[index];
+    const Tensor& tensor = inputs_[index];
     return {tensor.memory.get(),
             tensor.memory == nullptr ? 0 : tensor.row_bytes * static_cast<std::size_t>(slot_rows_)};
 }
@@ -167,7 +167,7 @@ Result<> StaticSession::place_input(Bucket& bucket,
                                     std::size_t index,
                                     std::int64_t rows,
                                     const TensorView& view) {
-    Tensor& tensor = inputs_[index];
+    const Tensor& tensor = inputs_[index];
     if (tensor.dtype == DataType::kBytes) {
         const std::size_t elements = bucket.inputs[index].get_size() /
                                      static_cast<std::size_t>(bucket.rows) *

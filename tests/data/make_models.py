@@ -85,7 +85,7 @@ def main() -> None:
         [("sum", floats, ["N", 1])],
         {"axes": np.array([1], np.int64)},
     )
-    # A shape that is all fixed, and no batch axis; two inputs, two outputs, out of alphabetic order.
+    # A shape that is all fixed, and no batch axis; inputs and outputs out of alphabetic order.
     save(
         "fixed",
         [node("Add", ["b", "a"], ["sum"]), node("Sub", ["b", "a"], ["difference"])],

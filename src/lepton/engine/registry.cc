@@ -23,7 +23,7 @@ std::string joined(const std::vector<std::string>& names) {
 
 // dlerror() of the calling thread, without the line breaks that some loaders put in.
 std::string loader_error() {
-    const char* text = dlerror();
+    const char* text = dlerror();  // NOLINT(concurrency-mt-unsafe): glibc keeps it per thread.
     std::string message = text == nullptr ? "unknown error" : text;
     std::replace(message.begin(), message.end(), '\n', ' ');
     return message;
@@ -67,6 +67,7 @@ std::vector<std::string> EngineRegistry::names() const {
 
 std::vector<std::string> EngineRegistry::names_locked() const {
     std::vector<std::string> names;
+    names.reserve(engines_.size());
     for (const auto& [name, engine] : engines_) names.push_back(name);
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
@@ -100,9 +101,10 @@ Result<Engine*> EngineRegistry::load(std::string_view name) {
 Result<Engine*> EngineRegistry::for_model(const fs::path& model) {
     const MutexLock lock(mutex_);
     std::vector<std::string> candidates = names_locked();
-    std::stable_partition(candidates.begin(), candidates.end(), [](const std::string& name) {
-        return name == kPreferred;
-    });
+    const auto preferred = std::find(candidates.begin(), candidates.end(), kPreferred);
+    if (preferred != candidates.end()) {
+        std::rotate(candidates.begin(), preferred, preferred + 1);
+    }
     // Those that are loaded already answer for nothing.
     for (const auto& [name, engine] : engines_) {
         if (engine->reads(model)) return engine.get();

@@ -19,9 +19,9 @@ constexpr Clock::duration kWorthThreads = microseconds(200);
 constexpr double kThreadsGain = 0.8;
 constexpr Clock::duration kWorthBatching = microseconds(1000);
 constexpr double kBatchingGain = 0.95;
-// Each costs a compilation at start, 10 to 16 ms for the smallest model; a run between them is padded
-// to the next. For an MLP of 128-256-256-10 a run of 4 costs 1.2 single ones, one of 16 2.2; with 2
-// and 8 as well, runs of 2 and of 5 to 8 rows would cost a sixth and a third less.
+// Each costs a compilation at start, 10 to 16 ms for the smallest model; a run between them is
+// padded to the next. For an MLP of 128-256-256-10 a run of 4 costs 1.2 single ones, one of 16 2.2;
+// with 2 and 8 as well, runs of 2 and of 5 to 8 rows would cost a sixth and a third less.
 constexpr std::array<std::int64_t, 2> kRowCounts{4, 16};
 // Extents for axes that are only known with the request: a short sequence, a longer one, an image's
 // side, a scalar.
@@ -82,9 +82,7 @@ private:
         return {};
     }
 
-    [[nodiscard]] bool small() const {
-        return tuned_.service_times.front().time < kWorthBatching;
-    }
+    [[nodiscard]] bool small() const { return tuned_.service_times.front().time < kWorthBatching; }
     [[nodiscard]] bool warm() const { return tuned_.warm_up == "done"; }
 
     Result<> time_one_row() {

@@ -278,7 +278,10 @@ Result<ModelConfig> parse_model_config(std::string_view text, const std::string&
     if (!config) {
         return fail(config.error().code, source + ": " + config.error().message);
     }
-    for (const std::string& warning : config->warnings) warnings.push_back(source + ": " + warning);
+    for (const std::string& warning : config->warnings) {
+        warnings.push_back(source);
+        warnings.back().append(": ").append(warning);
+    }
     config->warnings = std::move(warnings);
     return config;
 }

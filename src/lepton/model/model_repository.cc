@@ -154,6 +154,7 @@ void ModelRepository::load_now(const std::string& name) {
     const ModelFolder folder = scan_model(path);
     const Result<ModelConfig> config = read_config(folder);
     std::vector<std::int64_t> numbers;
+    numbers.reserve(folder.versions.size());
     for (const VersionFolder& version : folder.versions) numbers.push_back(version.number);
     std::vector<std::int64_t> wanted;
     bool all_serve = config.has_value();
@@ -207,6 +208,7 @@ bool ModelRepository::load_version(const ModelFolder& folder,
         file ? loader_.load(folder.name, version.number, *file, config)
              : tl::unexpected(file.error());
     std::shared_ptr<const ModelSpec> spec;
+    std::optional<Error> failure;
     if (loaded) {
         spec = (*loaded)->spec;
         options_.on_ready(*std::move(loaded));
@@ -215,19 +217,17 @@ bool ModelRepository::load_version(const ModelFolder& folder,
                      version.number,
                      milliseconds_since(start));
     } else {
+        failure = std::move(loaded).error();
         spdlog::error("model_failed model={} version={} reason={}",
                       folder.name,
                       version.number,
-                      observe::quoted(loaded.error().message));
+                      observe::quoted(failure->message));
     }
     const MutexLock lock(mutex_);
     Version& entry = models_.find(folder.name)->second.versions[version.number];
     entry.loading = false;
-    if (spec == nullptr) {
-        entry.failure = loaded.error();
-        return false;
-    }
-    entry.failure.reset();
+    entry.failure = std::move(failure);
+    if (spec == nullptr) return false;
     entry.spec = std::move(spec);
     entry.stamp = stamp;
     return true;
@@ -305,7 +305,8 @@ Result<std::shared_ptr<const ModelSpec>> ModelRepository::find(std::string_view 
         const bool asked_for = version.empty() || version == number;
         if (asked_for && entry->second.spec != nullptr) return entry->second.spec;
         if (entry->second.spec != nullptr) {
-            served = served.empty() ? number : number + ", " + served;
+            if (!served.empty()) served.insert(0, ", ");
+            served.insert(0, number);
         }
         if (!asked_for) continue;
         loading = loading || entry->second.loading;

@@ -42,7 +42,7 @@ public:
         ModelLoader::Options loading;
         // A version may be used from here on; it becomes ready when this returns. It replaces a
         // version of the same name and number.
-        std::function<void(std::shared_ptr<LoadedModel>)> on_ready = [](auto) {};
+        std::function<void(std::shared_ptr<LoadedModel>)> on_ready = [](const auto&) {};
         // No request may be given to the version from here on. What runs may go on: the model lives
         // as long as whoever got it keeps it.
         std::function<void(const std::string& name, const std::string& version)> on_retired =

@@ -97,7 +97,7 @@ Result<std::vector<ModelFolder>> scan_roots(std::span<const fs::path> roots) {
 Result<fs::path> find_model_file(const fs::path& version_folder, const std::string& file_name) {
     std::error_code error;
     if (!file_name.empty()) {
-        const fs::path path = version_folder / file_name;
+        fs::path path = version_folder / file_name;
         if (fs::exists(path, error)) return path;
         return fail(ErrorCode::kInvalidArgument, path.string() + " does not exist");
     }
