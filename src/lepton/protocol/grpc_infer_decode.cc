@@ -160,6 +160,7 @@ Result<> Decoder::read_request(Bytes message) {
                     read_part(reader, [this](Bytes part) { return read_output(part); }));
                 break;
             case bytes_tag(7):
+                LEPTON_CHECK_OK(check_entries(raw_.size(), "raw_input_contents"));
                 raw_.push_back(reader.bytes());
                 break;
             default:
@@ -177,6 +178,7 @@ Result<> Decoder::read_request_parameter(Bytes entry) {
 
 Result<> Decoder::read_input(Bytes message) {
     const std::size_t index = request().inputs.size();
+    LEPTON_CHECK_OK(check_entries(index, "inputs"));
     InputTensor& input = request().inputs.emplace_back();
     std::optional<DataType> dtype;
     WireReader reader(message);
@@ -207,6 +209,7 @@ Result<> Decoder::read_input(Bytes message) {
                 break;
             }
             case bytes_tag(5):
+                LEPTON_CHECK_OK(check_entries(contents_.size(), "contents"));
                 contents_.push_back({index, reader.bytes()});
                 break;
             default:
@@ -241,6 +244,7 @@ Result<> Decoder::read_output(Bytes message) {
     }
     if (!reader.ok()) return malformed("a requested output");
     if (output.name.empty()) return invalid({"a requested output has no name"});
+    LEPTON_CHECK_OK(check_entries(request().outputs.size(), "outputs"));
     request().outputs.push_back(output);
     return {};
 }

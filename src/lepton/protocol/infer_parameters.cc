@@ -73,8 +73,16 @@ Result<> apply_request_parameter(const Parameter& parameter,
         request.binary_data_output = *value;
         return {};
     }
+    LEPTON_CHECK_OK(check_entries(request.parameters.size(), "parameters"));
     request.parameters.push_back(parameter);
     return {};
+}
+
+Result<> check_entries(std::size_t count, std::string_view what) {
+    if (count < kMaxEntries) [[likely]]
+        return {};
+    return fail(ErrorCode::kInvalidArgument,
+                concat({"the request has more than ", std::to_string(kMaxEntries), " ", what}));
 }
 
 Result<> check_tensor_parameter(std::string_view tensor, std::string_view parameter) {

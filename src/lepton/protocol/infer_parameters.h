@@ -1,9 +1,20 @@
 #pragma once
 
+#include <cstddef>
+#include <string_view>
+
 #include "lepton/core/infer_call.h"
 #include "lepton/core/result.h"
 
 namespace lepton::protocol {
+
+// How many inputs, how many outputs and how many parameters one request may have. A decoded entry
+// takes ten times the bytes of the shortest that is sent: without a bound the limit on the body's
+// size would be none on memory.
+inline constexpr std::size_t kMaxEntries = 1024;
+
+// Whether one more entry may follow `count` of them. Errors: kInvalidArgument, naming `what`.
+Result<> check_entries(std::size_t count, std::string_view what);
 
 // Takes one request-level parameter: `timeout`, `priority` and `binary_data_output` set what they
 // stand for, every other is kept, to be echoed. Errors: kInvalidArgument for a value of the wrong

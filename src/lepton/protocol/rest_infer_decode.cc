@@ -113,6 +113,7 @@ Result<> Decoder::read_inputs(json::value value) {
 
 Result<> Decoder::read_input(json::object object) {
     InputHeader input;
+    LEPTON_CHECK_OK(check_entries(request().inputs.size(), "inputs"));
     request().inputs.emplace_back();
     LEPTON_CHECK_OK(reader_.for_each_member(object, [&](std::string_view key, json::value value) {
         return read_input_field(key, value, input);
@@ -262,6 +263,7 @@ Result<> Decoder::read_output(json::object object) {
             return {};
         }));
     if (output.name.empty()) return invalid({"a requested output has no \"name\""});
+    LEPTON_CHECK_OK(check_entries(request().outputs.size(), "outputs"));
     request().outputs.push_back(output);
     return {};
 }

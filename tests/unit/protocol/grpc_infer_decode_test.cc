@@ -340,6 +340,29 @@ INSTANTIATE_TEST_SUITE_P(
                   m.add_raw_input_contents("2");
               },
               "1 inputs and 2 raw_input_contents"},
+        Wrong{"TooManyInputs",
+              [](auto& m) {
+                  while (m.inputs_size() < 1025) *m.add_inputs() = m.inputs(0);
+              },
+              "more than 1024"},
+        Wrong{"TooManyRaw",
+              [](auto& m) {
+                  m.mutable_inputs(0)->clear_contents();
+                  while (m.raw_input_contents_size() < 1025) m.add_raw_input_contents("");
+              },
+              "more than 1024 raw_input_contents"},
+        Wrong{"TooManyOutputs",
+              [](auto& m) {
+                  while (m.outputs_size() < 1025) m.add_outputs()->set_name("y");
+              },
+              "more than 1024 outputs"},
+        Wrong{"TooManyParameters",
+              [](auto& m) {
+                  for (int i = 0; i < 1025; ++i) {
+                      (*m.mutable_parameters())[std::to_string(i)].set_bool_param(true);
+                  }
+              },
+              "more than 1024 parameters"},
         Wrong{"RawSize",
               [](auto& m) {
                   m.mutable_inputs(0)->clear_contents();

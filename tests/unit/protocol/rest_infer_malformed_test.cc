@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "lepton/protocol/rest_infer_decode.h"
+#include "lepton/protocol/text.h"
 #include "unit/protocol/fakes.h"
 
 namespace lepton::protocol {
@@ -287,6 +288,28 @@ INSTANTIATE_TEST_SUITE_P(
                   "",
                   "must be true or false"}),
     [](const auto& test) { return test.param.name; });
+
+TEST(RestInferEntries, AreBounded) {
+    memory::BufferPool pool;
+    FakeCatalog catalog;
+    const auto repeated = [](std::string_view entry) {
+        std::string list(entry);
+        for (int i = 0; i < 1024; ++i) list.append(",").append(entry);
+        return list;
+    };
+    const std::string input = R"({"name":"x","datatype":"FP32","shape":[0],"data":[]})";
+    const std::pair<std::string, std::string> cases[] = {
+        {concat({R"({"inputs":[)", repeated(input), "]}"}), "more than 1024 inputs"},
+        {with_output(concat({"[", repeated(R"({"name":"y"})"), "]"})), "more than 1024 outputs"},
+        {with_parameter(repeated(R"("p":1)")), "more than 1024 parameters"}};
+    for (const auto& [json, message] : cases) {
+        FakeExchange exchange(pool);
+        exchange.set_body(json);
+        const Result<> result = decode_rest_infer(exchange, {}, pool, catalog);
+        ASSERT_FALSE(result) << message;
+        EXPECT_THAT(result.error().message, testing::HasSubstr(message));
+    }
+}
 
 TEST(RestInferHeaderLength, MustBeACountOfBytesWithinTheBody) {
     memory::BufferPool pool;
