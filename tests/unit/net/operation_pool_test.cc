@@ -18,11 +18,14 @@ TEST(OperationPool, MemoryThatWasGivenBackIsHandedOutAgain) {
 
 TEST(OperationPool, LargeOperationsPassItBy) {
     OperationPool pool;
-    void* const large = pool.take(100'000);
-    pool.give_back(large, 100'000);
     void* const small = pool.take(64);
-    EXPECT_NE(small, large);
     pool.give_back(small, 64);
+    void* const large = pool.take(100'000);
+    EXPECT_NE(large, small);
+    pool.give_back(large, 100'000);
+    void* const next = pool.take(64);
+    EXPECT_EQ(next, small);
+    pool.give_back(next, 64);
 }
 
 TEST(OperationPool, AllocatorsOfOnePoolAreEqualWhateverTheyAllocate) {
