@@ -45,22 +45,30 @@ suite_unit() { build release && unit_tests release unit; }
 suite_python() { make --no-print-directory build && python_tests python tests/unit "$@"; }
 suite_integration() { make --no-print-directory build && python_tests integration tests/integration "$@"; }
 
+# A sanitizer's build of the tests and the server: unit tests, then the real server. Neither runs
+# models with OpenVINO: it opens libraries in a way that ASan refuses, and its threads are not
+# instrumented for TSan.
+sanitized() {  # preset [names of tests to leave out]
+    local preset=$1 code=0
+    [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || return
+    local programs
+    mapfile -t programs < <(test_programs "$preset")
+    build "$preset" "${programs[@]}" lepton-server lepton_engine_fake || return
+    unit_tests "$preset" "$preset" "${@:2}" || code=1
+    LEPTON_SERVER=$PWD/build/$preset/bin/lepton-server \
+        python_tests "$preset-integration" tests/integration -m "not slow and not openvino" || code=1
+    return $code
+}
+
 suite_asan() {
     # A finding of UBSan ends the test, as one of ASan does; leaks are looked for at each exit.
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-    [ -f build/asan/build.ninja ] || cmake --preset asan >/dev/null || return
-    mapfile -t programs < <(test_programs asan)
-    build asan "${programs[@]}" && unit_tests asan asan
+    sanitized asan
 }
 
-# All that has threads, with the fake engine: OpenVINO's threads are not instrumented, so that what
-# they share with ours would be reported.
 suite_tsan() {
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-    [ -f build/tsan/build.ninja ] || cmake --preset tsan >/dev/null || return
-    mapfile -t programs < <(test_programs tsan | grep -v openvino)
-    build tsan "${programs[@]}" &&
-        unit_tests tsan tsan --exclude-regex 'OpenVino|OpenVINO|openvino|_NOT_BUILT'
+    sanitized tsan --exclude-regex 'OpenVino|OpenVINO|openvino'
 }
 
 suite_install() { python_tests install tests/install --timeout 900; }

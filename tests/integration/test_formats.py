@@ -11,6 +11,8 @@ from lepton_server import ROOT
 from lepton import LeptonAI
 from lepton.create import create_service
 
+pytestmark = pytest.mark.openvino
+
 FORMATS = ROOT / "tests/data/formats"
 # What tests/data/formats/make_models.py put into them.
 WEIGHTS = (np.arange(12, dtype=np.float32) / 10).reshape(4, 3)

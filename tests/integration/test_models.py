@@ -132,6 +132,7 @@ def test_a_broken_model_does_not_keep_the_others_from_serving(start_server, tmp_
     assert not server.ready_file.exists()
 
 
+@pytest.mark.openvino
 class TestOpenVino:
     @staticmethod
     @pytest.fixture(scope="class")

@@ -15,6 +15,8 @@ from lepton_server import BINARY, ROOT
 from lepton import InvalidInput, LeptonAI, ModelNotFound
 from lepton.create import create_service
 
+pytestmark = pytest.mark.openvino
+
 DIGITS = ROOT / "examples/digits"
 
 
