@@ -4,8 +4,8 @@
 
 The server has processor 0, the client processor 1; do nothing else on the machine meanwhile. Needs
 the release build with LEPTON_DEVELOPER_MODE. Prints a table of ratios with their targets, and
-writes all figures to bench/results/<date>-<processor>.json and a table beside it. Exits with 1 when
-a target is not reached and --strict is given.
+writes all figures to bench/results/<date>-<processor>.json (--quick: build/bench) and a table
+beside it. Exits with 1 when a target is not reached and --strict is given.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="repetitions (5; quick: 2)")
     parser.add_argument("--models", default="mlp,resnet50", help="comma-separated (quick: mlp)")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
-    parser.add_argument("--results", type=Path, default=BENCH / "results")
+    parser.add_argument("--results", type=Path, help="folder (bench/results; quick: build/bench)")
     parser.add_argument("--strict", action="store_true", help="fail when a target is not reached")
     return parser.parse_args()
 
@@ -124,8 +124,9 @@ def main() -> int:
         "allocations_per_request": allocations,
         "rounds": {name: [dataclasses.asdict(r) for r in each] for name, each in measured.items()},
     }
-    stem = arguments.results / file_stem(machine, datetime.date.today().isoformat())
-    arguments.results.mkdir(parents=True, exist_ok=True)
+    results = arguments.results or (ROOT / "build/bench" if arguments.quick else BENCH / "results")
+    stem = results / file_stem(machine, datetime.date.today().isoformat())
+    results.mkdir(parents=True, exist_ok=True)
     stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
     absolutes = {name: absolutes_of(each) for name, each in measured.items()}
     text = markdown(machine, command, rows, absolutes, allocations)

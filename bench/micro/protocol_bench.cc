@@ -20,8 +20,9 @@ constexpr std::int64_t kOut = 10;
 
 Question question_of(std::int64_t rows) {
     Question question{.model = "mlp", .inputs = {}, .output_bytes = 0};
-    question.inputs.push_back(
-        parse_tensor("x:FP32:" + std::to_string(rows) + "x" + std::to_string(kIn)));
+    std::string tensor = "x:FP32:";
+    tensor.append(std::to_string(rows)).append("x").append(std::to_string(kIn));
+    question.inputs.push_back(parse_tensor(tensor));
     return question;
 }
 
