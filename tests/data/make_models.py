@@ -1,6 +1,6 @@
 """Writes the small ONNX models of the unit tests beside this file.
 
-    python tests/data/make_models.py
+python tests/data/make_models.py
 """
 
 from __future__ import annotations

@@ -42,8 +42,10 @@ public:
     // Runs what was due by `now`.
     bool pass_to(Clock::time_point now) {
         std::vector<Timed> due;
-        std::copy_if(timed_.begin(), timed_.end(), std::back_inserter(due),
-                     [now](const Timed& timed) { return timed.when <= now; });
+        std::copy_if(
+            timed_.begin(), timed_.end(), std::back_inserter(due), [now](const Timed& timed) {
+                return timed.when <= now;
+            });
         std::erase_if(timed_, [now](const Timed& timed) { return timed.when <= now; });
         for (const Timed& timed : due) timed.task->run();
         return !due.empty();

@@ -25,7 +25,8 @@ int print_version() {
     engine::EngineRegistry engines(engine::EngineRegistry::default_folder());
     for (const std::string& name : engines.names()) {
         const auto engine = engines.by_name(name);
-        std::printf("engine %s %s\n", name.c_str(),
+        std::printf("engine %s %s\n",
+                    name.c_str(),
                     engine ? (*engine)->version().c_str() : engine.error().message.c_str());
     }
     return 0;
@@ -43,8 +44,8 @@ void announce(server::Server& server, const server::Config& config) {
         return;
     }
     if (!failures.empty()) return;
-    spdlog::info("ready host={} port={} models={}", config.host, server.port(),
-                 server.models().size());
+    spdlog::info(
+        "ready host={} port={} models={}", config.host, server.port(), server.models().size());
     if (config.ready_file.empty()) return;
     const server::ReadyFile ready{config.host, server.port(), ::getpid(), server.models()};
     if (const auto written = write_ready_file(config.ready_file, ready); !written) {

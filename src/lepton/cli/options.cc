@@ -83,41 +83,56 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.add_option("--host", config.host, "Address to listen on")->capture_default_str();
     serve.add_option("--port", config.port, "Port to listen on; 0 takes a free one")
         ->capture_default_str();
-    serve.add_option("--unix-socket", config.unix_socket, "Unix domain socket to listen on as well")
+    serve
+        .add_option("--unix-socket", config.unix_socket, "Unix domain socket to listen on as well")
         ->type_name("PATH");
     serve
-        .add_option("--reactors", config.reactors,
+        .add_option("--reactors",
+                    config.reactors,
                     "Threads that read, run small models and write; 0 chooses by cores")
         ->check(CLI::Range(0, 256))
         ->type_name("N")
         ->capture_default_str();
-    add_duration(serve, "--busy-poll", config.busy_poll,
-                 "Spin this long before sleeping, as 50us or 2ms");
+    add_duration(
+        serve, "--busy-poll", config.busy_poll, "Spin this long before sleeping, as 50us or 2ms");
     serve
-        .add_option("--max-body-bytes", config.limits.max_body_bytes,
+        .add_option("--max-body-bytes",
+                    config.limits.max_body_bytes,
                     "Largest request body, also after decompression")
         ->transform(CLI::AsSizeValue(false))
         ->type_name("BYTES")
         ->capture_default_str();
     serve
-        .add_option("--max-connections", config.limits.max_connections,
+        .add_option("--max-connections",
+                    config.limits.max_connections,
                     "Connections beyond this are closed at once")
         ->capture_default_str();
-    add_duration(serve, "--head-timeout", config.limits.head_timeout,
+    add_duration(serve,
+                 "--head-timeout",
+                 config.limits.head_timeout,
                  "Longest wait for the rest of a request's head");
-    add_duration(serve, "--body-idle-timeout", config.limits.body_idle_timeout,
+    add_duration(serve,
+                 "--body-idle-timeout",
+                 config.limits.body_idle_timeout,
                  "Longest silence in the middle of a request's body");
     serve.add_option("--cache-dir", config.cache_dir, "Keep compiled models in this folder")
         ->type_name("DIR");
-    serve.add_option("--engines-dir", config.engines_dir,
-                     "Folder of the engine plug-ins (default: beside the binary)")
+    serve
+        .add_option("--engines-dir",
+                    config.engines_dir,
+                    "Folder of the engine plug-ins (default: beside the binary)")
         ->type_name("DIR");
-    serve.add_option("--ready-file", config.ready_file,
-                     "Written as JSON (host, port, pid, models) once every model is ready")
+    serve
+        .add_option("--ready-file",
+                    config.ready_file,
+                    "Written as JSON (host, port, pid, models) once every model is ready")
         ->type_name("FILE");
-    add_duration(serve, "--drain-timeout", config.drain_timeout,
+    add_duration(serve,
+                 "--drain-timeout",
+                 config.drain_timeout,
                  "Longest wait for running requests at the end");
-    serve.add_flag("--triton-errors", config.triton_errors,
+    serve.add_flag("--triton-errors",
+                   config.triton_errors,
                    "Answer queue-full and expired with Triton's codes and texts");
     serve.add_option("--log-level", config.log_level, "How much to log, on stderr")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
@@ -126,8 +141,8 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.allow_config_extras(CLI::config_extras_mode::error);
 }
 
-// What flags and environment have left open. CLI11's own set_config() would let the file win over the
-// environment, and does not work for a subcommand.
+// What flags and environment have left open. CLI11's own set_config() would let the file win over
+// the environment, and does not work for a subcommand.
 void read_file(CLI::App& serve) {
     const CLI::Option* config = serve.get_option("--config");
     if (config->count() == 0) return;
@@ -152,7 +167,8 @@ std::string summary_of(const CLI::App& app) {
         const std::string name = option->get_single_name();
         if (name == "help") continue;
         std::string value;
-        for (const std::string& part : option->results()) value += (value.empty() ? "" : ",") + part;
+        for (const std::string& part : option->results())
+            value += (value.empty() ? "" : ",") + part;
         if (value.empty()) value = option->get_default_str();
         if (value.empty()) continue;
         summary += (summary.empty() ? "" : " ") + name + "=" + value;
@@ -176,7 +192,8 @@ Parsed parse_options(int argc, char** argv) {
         app.parse(argc, argv);
         if (serve->parsed()) read_file(*serve);
         if (serve->parsed() && options.config.models.empty()) {
-            throw CLI::ValidationError("dirs", "name at least one folder of models, for example: lepton serve service/");
+            throw CLI::ValidationError(
+                "dirs", "name at least one folder of models, for example: lepton serve service/");
         }
     } catch (const CLI::ParseError& error) {
         return {std::nullopt, app.exit(error) == 0 ? 0 : 2};

@@ -4,7 +4,8 @@
 
 namespace lepton {
 
-// Every deadline and every timestamp is a point on this clock; wall-clock time appears only in logs.
+// Every deadline and every timestamp is a point on this clock; wall-clock time appears only in
+// logs.
 using Clock = std::chrono::steady_clock;
 
 // "No deadline": later than every real point, so that ordering by deadline needs no special case.

@@ -32,7 +32,7 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
     if (!tmp) [[unlikely]]                                                \
         return ::tl::unexpected<::lepton::Error>(std::move(tmp).error()); \
     decl = *std::move(tmp)
-#define LEPTON_CHECK_OK_(tmp, expr) \
+#define LEPTON_CHECK_OK_(tmp, expr)           \
     if (auto tmp = (expr); !tmp) [[unlikely]] \
     return ::tl::unexpected<::lepton::Error>(std::move(tmp).error())
 // NOLINTEND(bugprone-macro-parentheses)

@@ -12,9 +12,7 @@ std::byte* allocate(std::size_t capacity) {
         ::operator new(capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}));
 }
 
-void deallocate(std::byte* data) {
-    ::operator delete(data, std::align_val_t{Buffer::kAlignment});
-}
+void deallocate(std::byte* data) { ::operator delete(data, std::align_val_t{Buffer::kAlignment}); }
 
 std::size_t class_of(std::size_t capacity) {
     return static_cast<std::size_t>(std::countr_zero(capacity / BufferPool::kSmallestClass));

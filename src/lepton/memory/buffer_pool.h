@@ -11,8 +11,8 @@
 namespace lepton::memory {
 
 // Keeps released buffers by size class (powers of two), so that a request's memory was the memory
-// of an earlier one. A class keeps at most kKeptBytesPerClass; larger requests than kLargestClass go
-// to the allocator and back. Must outlive its buffers. Thread-safe.
+// of an earlier one. A class keeps at most kKeptBytesPerClass; larger requests than kLargestClass
+// go to the allocator and back. Must outlive its buffers. Thread-safe.
 class BufferPool {
 public:
     static constexpr std::size_t kSmallestClass = std::size_t{1} << 9;

@@ -119,7 +119,8 @@ void Connection::write(std::span<const std::byte> head, std::span<const std::byt
         msghdr message{};
         message.msg_iov = pieces;
         message.msg_iovlen = body.empty() ? 1 : 2;
-        const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent =
+            ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return;
         std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
         if (taken == head.size() + body.size()) return;
@@ -138,7 +139,9 @@ void Connection::send_unsent() {
     socket_.async_wait(Socket::wait_write, [this](const error_code& error) {
         writing_ = false;
         if (error || closed_) return close();
-        const ssize_t sent = ::send(socket_.native_handle(), unsent_.data() + sent_, unsent_bytes(),
+        const ssize_t sent = ::send(socket_.native_handle(),
+                                    unsent_.data() + sent_,
+                                    unsent_bytes(),
                                     MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return close();
         if (sent > 0) sent_ += static_cast<std::size_t>(sent);

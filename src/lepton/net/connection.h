@@ -36,7 +36,8 @@ public:
     [[nodiscard]] bool closed() const { return closed_; }
     // Closed, and nothing refers to it any more.
     [[nodiscard]] bool finished() const {
-        return closed_ && !reading_ && !writing_ && !read_again_.scheduled && (session_ == nullptr || session_->idle());
+        return closed_ && !reading_ && !writing_ && !read_again_.scheduled &&
+               (session_ == nullptr || session_->idle());
     }
 
     void write(std::span<const std::byte> head, std::span<const std::byte> body) override;

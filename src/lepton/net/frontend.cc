@@ -26,8 +26,7 @@ constexpr auto kDrainPoll = std::chrono::milliseconds(5);
 
 Result<asio::ip::tcp::endpoint> resolve(const std::string& host, std::uint16_t port) {
     boost::system::error_code error;
-    const auto address =
-        asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
+    const auto address = asio::ip::make_address(host == "localhost" ? "127.0.0.1" : host, error);
     if (error) {
         return fail(ErrorCode::kInvalidArgument,
                     "host \"" + host + "\" is not an IP address; use 0.0.0.0 for every interface");
@@ -88,9 +87,9 @@ Result<> Frontend::Impl::listen() {
                         std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes");
     }
     Reactor& first = *reactors.front();
-    local = std::make_unique<UnixListener>(first.context(), [this, &first](Connection::Socket socket) {
-        take(std::move(socket), first);
-    });
+    local = std::make_unique<UnixListener>(
+        first.context(),
+        [this, &first](Connection::Socket socket) { take(std::move(socket), first); });
     return local->open(options.unix_socket.string(), false);
 }
 
@@ -102,7 +101,8 @@ void Frontend::Impl::take(Connection::Socket socket, Reactor& acceptor) {
     for (const auto& reactor : reactors) {
         const std::size_t count = reactor->connection_count().load(std::memory_order_relaxed);
         total += count;
-        if (count < least->connection_count().load(std::memory_order_relaxed)) least = reactor.get();
+        if (count < least->connection_count().load(std::memory_order_relaxed))
+            least = reactor.get();
     }
     if (total >= options.limits.max_connections) return;  // Closed at once, by its destructor.
     least->connection_count().fetch_add(1, std::memory_order_relaxed);
@@ -116,8 +116,8 @@ void Frontend::Impl::take(Connection::Socket socket, Reactor& acceptor) {
     const int descriptor = socket.release();
     asio::post(least->context(), [this, least, protocol, descriptor] {
         Connection::Socket moved(least->context(), protocol, descriptor);
-        least->adopt(std::make_unique<Connection>(
-            std::move(moved), *least, pool, handler, options.limits));
+        least->adopt(
+            std::make_unique<Connection>(std::move(moved), *least, pool, handler, options.limits));
     });
 }
 

@@ -68,8 +68,9 @@ void set_output(z_stream& stream, std::byte* at, std::size_t bytes) {
 }
 
 tl::unexpected<Error> corrupt(const z_stream& stream) {
-    return fail(ErrorCode::kInvalidArgument,
-                "compressed message is corrupt or cut short at byte " + std::to_string(stream.total_in));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "compressed message is corrupt or cut short at byte " + std::to_string(stream.total_in));
 }
 
 }  // namespace
@@ -90,9 +91,9 @@ Result<> gunzip(std::span<const std::byte> packed, std::size_t max_bytes, memory
         inflated += room - stream.avail_out;
         out.resize(start + inflated);
         if (inflated > max_bytes) {
-            return fail(
-                ErrorCode::kPayloadTooLarge,
-                "compressed message holds more than the " + std::to_string(max_bytes) + " bytes allowed");
+            return fail(ErrorCode::kPayloadTooLarge,
+                        "compressed message holds more than the " + std::to_string(max_bytes) +
+                            " bytes allowed");
         }
         if (status == Z_OK && stream.avail_out > 0) return corrupt(stream);  // Wants more input.
     }

@@ -44,15 +44,11 @@ Http1Parser::Http1Parser(Message& message, const Limits& limits)
     body_limit(limits.max_body_bytes);
 }
 
-void Http1Parser::on_request_impl(http::verb method,
-                                  string_view,
-                                  string_view target_text,
-                                  int version,
-                                  error_code&) {
+void Http1Parser::on_request_impl(
+    http::verb method, string_view, string_view target_text, int version, error_code&) {
     version_ = version;
     message_.method = to_method(method);
-    const std::string_view target =
-        without_authority({target_text.data(), target_text.size()});
+    const std::string_view target = without_authority({target_text.data(), target_text.size()});
     const std::size_t mark = target.find('?');
     message_.path.assign(target.substr(0, mark));
     if (mark != std::string_view::npos) message_.query.assign(target.substr(mark + 1));

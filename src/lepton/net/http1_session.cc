@@ -291,12 +291,16 @@ void Http1Session::write_reply() {
         const char* end = std::to_chars(number, number + sizeof number, value).ptr;
         return std::string_view(number, static_cast<std::size_t>(end - number));
     };
-    const auto text = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(reply.status)));
+    const auto text =
+        http::obsolete_reason(http::int_to_status(static_cast<unsigned>(reply.status)));
     head_.assign("HTTP/1.1 ").append(decimal(reply.status)).append(" ");
     head_.append(text.data(), text.size()).append("\r\ncontent-type: ").append(reply.content_type);
     head_.append("\r\ncontent-length: ").append(decimal(reply.body.size())).append("\r\n");
     for (std::size_t i = 0; i < reply.fields.size(); ++i) {
-        head_.append(reply.fields.name(i)).append(": ").append(reply.fields.value(i)).append("\r\n");
+        head_.append(reply.fields.name(i))
+            .append(": ")
+            .append(reply.fields.value(i))
+            .append("\r\n");
     }
     if (!keep_alive_ || draining_) {
         head_.append("connection: close\r\n");
@@ -304,8 +308,9 @@ void Http1Session::write_reply() {
         head_.append("connection: keep-alive\r\n");
     }
     head_.append("\r\n");
-    wire_.write(as_bytes(head_),
-                message.method == Method::kHead ? std::span<const std::byte>() : reply.body.bytes());
+    wire_.write(
+        as_bytes(head_),
+        message.method == Method::kHead ? std::span<const std::byte>() : reply.body.bytes());
 }
 
 void Http1Session::on_timeout() {

@@ -31,7 +31,9 @@ public:
     void start() { accept(); }
     void stop();
 
-    [[nodiscard]] typename Protocol::endpoint endpoint() const { return acceptor_.local_endpoint(); }
+    [[nodiscard]] typename Protocol::endpoint endpoint() const {
+        return acceptor_.local_endpoint();
+    }
 
 private:
     void accept();

@@ -97,7 +97,8 @@ void Reactor::post(Task& task) {
         posted_.push(task);
         if (std::exchange(wake_pending_, true)) return;
     }
-    asio::post(context_, asio::bind_allocator(PostAllocator<void>(*this), [this] { run_posted(); }));
+    asio::post(context_,
+               asio::bind_allocator(PostAllocator<void>(*this), [this] { run_posted(); }));
 }
 
 void Reactor::run_posted() {
@@ -164,8 +165,8 @@ void Reactor::drain_connections() {
 }
 
 void Reactor::reap() {
-    // Stays set while a closed connection still has calls in the scheduler: its last answer comes by
-    // post(), which makes a turn and so brings us here again.
+    // Stays set while a closed connection still has calls in the scheduler: its last answer comes
+    // by post(), which makes a turn and so brings us here again.
     reap_ = false;
     std::erase_if(connections_, [this](const std::unique_ptr<Connection>& connection) {
         if (!connection->closed()) return false;

@@ -20,10 +20,11 @@ namespace lepton::net {
 class Connection;
 
 // One thread's event loop: the sockets given to it, the tasks posted to it. A turn reads everything
-// that is ready, then runs the turn-end tasks (the scheduler's batch), then sleeps; with `busy_poll`
-// it first spins that long, so that the next request need not wake the core up.
+// that is ready, then runs the turn-end tasks (the scheduler's batch), then sleeps; with
+// `busy_poll` it first spins that long, so that the next request need not wake the core up.
 //
-//     sleep -> ready sockets read -> requests decoded, queued -> turn end: batch runs, answers written
+//     sleep -> ready sockets read -> requests decoded, queued -> turn end: batch runs, answers
+//     written
 //       ^___________________________________________________________________________________|
 //
 // run() belongs to one thread; all else is confined to it but where marked.
@@ -40,7 +41,9 @@ public:
     [[nodiscard]] bool on_loop_thread() const override {
         return std::this_thread::get_id() == thread_.load(std::memory_order_relaxed);
     }
-    void at_turn_end(Task& task) override { (&task == running_ ? next_turn_ : turn_end_).push(task); }
+    void at_turn_end(Task& task) override {
+        (&task == running_ ? next_turn_ : turn_end_).push(task);
+    }
     void post(Task& task) override;  // Thread-safe.
     void run_at(Clock::time_point when, Task& task) override;
 

@@ -55,11 +55,11 @@ void RequestReader::on_grpc_head(Http2Exchange& exchange) {
         host_.refuse(exchange, {405, kGrpcUnknown, "method of a gRPC call must be POST"});
     } else if (head.encoding == RequestHead::Encoding::kOther) {
         const std::string_view encoding = exchange.message.fields.find("grpc-encoding");
-        host_.refuse(
-            exchange,
-            {501,
-             kGrpcUnimplemented,
-             "grpc-encoding \"" + std::string(encoding) + "\" is not one of identity, deflate, gzip"});
+        host_.refuse(exchange,
+                     {501,
+                      kGrpcUnimplemented,
+                      "grpc-encoding \"" + std::string(encoding) +
+                          "\" is not one of identity, deflate, gzip"});
     }
 }
 

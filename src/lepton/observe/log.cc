@@ -13,7 +13,7 @@ bool set_up_logging(std::string_view level) {
     // Read before any other thread exists.
     const char* no_color = std::getenv("NO_COLOR");  // NOLINT(concurrency-mt-unsafe): see above
     const auto mode = no_color != nullptr && *no_color != '\0' ? spdlog::color_mode::never
-                                                                : spdlog::color_mode::automatic;
+                                                               : spdlog::color_mode::automatic;
     auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode);
     auto logger = std::make_shared<spdlog::logger>("lepton", std::move(sink));
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%-5l%$ %v", spdlog::pattern_time_type::utc);

@@ -42,7 +42,7 @@ template <class Histogram>
 MetricFamily histograms(const Models& models,
                         const char* name,
                         const char* help,
-                        Histogram ModelMetrics::*member,
+                        Histogram ModelMetrics::* member,
                         double unit) {
     MetricFamily family{name, help, MetricType::Histogram, {}};
     for (const auto& model : models) {
@@ -73,7 +73,8 @@ MetricFamily outcomes(const Models& models) {
                         "Requests by outcome: ok, or the label of the error",
                         MetricType::Counter,
                         {}};
-    const auto add = [&family](const ModelMetrics& model, std::string_view outcome, std::uint64_t n) {
+    const auto add = [&family](
+                         const ModelMetrics& model, std::string_view outcome, std::uint64_t n) {
         ClientMetric metric;
         metric.label = labels_of(model);
         metric.label.push_back({"outcome", std::string(outcome)});
@@ -105,29 +106,43 @@ double microseconds(const DurationHistogram& histogram) {
 
 // The names that dashboards made for Triton look for.
 void add_triton_names(const Models& models, std::vector<MetricFamily>& page) {
-    page.push_back(counters(models, "nv_inference_request_success", "Answered requests",
-                            [](const auto& m) { return double(m.requests_ok.load()); }));
+    page.push_back(
+        counters(models, "nv_inference_request_success", "Answered requests", [](const auto& m) {
+            return double(m.requests_ok.load());
+        }));
     page.push_back(counters(models, "nv_inference_request_failure", "Failed requests", failed));
-    page.push_back(counters(models, "nv_inference_count", "Rows inferred",
-                            [](const auto& m) { return double(m.rows_ok.load()); }));
-    page.push_back(counters(models, "nv_inference_exec_count", "Runs of the engine",
-                            [](const auto& m) { return double(m.batch_rows.snapshot().count); }));
-    page.push_back(counters(models, "nv_inference_request_duration_us",
+    page.push_back(counters(models, "nv_inference_count", "Rows inferred", [](const auto& m) {
+        return double(m.rows_ok.load());
+    }));
+    page.push_back(
+        counters(models, "nv_inference_exec_count", "Runs of the engine", [](const auto& m) {
+            return double(m.batch_rows.snapshot().count);
+        }));
+    page.push_back(counters(models,
+                            "nv_inference_request_duration_us",
                             "Cumulative time in the server",
                             [](const auto& m) { return microseconds(m.total); }));
-    page.push_back(counters(models, "nv_inference_queue_duration_us", "Cumulative time in the queue",
+    page.push_back(counters(models,
+                            "nv_inference_queue_duration_us",
+                            "Cumulative time in the queue",
                             [](const auto& m) { return microseconds(m.queue); }));
-    page.push_back(counters(models, "nv_inference_compute_infer_duration_us",
+    page.push_back(counters(models,
+                            "nv_inference_compute_infer_duration_us",
                             "Cumulative time in the engine",
                             [](const auto& m) { return microseconds(m.compute); }));
-    page.push_back(counters(models, "nv_inference_pending_request_count", "Requests not answered yet",
-                            [](const auto& m) { return double(m.pending.load()); },
-                            MetricType::Gauge));
+    page.push_back(counters(
+        models,
+        "nv_inference_pending_request_count",
+        "Requests not answered yet",
+        [](const auto& m) { return double(m.pending.load()); },
+        MetricType::Gauge));
 }
 
 }  // namespace
 
-void ModelMetrics::on_finished(const Timeline& timeline, const ErrorCode* error, std::int64_t rows) {
+void ModelMetrics::on_finished(const Timeline& timeline,
+                               const ErrorCode* error,
+                               std::int64_t rows) {
     if (error != nullptr) {
         requests_failed[static_cast<std::size_t>(*error)].fetch_add(1, std::memory_order_relaxed);
         return;
@@ -164,21 +179,34 @@ std::string Metrics::page() const {
     }
     std::vector<MetricFamily> page;
     page.push_back(outcomes(models));
-    page.push_back(histograms(models, "lepton_request_seconds",
+    page.push_back(histograms(models,
+                              "lepton_request_seconds",
                               "From the last byte received to the computed answer",
-                              &ModelMetrics::request, kNanosPerSecond));
-    page.push_back(histograms(models, "lepton_queue_seconds", "Waiting for an instance",
-                              &ModelMetrics::queue, kNanosPerSecond));
-    page.push_back(histograms(models, "lepton_compute_seconds", "In the engine",
-                              &ModelMetrics::compute, kNanosPerSecond));
-    page.push_back(histograms(models, "lepton_total_seconds",
+                              &ModelMetrics::request,
+                              kNanosPerSecond));
+    page.push_back(histograms(models,
+                              "lepton_queue_seconds",
+                              "Waiting for an instance",
+                              &ModelMetrics::queue,
+                              kNanosPerSecond));
+    page.push_back(histograms(models,
+                              "lepton_compute_seconds",
+                              "In the engine",
+                              &ModelMetrics::compute,
+                              kNanosPerSecond));
+    page.push_back(histograms(models,
+                              "lepton_total_seconds",
                               "From the last byte received to the answer handed to the kernel",
-                              &ModelMetrics::total, kNanosPerSecond));
-    page.push_back(histograms(models, "lepton_batch_rows", "Rows per run of the engine",
-                              &ModelMetrics::batch_rows, 1));
-    page.push_back(counters(models, "lepton_pending_requests", "Requests queued or running",
-                            [](const auto& m) { return double(m.pending.load()); },
-                            MetricType::Gauge));
+                              &ModelMetrics::total,
+                              kNanosPerSecond));
+    page.push_back(histograms(
+        models, "lepton_batch_rows", "Rows per run of the engine", &ModelMetrics::batch_rows, 1));
+    page.push_back(counters(
+        models,
+        "lepton_pending_requests",
+        "Requests queued or running",
+        [](const auto& m) { return double(m.pending.load()); },
+        MetricType::Gauge));
     for (const Gauge& gauge : gauges) {
         ClientMetric metric;
         metric.gauge.value = gauge.read();

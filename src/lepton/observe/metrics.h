@@ -44,9 +44,11 @@ class Metrics {
 public:
     // The same object for the same model and version, for as long as this lives: counters go on
     // when a version is loaded again.
-    [[nodiscard]] std::shared_ptr<ModelMetrics> of(std::string_view model, std::string_view version);
+    [[nodiscard]] std::shared_ptr<ModelMetrics> of(std::string_view model,
+                                                   std::string_view version);
 
-    // A value that is asked for when the page is made. `read` must be thread-safe and stay callable.
+    // A value that is asked for when the page is made. `read` must be thread-safe and stay
+    // callable.
     void add_gauge(std::string name, std::string help, std::function<double()> read);
 
     // Prometheus text exposition format 0.0.4.

@@ -78,9 +78,10 @@ void Pipeline::infer(InferCall& call) {
         return chosen.submit(call);
     }
     const auto spec = catalog_.find(request.model_name, request.model_version);
-    call.complete(spec ? Error{ErrorCode::kUnavailable,
-                               "model \"" + std::string(request.model_name) + "\" is being replaced"}
-                       : spec.error());
+    call.complete(spec
+                      ? Error{ErrorCode::kUnavailable,
+                              "model \"" + std::string(request.model_name) + "\" is being replaced"}
+                      : spec.error());
 }
 
 }  // namespace lepton::pipeline

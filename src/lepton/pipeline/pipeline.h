@@ -15,8 +15,8 @@
 
 namespace lepton::pipeline {
 
-// Finds the model that a call names and hands the call to its scheduler. A single model is the graph
-// of one node. Thread-safe.
+// Finds the model that a call names and hands the call to its scheduler. A single model is the
+// graph of one node. Thread-safe.
 class Pipeline final : public InferService {
 public:
     // `catalog` explains names that are not served; both must outlive the pipeline.

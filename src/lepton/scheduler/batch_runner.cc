@@ -51,9 +51,9 @@ BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec)
       rows_(spec.outputs.size()),
       gathered_(spec.inputs.size()) {
     if (!spec.batches) return;
-    const bool fixed = std::all_of(spec.inputs.begin(), spec.inputs.end(), [](const TensorSpec& in) {
-        return in.shape.row().is_static();
-    });
+    const bool fixed = std::all_of(spec.inputs.begin(),
+                                   spec.inputs.end(),
+                                   [](const TensorSpec& in) { return in.shape.row().is_static(); });
     max_rows_ = fixed && !session.prepared().empty() ? session.prepared().back() : kMaxDynamicRows;
     if (spec.max_batch_size > 0) max_rows_ = std::min(max_rows_, spec.max_batch_size);
 }
@@ -166,9 +166,10 @@ void BatchRunner::answer(InferCall& call) {
         return;
     }
     for (const RequestedOutput& wanted : call.request.outputs) {
-        const auto found =
-            std::find_if(spec_.outputs.begin(), spec_.outputs.end(),
-                         [&wanted](const TensorSpec& output) { return output.name == wanted.name; });
+        const auto found = std::find_if(
+            spec_.outputs.begin(), spec_.outputs.end(), [&wanted](const TensorSpec& output) {
+                return output.name == wanted.name;
+            });
         give(static_cast<std::size_t>(found - spec_.outputs.begin()));
     }
 }

@@ -52,12 +52,12 @@ private:
     engine::Session& session_;
     const ModelSpec& spec_;
     std::int64_t max_rows_;
-    std::vector<TensorView> inputs_;                 // In the model's order, like all that follow.
-    std::vector<TensorView> outputs_;                // Of the whole run.
-    std::vector<TensorView> rows_;                   // The outputs of the call at hand.
-    std::vector<std::vector<std::byte>> gathered_;   // For inputs without a slot of their own.
-    std::vector<std::vector<std::byte>> pieces_;     // Outputs of a call that ran in pieces.
-    Timeline stamps_;                                // Of the run.
+    std::vector<TensorView> inputs_;                // In the model's order, like all that follow.
+    std::vector<TensorView> outputs_;               // Of the whole run.
+    std::vector<TensorView> rows_;                  // The outputs of the call at hand.
+    std::vector<std::vector<std::byte>> gathered_;  // For inputs without a slot of their own.
+    std::vector<std::vector<std::byte>> pieces_;    // Outputs of a call that ran in pieces.
+    Timeline stamps_;                               // Of the run.
 };
 
 }  // namespace lepton::scheduler

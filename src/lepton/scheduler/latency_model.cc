@@ -8,7 +8,9 @@ namespace {
 // The entry of the run that `rows` rows lead to: the smallest prepared count that holds them.
 auto entry_for(auto& estimates, std::int64_t rows) {
     const auto found = std::lower_bound(
-        estimates.begin(), estimates.end(), rows,
+        estimates.begin(),
+        estimates.end(),
+        rows,
         [](const model::ServiceTime& known, std::int64_t wanted) { return known.rows < wanted; });
     return found == estimates.end() ? std::prev(found) : found;
 }

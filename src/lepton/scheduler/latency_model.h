@@ -9,9 +9,9 @@
 
 namespace lepton::scheduler {
 
-// How long a run will take, by its rows: seeded by the warm-up, kept up to date by what is measured.
-// A run that took much longer than ever is mostly an interruption by something else, so each
-// measurement counts for at most kMostGrowth times the estimate. Not thread-safe; the owner
+// How long a run will take, by its rows: seeded by the warm-up, kept up to date by what is
+// measured. A run that took much longer than ever is mostly an interruption by something else, so
+// each measurement counts for at most kMostGrowth times the estimate. Not thread-safe; the owner
 // serialises.
 class LatencyModel {
 public:

@@ -29,7 +29,8 @@ Result<> place_input(const ModelSpec& spec, Request& request, std::size_t index)
         return input.name == spec.inputs[index].name;
     });
     if (found == request.inputs.end()) {
-        return refuse("input", spec.inputs[index].name,
+        return refuse("input",
+                      spec.inputs[index].name,
                       "is missing; model \"" + spec.name + "\" takes " + names_of(spec.inputs));
     }
     if (found != first) std::swap(*first, *found);
@@ -38,25 +39,29 @@ Result<> place_input(const ModelSpec& spec, Request& request, std::size_t index)
 
 Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
     if (tensor.dtype != wanted.dtype) [[unlikely]] {
-        return refuse("input", wanted.name,
+        return refuse("input",
+                      wanted.name,
                       "has datatype " + std::string(to_string(tensor.dtype)) + ", model \"" +
                           spec.name + "\" takes " + std::string(to_string(wanted.dtype)));
     }
     if (!wanted.shape.accepts(tensor.shape)) [[unlikely]] {
-        return refuse("input", wanted.name,
+        return refuse("input",
+                      wanted.name,
                       "has shape " + to_string(tensor.shape) + ", model \"" + spec.name +
                           "\" takes " + to_string(wanted.shape));
     }
     const auto elements = tensor.shape.element_count();
     const std::size_t size = element_bytes(wanted.dtype);
     std::int64_t bytes = 0;
-    if (!elements ||
-        __builtin_mul_overflow(*elements, static_cast<std::int64_t>(size), &bytes)) [[unlikely]] {
-        return refuse("input", wanted.name,
+    if (!elements || __builtin_mul_overflow(*elements, static_cast<std::int64_t>(size), &bytes))
+        [[unlikely]] {
+        return refuse("input",
+                      wanted.name,
                       "has shape " + to_string(tensor.shape) + ", which no tensor can have");
     }
     if (size != 0 && static_cast<std::size_t>(bytes) != tensor.data.size()) [[unlikely]] {
-        return refuse("input", wanted.name,
+        return refuse("input",
+                      wanted.name,
                       "has " + std::to_string(tensor.data.size()) + " bytes of data, shape " +
                           to_string(tensor.shape) + " needs " + std::to_string(bytes));
     }
@@ -69,17 +74,20 @@ Result<> count_rows(const ModelSpec& spec, InferCall& call) {
     call.rows = call.request.inputs.front().tensor.shape[0];
     for (const InputTensor& input : call.request.inputs) {
         if (input.tensor.shape[0] != call.rows) {
-            return refuse("input", input.name,
+            return refuse("input",
+                          input.name,
                           "has " + std::to_string(input.tensor.shape[0]) + " rows, input \"" +
                               std::string(call.request.inputs.front().name) + "\" has " +
                               std::to_string(call.rows));
         }
     }
     if (call.rows < 1) {
-        return refuse("input", call.request.inputs.front().name, "has no rows, at least 1 is needed");
+        return refuse(
+            "input", call.request.inputs.front().name, "has no rows, at least 1 is needed");
     }
     if (spec.max_batch_size > 0 && call.rows > spec.max_batch_size) {
-        return refuse("input", call.request.inputs.front().name,
+        return refuse("input",
+                      call.request.inputs.front().name,
                       "has " + std::to_string(call.rows) + " rows, model \"" + spec.name +
                           "\" allows at most " + std::to_string(spec.max_batch_size));
     }
@@ -99,12 +107,15 @@ std::uint64_t shape_class_of(const Request& request) {
 
 Result<> check_outputs(const ModelSpec& spec, const Request& request) {
     for (const RequestedOutput& wanted : request.outputs) {
-        const auto known =
-            std::any_of(spec.outputs.begin(), spec.outputs.end(),
-                        [&wanted](const TensorSpec& output) { return output.name == wanted.name; });
+        const auto known = std::any_of(
+            spec.outputs.begin(), spec.outputs.end(), [&wanted](const TensorSpec& output) {
+                return output.name == wanted.name;
+            });
         if (!known) {
-            return refuse("output", wanted.name,
-                          "is unknown; model \"" + spec.name + "\" gives " + names_of(spec.outputs));
+            return refuse(
+                "output",
+                wanted.name,
+                "is unknown; model \"" + spec.name + "\" gives " + names_of(spec.outputs));
         }
     }
     return {};
@@ -119,9 +130,10 @@ Result<> match_request(const ModelSpec& spec, InferCall& call) {
         LEPTON_CHECK_OK(check_input(spec, spec.inputs[i], request.inputs[i].tensor));
     }
     if (request.inputs.size() > spec.inputs.size()) {
-        return refuse("input", request.inputs[spec.inputs.size()].name,
-                      "is unknown or repeated; model \"" + spec.name + "\" takes " +
-                          names_of(spec.inputs));
+        return refuse(
+            "input",
+            request.inputs[spec.inputs.size()].name,
+            "is unknown or repeated; model \"" + spec.name + "\" takes " + names_of(spec.inputs));
     }
     LEPTON_CHECK_OK(check_outputs(spec, request));
     LEPTON_CHECK_OK(count_rows(spec, call));

@@ -71,7 +71,7 @@ struct ModelScheduler::Expiry final : Task {
 
     ModelScheduler& owner;
     EventLoop* loop = nullptr;
-    Clock::time_point due = kNoDeadline;   // Earliest time for which it is scheduled.
+    Clock::time_point due = kNoDeadline;  // Earliest time for which it is scheduled.
     int scheduled = 0;
     std::shared_ptr<ModelScheduler> keep;  // Set while scheduled.
 };
@@ -142,8 +142,8 @@ Result<> ModelScheduler::admit(InferCall& call) {
     return {};
 }
 
-// Gives queued calls to idle instances. A short batch runs here and now; on a loop only one a turn, so
-// that what has arrived meanwhile is read before the next batch is formed.
+// Gives queued calls to idle instances. A short batch runs here and now; on a loop only one a turn,
+// so that what has arrived meanwhile is read before the next batch is formed.
 void ModelScheduler::dispatch(EventLoop* loop) {
     Calls dropped;
     bool more = true;

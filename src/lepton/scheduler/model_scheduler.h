@@ -16,20 +16,20 @@
 
 namespace lepton::scheduler {
 
-// Decides when and where the calls for one version of a model run. Calls queue up while a loop reads
-// its sockets; at the end of the loop's turn an idle instance takes what is queued:
+// Decides when and where the calls for one version of a model run. Calls queue up while a loop
+// reads its sockets; at the end of the loop's turn an idle instance takes what is queued:
 //
 //     submit -> queue -+- short run:  on the loop's own thread, at once
 //                      +- long run:   on the instance's thread
 //                      +- no instance idle: whoever finishes next takes it
 //
-// Never waits for company: a batch is what has come in while the instances were busy or the loop was
-// reading. Hold it by shared_ptr, which the calls in flight do too. Thread-safe.
+// Never waits for company: a batch is what has come in while the instances were busy or the loop
+// was reading. Hold it by shared_ptr, which the calls in flight do too. Thread-safe.
 class ModelScheduler final : public std::enable_shared_from_this<ModelScheduler>, private CallSink {
 public:
-    // A run predicted to be shorter stays on the loop's thread: handing it over costs two wake-ups of
-    // 10 to 50 us each on a virtual machine. A longer one would keep that loop's other connections
-    // waiting, and calls from expiring in time.
+    // A run predicted to be shorter stays on the loop's thread: handing it over costs two wake-ups
+    // of 10 to 50 us each on a virtual machine. A longer one would keep that loop's other
+    // connections waiting, and calls from expiring in time.
     static constexpr Clock::duration kInlineLimit = std::chrono::microseconds(500);
 
     // `loops`: how many event loops calls come from.
@@ -39,8 +39,8 @@ public:
     ~ModelScheduler();  // Precondition: close() has been called.
 
     // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
-    // response.error: kInvalidArgument, kQueueFull, kDeadlineExceeded, kCancelled, kUnavailable once
-    // close() was called, or what the engine says.
+    // response.error: kInvalidArgument, kQueueFull, kDeadlineExceeded, kCancelled, kUnavailable
+    // once close() was called, or what the engine says.
     void submit(InferCall& call);
 
     // Takes no more calls, waits until those it has are complete, and ends the instances' threads.
@@ -58,9 +58,11 @@ private:
     struct Expiry;
     using Calls = std::vector<InferCall*>;
     struct Assignment {
-        Instance* instance = nullptr;  // Busy with its next batch; null when there is none of either.
-        bool long_run = false;         // For the instance's own thread.
-        Clock::time_point earliest = kNoDeadline;  // Of the calls that stay queued, if none is idle.
+        Instance* instance =
+            nullptr;            // Busy with its next batch; null when there is none of either.
+        bool long_run = false;  // For the instance's own thread.
+        Clock::time_point earliest =
+            kNoDeadline;  // Of the calls that stay queued, if none is idle.
     };
 
     Result<> admit(InferCall& call);

@@ -17,7 +17,7 @@ struct Config {
     std::string host = "0.0.0.0";
     std::uint16_t port = 8000;          // 0: any free one.
     std::filesystem::path unix_socket;  // Empty: none.
-    int reactors = 0;                   // 0: one, and one more for every 4 cores beyond the first 4.
+    int reactors = 0;  // 0: one, and one more for every 4 cores beyond the first 4.
     std::chrono::microseconds busy_poll{0};
     net::Limits limits;
     std::filesystem::path cache_dir;    // Compiled models; empty: not kept.

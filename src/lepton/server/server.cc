@@ -17,8 +17,8 @@
 namespace lepton::server {
 namespace {
 
-// One reactor reads and writes some 100,000 requests a second; beyond that cores serve better in the
-// engine. See docs/concepts/life-of-a-request.md.
+// One reactor reads and writes some 100,000 requests a second; beyond that cores serve better in
+// the engine. See docs/concepts/life-of-a-request.md.
 constexpr int kCoresPerReactor = 4;
 
 int reactors_for(const Config& config, int cores) {
@@ -33,9 +33,9 @@ std::string to_text(const model::ModelRepository::Failure& failure) {
 
 }  // namespace
 
-// In reverse of the order in which a request meets them: what is above is used by what is below, and
-// destroyed after it. Only the pipeline, which the repository's control thread publishes to, looks
-// down: it asks the repository why a model is not served, for as long as the frontend lives.
+// In reverse of the order in which a request meets them: what is above is used by what is below,
+// and destroyed after it. Only the pipeline, which the repository's control thread publishes to,
+// looks down: it asks the repository why a model is not served, for as long as the frontend lives.
 struct Server::Parts {
     Parts(const Config& chosen, int cores, int loops)
         : config(chosen),
@@ -49,12 +49,12 @@ struct Server::Parts {
         return {
             .roots = config.models,
             .loading = {.cores = cores, .cache_dir = config.cache_dir},
-            .on_ready = [this](std::shared_ptr<model::LoadedModel> model) {
-                pipeline.publish(std::move(model));
-            },
-            .on_retired = [this](const std::string& name, const std::string& version) {
-                pipeline.retire(name, version);
-            },
+            .on_ready =
+                [this](std::shared_ptr<model::LoadedModel> model) {
+                    pipeline.publish(std::move(model));
+                },
+            .on_retired = [this](const std::string& name,
+                                 const std::string& version) { pipeline.retire(name, version); },
         };
     }
 
@@ -87,14 +87,20 @@ Result<std::unique_ptr<Server>> Server::start(const Config& config) {
                                     .reactors = loops,
                                     .busy_poll = config.busy_poll,
                                     .limits = config.limits},
-                                   parts->router, parts->buffers));
+                                   parts->router,
+                                   parts->buffers));
     parts->metrics.add_gauge("lepton_connections", "Open connections", [raw = parts.get()] {
         return static_cast<double>(raw->frontend->connections());
     });
     parts->frontend->start();
-    spdlog::info("listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} cores={}",
-                 config.host, parts->frontend->port(), observe::quoted(config.unix_socket.string()),
-                 loops, cores);
+    spdlog::info(
+        "listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} "
+        "cores={}",
+        config.host,
+        parts->frontend->port(),
+        observe::quoted(config.unix_socket.string()),
+        loops,
+        cores);
     LEPTON_CHECK_OK(parts->repository.start());
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

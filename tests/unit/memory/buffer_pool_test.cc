@@ -20,7 +20,8 @@ TEST(BufferPool, GivesTheSameMemoryAgainForTheSameClass) {
 TEST(BufferPool, MemoryIsAlignedForTheEngine) {
     BufferPool pool;
     for (const std::size_t size : {1U, 513U, 5000U, 20U << 20}) {
-        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pool.take(size).data()) % Buffer::kAlignment, 0U);
+        EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pool.take(size).data()) % Buffer::kAlignment,
+                  0U);
     }
 }
 

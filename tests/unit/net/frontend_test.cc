@@ -11,12 +11,12 @@
 #include <thread>
 #include <vector>
 
+#include <gtest/gtest.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <gtest/gtest.h>
 
 namespace lepton::net {
 namespace {
@@ -111,11 +111,14 @@ TEST_F(FrontendTest, AnswersOnAUnixSocketToo) {
 TEST_F(FrontendTest, PortInUseIsAnErrorThatNamesIt) {
     for (const int reactors : {1, 2}) {
         start({.reactors = reactors});
-        const auto second = Frontend::open(
-            {.host = "127.0.0.1", .port = frontend_->port(), .reactors = reactors}, handler_, pool_);
+        const auto second =
+            Frontend::open({.host = "127.0.0.1", .port = frontend_->port(), .reactors = reactors},
+                           handler_,
+                           pool_);
         ASSERT_FALSE(second);
         EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
-        EXPECT_NE(second.error().message.find(std::to_string(frontend_->port())), std::string::npos);
+        EXPECT_NE(second.error().message.find(std::to_string(frontend_->port())),
+                  std::string::npos);
         EXPECT_NE(second.error().message.find("in use"), std::string::npos);
     }
 }
@@ -183,8 +186,9 @@ TEST_F(FrontendTest, LargeAnswerReachesASlowReader) {
     (*opened)->start();
     asio::ip::tcp::socket client(context_);
     client.connect({asio::ip::make_address("127.0.0.1"), (*opened)->port()});
-    asio::write(client, asio::buffer(std::string_view(
-                            "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")));
+    asio::write(
+        client,
+        asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")));
     std::size_t total = 0;
     std::vector<char> chunk(10'000);
     boost::system::error_code error;

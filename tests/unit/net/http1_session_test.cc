@@ -184,21 +184,26 @@ TEST_F(Http1Session, BrokenRequestsGetOneClearErrorAndTheConnectionEnds) {
              Case{"GET / HTTP/1.1\r\n\r\n", "400"},
              Case{"GET / HTTP/3.7\r\nHost: h\r\n\r\n", "505"},
              Case{"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n", "400"},
-             Case{"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", "400"},
-             Case{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "400"},
+             Case{"GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                  "400"},
+             Case{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                  "400"},
              Case{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n"
-                  "Transfer-Encoding: chunked\r\n\r\n", "400"},
+                  "Transfer-Encoding: chunked\r\n\r\n",
+                  "400"},
              Case{"GET / HTTP/1.1\r\nHost: h\r\nA: " + big + "\r\n\r\n", "431"},
              Case{"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4097\r\n\r\n", "413"},
              Case{"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400"},
              Case{"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n7d0\r\n" + big +
-                      "\r\n7d0\r\n" + big + "\r\n7d0\r\n" + big + "\r\n", "413"},
+                      "\r\n7d0\r\n" + big + "\r\n7d0\r\n" + big + "\r\n",
+                  "413"},
          }) {
         wire_.written.clear();
         wire_.closed = false;
         start(broken.request.substr(0, 4000));
         if (broken.request.size() > 4000) feed(std::string_view(broken.request).substr(4000));
-        EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 " + broken.status)) << broken.request << wire_.written;
+        EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 " + broken.status))
+            << broken.request << wire_.written;
         EXPECT_NE(wire_.written.find(R"({"error":")"), std::string::npos);
         EXPECT_TRUE(wire_.closed);
     }

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
-#include <boost/asio/post.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/post.hpp>
 
 #include "lepton/net/connection.h"
 

@@ -41,9 +41,8 @@ TEST(Metrics, FailuresCountByErrorAndLeaveTheTimesAlone) {
     const ErrorCode code = ErrorCode::kQueueFull;
     model->on_finished({}, &code, 1);
     const std::string page = metrics.page();
-    EXPECT_NE(
-        page.find(R"(lepton_requests_total{model="m",version="1",outcome="queue_full"} 1)"),
-        std::string::npos);
+    EXPECT_NE(page.find(R"(lepton_requests_total{model="m",version="1",outcome="queue_full"} 1)"),
+              std::string::npos);
     EXPECT_EQ(model->total.snapshot().count, 0U);
 }
 

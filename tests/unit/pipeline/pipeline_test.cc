@@ -19,8 +19,8 @@ using namespace std::chrono_literals;
 class EmptyCatalog final : public ModelCatalog {
 public:
     [[nodiscard]] bool ready() const override { return true; }
-    [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(
-        std::string_view name, std::string_view) const override {
+    [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(std::string_view name,
+                                                                std::string_view) const override {
         return fail(ErrorCode::kModelNotFound, "no model \"" + std::string(name) + "\"");
     }
     [[nodiscard]] std::vector<std::string> versions(std::string_view) const override { return {}; }

@@ -17,8 +17,7 @@ protected:
         spec_.batches = true;
     }
     void add(std::string_view name, DataType type, Shape shape, std::size_t bytes) {
-        call_.request.inputs.push_back(
-            {name, {type, shape, std::span(zeros_).first(bytes)}});
+        call_.request.inputs.push_back({name, {type, shape, std::span(zeros_).first(bytes)}});
     }
     std::string refusal() {
         const Result<> matched = match_request(spec_, call_);
