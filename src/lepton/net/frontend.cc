@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -53,6 +54,7 @@ struct Frontend::Impl {
     std::vector<std::unique_ptr<Reactor>> reactors;
     std::vector<std::unique_ptr<TcpListener>> tcp;  // One per reactor, same index.
     std::unique_ptr<UnixListener> local;            // On the first reactor.
+    std::atomic<std::size_t> drained{0};            // Reactors that take no more connections.
     std::vector<std::thread> threads;
 };
 
@@ -149,9 +151,13 @@ void Frontend::drain(Clock::time_point deadline) {
             impl_->tcp[i]->stop();
             if (i == 0 && impl_->local != nullptr) impl_->local->stop();
             impl_->reactors[i]->drain_connections();
+            ++impl_->drained;
         });
     }
-    while (connections() > 0 && Clock::now() < deadline) std::this_thread::sleep_for(kDrainPoll);
+    while ((impl_->drained < impl_->reactors.size() || connections() > 0) &&
+           Clock::now() < deadline) {
+        std::this_thread::sleep_for(kDrainPoll);
+    }
 }
 
 void Frontend::stop() {
