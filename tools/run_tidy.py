@@ -77,8 +77,8 @@ def tidy(unit: Unit, tool: str) -> tuple[int, str]:
     flags = [
         a for a in unit.arguments[1:] if a not in UNKNOWN_TO_CLANG and not a.startswith("-flto")
     ]
-    # The analysis of locks is a warning of clang's, made an error by the configuration. Deprecation is
-    # g++'s to tell: libstdc++ 12 uses what it deprecates.
+    # The analysis of locks is a warning of clang's, made an error by the configuration. Deprecation
+    # is g++'s to tell: libstdc++ 12 uses what it deprecates.
     flags += ["-Wthread-safety", "-Wno-deprecated-declarations"]
     done = subprocess.run(
         [tool, "--quiet", str(unit.source), "--", *flags],
