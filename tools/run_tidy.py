@@ -25,6 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # g++'s options that clang does not know, and what only matters for the object file.
 UNKNOWN_TO_CLANG = {"-fno-plt", "-Werror"}
+# The analysis of locks is a warning of clang's, made an error by the configuration. Deprecation is
+# g++'s to tell: libstdc++ 12 uses what it deprecates.
+EXTRA_FLAGS = ["-Wthread-safety", "-Wno-deprecated-declarations"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,8 @@ def tidy(unit: Unit, tool: str) -> tuple[int, str]:
     flags = [
         a for a in unit.arguments[1:] if a not in UNKNOWN_TO_CLANG and not a.startswith("-flto")
     ]
-    # The analysis of locks is a warning of clang's, made an error by the configuration. Deprecation
-    # is g++'s to tell: libstdc++ 12 uses what it deprecates.
-    flags += ["-Wthread-safety", "-Wno-deprecated-declarations"]
     done = subprocess.run(
-        [tool, "--quiet", str(unit.source), "--", *flags],
+        [tool, "--quiet", str(unit.source), "--", *flags, *EXTRA_FLAGS],
         cwd=unit.folder,
         capture_output=True,
         text=True,
@@ -103,7 +103,7 @@ def main() -> int:
 
     tool = str(Path(sys.executable).with_name("clang-tidy"))
     version = subprocess.run([tool, "--version"], capture_output=True, check=True).stdout
-    salt = version + (ROOT / ".clang-tidy").read_bytes() + Path(__file__).read_bytes()
+    salt = version + (ROOT / ".clang-tidy").read_bytes() + " ".join(EXTRA_FLAGS).encode()
     units = read_units(options.build.resolve(), options.prefixes)
     started = time.monotonic()
 
