@@ -167,11 +167,14 @@ std::string summary_of(const CLI::App& app) {
         const std::string name = option->get_single_name();
         if (name == "help") continue;
         std::string value;
-        for (const std::string& part : option->results())
-            value += (value.empty() ? "" : ",") + part;
+        for (const std::string& part : option->results()) {
+            if (!value.empty()) value += ',';
+            value += part;
+        }
         if (value.empty()) value = option->get_default_str();
         if (value.empty()) continue;
-        summary += (summary.empty() ? "" : " ") + name + "=" + value;
+        if (!summary.empty()) summary += ' ';
+        summary.append(name).append("=").append(value);
     }
     return summary;
 }
