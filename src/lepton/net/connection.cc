@@ -122,7 +122,7 @@ void Connection::write(std::span<const std::byte> head, std::span<const std::byt
         const ssize_t sent =
             ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return;
-        std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+        const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
         if (taken == head.size() + body.size()) return;
         const std::size_t of_head = std::min(taken, head.size());
         head = head.subspan(of_head);
