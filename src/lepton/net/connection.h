@@ -54,7 +54,7 @@ private:
     // the system call it costs, would only have kept waiting.
     struct ReadAgain final : Task {
         explicit ReadAgain(Connection& of) : connection(of) {}
-        // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which ends the process.
+        // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
         void run() noexcept override {
             scheduled = false;
             connection.read();
