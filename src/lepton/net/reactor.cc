@@ -26,6 +26,7 @@ struct Reactor::PostAllocator {
 
     explicit PostAllocator(Reactor& owner) : reactor(&owner) {}
     template <class U>
+    // NOLINTNEXTLINE(google-explicit-constructor): as the requirements on allocators have it.
     PostAllocator(const PostAllocator<U>& other) : reactor(other.reactor) {}
 
     T* allocate(std::size_t count) {

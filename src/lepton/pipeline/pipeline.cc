@@ -9,8 +9,9 @@ namespace {
 // -1 for what is no version number; no version has that.
 std::int64_t to_number(std::string_view version) {
     std::int64_t number = -1;
-    const char* end = version.data() + version.size();
-    const auto parsed = std::from_chars(version.data(), end, number);
+    const char* const begin = version.data();
+    const char* const end = begin + version.size();
+    const auto parsed = std::from_chars(begin, end, number);
     return parsed.ec == std::errc() && parsed.ptr == end ? number : -1;
 }
 

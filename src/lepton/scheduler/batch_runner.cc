@@ -92,6 +92,7 @@ Result<> BatchRunner::run_in_pieces(InferCall& call) {
     for (auto& piece : pieces_) piece.clear();
     Clock::time_point first_start{};
     std::vector<TensorView> rest;
+    rest.reserve(call.request.inputs.size());
     for (const InputTensor& input : call.request.inputs) rest.push_back(input.tensor);
     for (std::int64_t left = call.rows; left > 0;) {
         const std::int64_t rows = std::min(left, max_rows_);

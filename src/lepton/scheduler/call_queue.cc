@@ -48,7 +48,7 @@ void CallQueue::pop_batch(std::int64_t max_rows,
                           std::vector<InferCall*>& dropped) {
     std::int64_t rows = 0;
     while (!heap_.empty()) {
-        InferCall& head = front();
+        const InferCall& head = front();
         if (is_dead(head, now)) {
             dropped.push_back(&pop());
             continue;

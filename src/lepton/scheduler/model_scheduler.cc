@@ -51,6 +51,7 @@ struct ModelScheduler::Instance {
 
 struct ModelScheduler::TurnEnd final : Task {
     explicit TurnEnd(ModelScheduler& of) : owner(of) {}
+    // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
     void run() noexcept override {
         const std::shared_ptr<ModelScheduler> alive = std::move(keep);
         owner.dispatch(loop);
@@ -63,6 +64,7 @@ struct ModelScheduler::TurnEnd final : Task {
 
 struct ModelScheduler::Expiry final : Task {
     explicit Expiry(ModelScheduler& of) : owner(of) {}
+    // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
     void run() noexcept override {
         const std::shared_ptr<ModelScheduler> alive = keep;
         if (--scheduled == 0) keep.reset();

@@ -54,8 +54,10 @@ public:
 
 private:
     struct Instance;
+    // NOLINTBEGIN(cppcoreguidelines-virtual-class-destructor): they are final, unseen from here.
     struct TurnEnd;
     struct Expiry;
+    // NOLINTEND(cppcoreguidelines-virtual-class-destructor)
     using Calls = std::vector<InferCall*>;
     struct Assignment {
         Instance* instance =
