@@ -115,6 +115,10 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
                  "--body-idle-timeout",
                  config.limits.body_idle_timeout,
                  "Longest silence in the middle of a request's body");
+    add_duration(serve,
+                 "--write-idle-timeout",
+                 config.limits.write_idle_timeout,
+                 "Longest time in which a client takes nothing of its answer");
     serve.add_option("--cache-dir", config.cache_dir, "Keep compiled models in this folder")
         ->type_name("DIR");
     serve

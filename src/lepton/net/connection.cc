@@ -128,6 +128,10 @@ void Connection::write(std::span<const std::byte> head, std::span<const std::byt
         head = head.subspan(of_head);
         body = body.subspan(taken - of_head);
     }
+    if (unsent_.empty()) {
+        last_sent_ = Clock::now();
+        reactor_.watch_timeouts();
+    }
     unsent_.append(head);
     unsent_.append(body);
     send_unsent();
@@ -144,7 +148,10 @@ void Connection::send_unsent() {
                                     unsent_bytes(),
                                     MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return close();
-        if (sent > 0) sent_ += static_cast<std::size_t>(sent);
+        if (sent > 0) {
+            sent_ += static_cast<std::size_t>(sent);
+            last_sent_ = Clock::now();
+        }
         if (unsent_bytes() > 0) return send_unsent();
         unsent_.release();
         unsent_ = pool_.take(0);
@@ -179,18 +186,23 @@ void Connection::close() {
 
 bool Connection::check_timeout(Clock::time_point now) {
     if (closed_) return false;
+    const bool sending = unsent_bytes() > 0;
+    if (sending && now >= last_sent_ + limits_.write_idle_timeout) {
+        close();
+        return false;
+    }
     if (lingering_) {
         if (now >= opened_ + kLinger) close();
         return !closed_;
     }
     if (session_ == nullptr) {
         // A connection that never said a byte may be a client's pool: it is let be.
-        if (first_bytes_.empty()) return false;
+        if (first_bytes_.empty()) return sending;
         if (now >= opened_ + limits_.head_timeout) close();
         return !closed_;
     }
     if (now >= session_->read_deadline()) session_->on_timeout();
-    return !closed_ && (lingering_ || session_->read_deadline() != kNoDeadline);
+    return !closed_ && (sending || lingering_ || session_->read_deadline() != kNoDeadline);
 }
 
 void Connection::drain() {

@@ -81,6 +81,7 @@ private:
     Clock::time_point opened_;    // Of the connection, then of the linger.
     memory::Buffer unsent_;       // [sent_, size) still has to go out.
     std::size_t sent_ = 0;
+    Clock::time_point last_sent_;  // When the kernel last took bytes of unsent_, or it began.
     ReadAgain read_again_{*this};
     bool reading_ = false;
     bool writing_ = false;

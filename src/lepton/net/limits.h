@@ -13,7 +13,8 @@ struct Limits {
     std::size_t max_connections = 10'000;                  // Per process.
     std::size_t max_unsent_bytes = std::size_t{64} << 20;  // Per connection, before reading stops.
     std::chrono::milliseconds head_timeout{5'000};  // From a message's first byte to its head.
-    std::chrono::milliseconds body_idle_timeout{10'000};  // Between two reads of one body.
+    std::chrono::milliseconds body_idle_timeout{10'000};   // Between two reads of one body.
+    std::chrono::milliseconds write_idle_timeout{30'000};  // Client takes nothing of its answer.
 };
 
 }  // namespace lepton::net

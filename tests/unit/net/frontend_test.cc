@@ -51,6 +51,15 @@ public:
     std::set<int> loops;
 };
 
+// Answers with more than the kernel buffers.
+class BigHandler final : public Handler {
+public:
+    void handle(Exchange& exchange) noexcept override {
+        exchange.reply.body.resize(std::size_t{8} << 20);
+        exchange.send();
+    }
+};
+
 class FrontendTest : public testing::Test {
 protected:
     void start(FrontendOptions options) {
@@ -174,13 +183,23 @@ TEST_F(FrontendTest, DrainClosesIdleConnectionsAndTakesNoNewOnes) {
     EXPECT_TRUE(error);
 }
 
+TEST_F(FrontendTest, ClientThatDoesNotReadItsAnswerIsClosed) {
+    BigHandler big;
+    const Limits limits{.write_idle_timeout = 50ms};
+    auto opened = Frontend::open({.host = "127.0.0.1", .port = 0, .limits = limits}, big, pool_);
+    ASSERT_TRUE(opened);
+    (*opened)->start();
+    asio::ip::tcp::socket client(context_);
+    client.connect({asio::ip::make_address("127.0.0.1"), (*opened)->port()});
+    asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+    const auto give_up = Clock::now() + 10s;
+    while ((*opened)->connections() == 0 && Clock::now() < give_up) std::this_thread::yield();
+    while ((*opened)->connections() > 0 && Clock::now() < give_up) std::this_thread::yield();
+    EXPECT_EQ((*opened)->connections(), 0U);
+}
+
 TEST_F(FrontendTest, LargeAnswerReachesASlowReader) {
-    class BigHandler final : public Handler {
-        void handle(Exchange& exchange) noexcept override {
-            exchange.reply.body.resize(std::size_t{8} << 20);
-            exchange.send();
-        }
-    } big;
+    BigHandler big;
     auto opened = Frontend::open({.host = "127.0.0.1", .port = 0}, big, pool_);
     ASSERT_TRUE(opened);
     (*opened)->start();
