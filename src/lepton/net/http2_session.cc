@@ -8,8 +8,8 @@
 
 #include <nghttp2/nghttp2.h>
 
+#include "lepton/core/block_cache.h"
 #include "lepton/core/check.h"
-#include "lepton/net/block_cache.h"
 #include "lepton/net/exchange_list.h"
 #include "lepton/net/frame_output.h"
 #include "lepton/net/frame_scanner.h"

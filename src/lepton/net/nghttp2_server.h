@@ -8,7 +8,7 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include "lepton/net/block_cache.h"
+#include "lepton/core/block_cache.h"
 #include "lepton/net/http2_exchange.h"
 
 namespace lepton::net {

@@ -3,11 +3,11 @@
 #include <array>
 #include <cstddef>
 
-namespace lepton::net {
+namespace lepton {
 
-// Memory for the many small, short-lived objects that nghttp2 makes per stream: blocks in powers of
-// two that are handed out again instead of going back to the allocator. Belongs to one connection.
-// Not thread-safe; the owner serialises.
+// Memory for the many small, short-lived objects that a library such as nghttp2 makes per stream:
+// blocks in powers of two that are handed out again instead of going back to the allocator. Belongs
+// to one connection. Not thread-safe; the owner serialises.
 class BlockCache {
 public:
     BlockCache() = default;
@@ -35,4 +35,4 @@ private:
     std::array<SizeClass, kClasses> classes_;
 };
 
-}  // namespace lepton::net
+}  // namespace lepton

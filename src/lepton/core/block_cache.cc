@@ -1,11 +1,11 @@
-#include "lepton/net/block_cache.h"
+#include "lepton/core/block_cache.h"
 
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
 
-namespace lepton::net {
+namespace lepton {
 
 // Stands before the bytes that are handed out, and keeps them aligned for every type.
 struct alignas(std::max_align_t) BlockCache::Block {
@@ -72,4 +72,4 @@ void* BlockCache::resize(void* content, std::size_t bytes) noexcept {
     return larger;
 }
 
-}  // namespace lepton::net
+}  // namespace lepton
