@@ -20,6 +20,7 @@ void InferCall::reset() {
     response.outputs.clear();
     response.error.reset();
     timeline = {};
+    caller_waits = false;
     on_complete = nullptr;
     on_written = nullptr;
     cancelled.store(false, std::memory_order_relaxed);  // Nobody else holds the call here.

@@ -69,6 +69,9 @@ public:
     Timeline timeline;
 
     EventLoop* loop = nullptr;  // Null: on_complete runs on whichever thread completes.
+    // Only without a loop: the thread that hands the call over has nothing to do until the answer,
+    // so that a run of any length may take place on it.
+    bool caller_waits = false;
     // Called exactly once, on the loop's thread when there is one.
     void (*on_complete)(InferCall& call) noexcept = nullptr;
     void* context = nullptr;  // The transport's own.
@@ -113,6 +116,11 @@ class InferService {
 public:
     virtual ~InferService() = default;
     virtual void infer(InferCall& call) = 0;
+
+    // For a call without a loop, whose deadline nobody else watches: ends it, with
+    // kDeadlineExceeded, if that is past and the call still waits for an instance. Precondition:
+    // infer(call) has returned, and the transport keeps the call until this has.
+    virtual void expire(InferCall& call) { static_cast<void>(call); }
 };
 
 }  // namespace lepton

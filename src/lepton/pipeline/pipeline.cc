@@ -85,4 +85,9 @@ void Pipeline::infer(InferCall& call) {
                       : spec.error());
 }
 
+void Pipeline::expire(InferCall& call) {
+    if (call.route == nullptr) return;  // Refused: no model took it.
+    static_cast<scheduler::ModelScheduler*>(call.route.get())->expire();
+}
+
 }  // namespace lepton::pipeline

@@ -54,7 +54,7 @@ struct ModelScheduler::TurnEnd final : Task {
     // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
     void run() noexcept override {
         const std::shared_ptr<ModelScheduler> alive = std::move(keep);
-        owner.dispatch(loop);
+        owner.dispatch(*loop);
     }
 
     ModelScheduler& owner;
@@ -108,7 +108,7 @@ void ModelScheduler::submit(InferCall& call) {
         call.response.error = std::move(admitted).error();
         return call.complete();
     }
-    if (call.loop == nullptr) return dispatch(nullptr);
+    if (call.loop == nullptr) return dispatch_without_loop(call.caller_waits);
     dispatch_at_turn_end(*call.loop);
 }
 
@@ -144,16 +144,15 @@ Result<> ModelScheduler::admit(InferCall& call) {
     return {};
 }
 
-// Gives queued calls to idle instances. A short batch runs here and now; on a loop only one a turn,
-// so that what has arrived meanwhile is read before the next batch is formed.
-void ModelScheduler::dispatch(EventLoop* loop) {
+// Gives queued calls to idle instances. Only one short batch a turn runs here, so that what has
+// arrived meanwhile is read before the next one is formed.
+void ModelScheduler::dispatch(EventLoop& loop) {
     Calls dropped;
-    bool more = true;
-    while (more) {
+    while (true) {
         const Assignment next = assign(dropped);
         drop(dropped);
         if (next.instance == nullptr) {
-            if (loop != nullptr && next.earliest != kNoDeadline) watch_expiry(*loop, next.earliest);
+            if (next.earliest != kNoDeadline) watch_expiry(loop, next.earliest);
             return;
         }
         if (next.long_run) {
@@ -161,15 +160,39 @@ void ModelScheduler::dispatch(EventLoop* loop) {
             continue;
         }
         run_batch(*next.instance);
-        const MutexLock lock(mutex_);
-        next.instance->busy = false;
-        more = !queue_.empty();
-        if (loop != nullptr) break;
+        bool more = false;
+        {
+            const MutexLock lock(mutex_);
+            next.instance->busy = false;
+            more = !queue_.empty();
+        }
+        if (more) dispatch_at_turn_end(loop);
+        return;
     }
-    if (more) dispatch_at_turn_end(*loop);
 }
 
-ModelScheduler::Assignment ModelScheduler::assign(Calls& dropped) {
+void ModelScheduler::dispatch_without_loop(bool caller_waits) {
+    // The batch may complete the call that brought us here, and with it drop us.
+    const std::shared_ptr<ModelScheduler> alive = shared_from_this();
+    Calls dropped;
+    const Assignment next = assign(dropped, caller_waits);
+    drop(dropped);
+    if (next.instance == nullptr) return;
+    Instance& instance = *next.instance;
+    if (next.long_run) return instance.wake.notify_one();
+    run_batch(instance);
+    bool more = false;
+    {
+        const MutexLock lock(mutex_);
+        // Whoever queued these does not wait for us to come back, nor we for their runs.
+        more = instance.handed_over = take_batch(instance, dropped);
+        if (more) start_thread(instance);
+    }
+    if (more) instance.wake.notify_one();
+    drop(dropped);
+}
+
+ModelScheduler::Assignment ModelScheduler::assign(Calls& dropped, bool any_length_here) {
     const MutexLock lock(mutex_);
     Assignment next;
     next.instance = claim(dropped);
@@ -179,7 +202,7 @@ ModelScheduler::Assignment ModelScheduler::assign(Calls& dropped) {
     }
     std::int64_t rows = 0;
     for (const InferCall* call : next.instance->batch) rows += call->rows;
-    next.long_run = latency_.predict(rows) > kInlineLimit;
+    next.long_run = !any_length_here && latency_.predict(rows) > kInlineLimit;
     next.instance->handed_over = next.long_run;
     // Here, where nobody else looks: a thread that is quick frees the instance for the next caller.
     if (next.long_run) start_thread(*next.instance);
@@ -256,6 +279,15 @@ void ModelScheduler::on_expiry(Expiry& expiry) {
     }
     drop(dropped);
     if (earliest != kNoDeadline) watch_expiry(*expiry.loop, earliest);
+}
+
+void ModelScheduler::expire() {
+    Calls dropped;
+    {
+        const MutexLock lock(mutex_);
+        queue_.pop_expired(Clock::now(), dropped);
+    }
+    drop(dropped);
 }
 
 void ModelScheduler::drop(Calls& dropped) {

@@ -23,6 +23,9 @@ namespace lepton::scheduler {
 //                      +- long run:   on the instance's thread
 //                      +- no instance idle: whoever finishes next takes it
 //
+// A call without a loop finds its instance at once, and runs on the calling thread if it is short
+// or that thread waits for it anyway; what has queued up meanwhile goes to the instance's thread.
+//
 // Never waits for company: a batch is what has come in while the instances were busy or the loop
 // was reading. Hold it by shared_ptr, which the calls in flight do too. Thread-safe.
 class ModelScheduler final : public std::enable_shared_from_this<ModelScheduler>, private CallSink {
@@ -42,6 +45,9 @@ public:
     // response.error: kInvalidArgument, kQueueFull, kDeadlineExceeded, kCancelled, kUnavailable
     // once close() was called, or what the engine says.
     void submit(InferCall& call);
+
+    // Ends the calls whose deadline passed while they were queued. The loops do so by themselves.
+    void expire();
 
     // Takes no more calls, waits until those it has are complete, and ends the instances' threads.
     // On no loop's thread.
@@ -71,8 +77,9 @@ private:
     void dispatch_at_turn_end(EventLoop& loop);
     void on_expiry(Expiry& expiry);
     void watch_expiry(EventLoop& loop, Clock::time_point deadline);
-    void dispatch(EventLoop* loop);
-    Assignment assign(Calls& dropped);
+    void dispatch(EventLoop& loop);
+    void dispatch_without_loop(bool caller_waits);
+    Assignment assign(Calls& dropped, bool any_length_here = false);
     // Marks an idle instance busy and gives it the next batch. Null when there is none of either.
     Instance* claim(Calls& dropped) LEPTON_REQUIRES(mutex_);
     bool take_batch(Instance& instance, Calls& dropped) LEPTON_REQUIRES(mutex_);

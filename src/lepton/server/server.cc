@@ -39,16 +39,17 @@ std::string to_text(const model::ModelRepository::Failure& failure) {
 struct Server::Parts {
     Parts(const Config& chosen, int cores, int loops)
         : config(chosen),
+          cores_for_models(cores),
           engines(config.engines_dir.empty() ? engine::EngineRegistry::default_folder()
                                              : config.engines_dir),
           pipeline(repository, metrics, loops),
-          repository(engines, repository_options(cores)),
+          repository(engines, repository_options()),
           router(pipeline, repository, buffers, router_options()) {}
 
-    model::ModelRepository::Options repository_options(int cores) {
+    model::ModelRepository::Options repository_options() {
         return {
             .roots = config.models,
-            .loading = {.cores = cores, .cache_dir = config.cache_dir},
+            .loading = {.cores = cores_for_models, .cache_dir = config.cache_dir},
             .on_ready =
                 [this](std::shared_ptr<model::LoadedModel> model) {
                     pipeline.publish(std::move(model));
@@ -66,7 +67,33 @@ struct Server::Parts {
         return options;
     }
 
+    Result<> listen(int loops) {
+        LEPTON_TRY(frontend,
+                   net::Frontend::open({.host = config.host,
+                                        .port = config.port,
+                                        .unix_socket = config.unix_socket,
+                                        .reactors = loops,
+                                        .busy_poll = config.busy_poll,
+                                        .limits = config.limits},
+                                       router,
+                                       buffers));
+        metrics.add_gauge("lepton_connections", "Open connections", [this] {
+            return static_cast<double>(frontend->connections());
+        });
+        frontend->start();
+        spdlog::info(
+            "listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} "
+            "cores={}",
+            config.host,
+            frontend->port(),
+            observe::quoted(config.unix_socket.string()),
+            loops,
+            cores_for_models);
+        return {};
+    }
+
     const Config config;
+    const int cores_for_models;
     memory::BufferPool buffers;
     observe::Metrics metrics;
     engine::EngineRegistry engines;
@@ -77,30 +104,10 @@ struct Server::Parts {
 };
 
 Result<std::unique_ptr<Server>> Server::start(const Config& config) {
-    const int cores = model::cpu_budget();
-    const int loops = reactors_for(config, cores);
+    const int cores = config.cores > 0 ? config.cores : model::cpu_budget();
+    const int loops = config.listen ? reactors_for(config, cores) : 0;
     auto parts = std::make_unique<Parts>(config, cores, loops);
-    LEPTON_TRY(parts->frontend,
-               net::Frontend::open({.host = config.host,
-                                    .port = config.port,
-                                    .unix_socket = config.unix_socket,
-                                    .reactors = loops,
-                                    .busy_poll = config.busy_poll,
-                                    .limits = config.limits},
-                                   parts->router,
-                                   parts->buffers));
-    parts->metrics.add_gauge("lepton_connections", "Open connections", [raw = parts.get()] {
-        return static_cast<double>(raw->frontend->connections());
-    });
-    parts->frontend->start();
-    spdlog::info(
-        "listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} "
-        "cores={}",
-        config.host,
-        parts->frontend->port(),
-        observe::quoted(config.unix_socket.string()),
-        loops,
-        cores);
+    if (config.listen) LEPTON_CHECK_OK(parts->listen(loops));
     LEPTON_CHECK_OK(parts->repository.start());
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
@@ -119,16 +126,28 @@ std::vector<std::string> Server::wait_until_loaded() {
 void Server::stop() {
     if (parts_ == nullptr) return;
     parts_->repository.begin_drain();
-    parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
-    parts_->frontend->stop();
+    if (parts_->frontend != nullptr) {
+        parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
+        parts_->frontend->stop();
+    }
     // An engine may still be running for a client whom the drain did not wait for: its connection
     // has to be there until the run is over.
     parts_->pipeline.abandon();
     parts_.reset();
 }
 
-std::uint16_t Server::port() const { return parts_->frontend->port(); }
+std::uint16_t Server::port() const {
+    return parts_->frontend == nullptr ? std::uint16_t{0} : parts_->frontend->port();
+}
 
 std::vector<std::string> Server::models() const { return parts_->repository.models(); }
+
+InferService& Server::inferences() { return parts_->pipeline; }
+
+const ModelCatalog& Server::catalog() const { return parts_->repository; }
+
+Result<> Server::load(const std::string& model) { return parts_->repository.load(model); }
+
+Result<> Server::unload(const std::string& model) { return parts_->repository.unload(model); }
 
 }  // namespace lepton::server

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
 #include "lepton/server/config.h"
 
@@ -14,7 +16,8 @@ namespace lepton::server {
 // Not thread-safe; the owner serialises.
 class Server {
 public:
-    // Listens (health routes answer from here on) and begins to load the models.
+    // Listens where config.listen says so (health routes answer from here on), and begins to load
+    // the models.
     // Errors: kUnavailable for an address that cannot be had, kInvalidArgument for a configuration
     // that makes no sense.
     static Result<std::unique_ptr<Server>> start(const Config& config);
@@ -26,8 +29,16 @@ public:
     // Not ready any more, answers what runs, at most config.drain_timeout long; then closes.
     void stop();
 
+    // 0 where it does not listen.
     [[nodiscard]] std::uint16_t port() const;
     [[nodiscard]] std::vector<std::string> models() const;
+
+    // What a frontend works with, for calls of this process; valid until stop(). Thread-safe.
+    [[nodiscard]] InferService& inferences();
+    [[nodiscard]] const ModelCatalog& catalog() const;
+    // Queues, as ModelRepository::load and unload do.
+    Result<> load(const std::string& model);
+    Result<> unload(const std::string& model);
 
 private:
     struct Parts;

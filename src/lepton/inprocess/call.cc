@@ -1,0 +1,156 @@
+#include "lepton/inprocess/call.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "lepton/protocol/tensor_bytes.h"
+
+namespace lepton::inprocess {
+namespace {
+
+// Elements of any datatype are read in place, by vector instructions too.
+std::size_t aligned(std::size_t bytes) {
+    return (bytes + ByteBuffer::kAlignment - 1) / ByteBuffer::kAlignment * ByteBuffer::kAlignment;
+}
+
+// Behind what `bytes` holds, for which there is room.
+std::string_view append(ByteBuffer& bytes, std::string_view text) {
+    std::byte* const at = bytes.room().data();
+    if (!text.empty()) std::memcpy(at, text.data(), text.size());
+    bytes.grow_by(text.size());
+    return {reinterpret_cast<const char*>(at), text.size()};
+}
+
+Clock::time_point deadline_of(const InferRequest& request, Clock::time_point now) {
+    if (request.timeout <= request.timeout.zero()) return request.deadline;
+    if (request.timeout > kNoDeadline - now) return request.deadline;
+    return std::min(request.deadline, now + request.timeout);
+}
+
+}  // namespace
+
+Call::Call() { call_.context = this; }
+
+Result<> Call::prepare(const InferRequest& request, InferResult& result) {
+    result_ = &result;
+    result.contents().clear();
+    Request& wanted = call_.request;
+    wanted.model_name = request.model;
+    wanted.model_version = request.version;
+    wanted.id = request.id;
+    for (const Input& input : request.inputs) {
+        LEPTON_TRY(const std::size_t count,
+                   protocol::element_count(input.name, input.dtype, input.shape));
+        LEPTON_CHECK_OK(
+            protocol::check_tensor_bytes(input.name, input.dtype, input.shape, count, input.data));
+        wanted.inputs.push_back({input.name, {input.dtype, input.shape, input.data}});
+    }
+    for (const std::string_view name : request.outputs) {
+        wanted.outputs.push_back({name, std::nullopt});
+    }
+    wanted.parameters.assign(request.parameters.begin(), request.parameters.end());
+    wanted.priority = request.priority;
+    const Clock::time_point now = Clock::now();
+    wanted.deadline = deadline_of(request, now);
+    call_.timeline.received = call_.timeline.decoded = now;
+    call_.on_complete = on_complete;
+    return {};
+}
+
+Result<> Call::run(InferService& service) {
+    done_ = nullptr;
+    {
+        const MutexLock lock(mutex_);
+        complete_ = false;
+    }
+    call_.caller_waits = true;
+    service.infer(call_);
+    if (!complete_by(call_.request.deadline)) {
+        service.expire(call_);
+        complete_by(kNoDeadline);
+    }
+    if (!call_.response.error) return {};
+    return tl::unexpected<Error>(*std::move(call_.response.error));
+}
+
+bool Call::complete_by(Clock::time_point deadline) {
+    MutexLock lock(mutex_);
+    while (!complete_) {
+        if (deadline == kNoDeadline) {
+            changed_.wait(lock.native());
+        } else if (changed_.wait_until(lock.native(), deadline) == std::cv_status::timeout) {
+            return complete_;
+        }
+    }
+    return true;
+}
+
+void Call::start(InferService& service, Done done, void* context) {
+    done_ = done;
+    context_ = context;
+    service.infer(call_);
+}
+
+// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
+void Call::on_complete(InferCall& call) noexcept {
+    Call& self = *static_cast<Call*>(call.context);
+    self.answer();
+    if (self.done_ != nullptr) return self.done_(self, self.context_);
+    const MutexLock lock(self.mutex_);
+    self.complete_ = true;
+    // With the lock: whoever waits may reuse the call as soon as it sees the answer.
+    self.changed_.notify_one();
+}
+
+// Takes the outputs out of the instance, whose next run overwrites them.
+void Call::answer() {
+    if (!call_.response.error) {
+        InferResult::Contents& contents = result_->contents();
+        const ModelSpec& model = *call_.response.model;
+        std::size_t tensors = 0;
+        std::size_t texts = model.name.size() + model.version.size() + call_.request.id.size();
+        for (const OutputTensor& output : call_.response.outputs) {
+            tensors += aligned(output.tensor.data.size());
+            texts += output.name.size();
+        }
+        contents.bytes.reserve(tensors + texts);
+        for (const OutputTensor& output : call_.response.outputs) {
+            const auto& data = output.tensor.data;
+            std::byte* const at = contents.bytes.room().data();
+            if (!data.empty()) std::memcpy(at, data.data(), data.size());
+            contents.bytes.grow_by(aligned(data.size()));
+            contents.outputs.push_back(
+                {{}, output.tensor.dtype, output.tensor.shape, {at, data.size()}});
+        }
+        contents.model_name = append(contents.bytes, model.name);
+        contents.model_version = append(contents.bytes, model.version);
+        contents.id = append(contents.bytes, call_.request.id);
+        for (std::size_t i = 0; i < contents.outputs.size(); ++i) {
+            contents.outputs[i].name = append(contents.bytes, call_.response.outputs[i].name);
+        }
+        contents.timing = breakdown_of(call_.timeline, Clock::now());
+    }
+    call_.timeline.written = Clock::now();
+    if (call_.on_written != nullptr) call_.on_written(call_);
+}
+
+std::unique_ptr<Call> CallPool::take() {
+    {
+        const MutexLock lock(mutex_);
+        if (!idle_.empty()) {
+            std::unique_ptr<Call> call = std::move(idle_.back());
+            idle_.pop_back();
+            return call;
+        }
+    }
+    return std::make_unique<Call>();
+}
+
+void CallPool::give_back(std::unique_ptr<Call> call) {
+    call->reset();
+    const MutexLock lock(mutex_);
+    idle_.push_back(std::move(call));
+}
+
+}  // namespace lepton::inprocess

@@ -1,0 +1,164 @@
+#include "lepton/inprocess/core.h"
+
+#include <utility>
+
+#include "lepton/observe/log.h"
+
+namespace lepton::inprocess {
+namespace {
+
+std::string joined(const std::vector<std::string>& reasons) {
+    std::string text;
+    for (const std::string& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
+    return text;
+}
+
+}  // namespace
+
+class Core::Visit {
+public:
+    // Errors: kUnavailable once the server is closed.
+    static Result<Visit> enter(Core& core) {
+        const MutexLock lock(core.mutex_);
+        if (core.closed_) {
+            return fail(ErrorCode::kUnavailable, "the server is closed; open another one");
+        }
+        ++core.inside_;
+        return Visit(core);
+    }
+    Visit(Visit&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+    Visit& operator=(Visit&&) = delete;
+    ~Visit() {
+        if (core_ != nullptr) core_->leave();
+    }
+
+private:
+    explicit Visit(Core& core) : core_(&core) {}
+    Core* core_;
+};
+
+// A call that nobody waits for: what its callback needs, until then.
+struct Core::AsyncCall {
+    Core& core;
+    Visit visit;
+    InferRequest request;
+    Server::Callback callback;
+    InferResult result;
+    std::unique_ptr<Call> call;
+};
+
+Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
+    if (options.services.empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "no service folder is named; `lepton create` writes one");
+    }
+    if (options.cores < 0) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "cores is " + std::to_string(options.cores) + ", at least 0 is needed");
+    }
+    if (!observe::set_up_logging(options.log_level)) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "log_level is \"" + options.log_level +
+                        "\", expected trace, debug, info, warn, error or off");
+    }
+    server::Config config;
+    config.models.assign(options.services.begin(), options.services.end());
+    config.listen = false;
+    config.cores = options.cores;
+    config.cache_dir = options.cache_dir;
+    config.engines_dir = options.engines_dir;
+    LEPTON_TRY(std::unique_ptr<server::Server> server, server::Server::start(config));
+    if (const std::vector<std::string> failures = server->wait_until_loaded(); !failures.empty()) {
+        return fail(ErrorCode::kInvalidArgument, joined(failures));
+    }
+    if (server->models().empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    options.services.front() + " holds no model; `lepton create` writes one");
+    }
+    return std::unique_ptr<Core>(new Core(std::move(server)));
+}
+
+Result<> Core::infer(const InferRequest& request, InferResult& result) {
+    LEPTON_TRY(const Visit visit, Visit::enter(*this));
+    std::unique_ptr<Call> call = calls_.take();
+    Result<> answered = call->prepare(request, result);
+    if (answered) answered = call->run(server_->inferences());
+    calls_.give_back(std::move(call));
+    return answered;
+}
+
+void Core::infer_async(const InferRequest& request,
+                       Server::Callback callback,
+                       InferResult storage) {
+    // Two: the call may be over, and a callback gone on, before the scheduler returns to us.
+    const auto here = Visit::enter(*this);
+    auto visit = Visit::enter(*this);
+    if (!visit) return callback(tl::unexpected<Error>(std::move(visit).error()));
+    auto started = std::make_unique<AsyncCall>(AsyncCall{
+        *this, *std::move(visit), request, std::move(callback), std::move(storage), calls_.take()});
+    Call& call = *started->call;
+    if (Result<> prepared = call.prepare(started->request, started->result); !prepared) {
+        calls_.give_back(std::move(started->call));
+        return started->callback(tl::unexpected<Error>(std::move(prepared).error()));
+    }
+    call.start(server_->inferences(), finish, started.release());
+}
+
+void Core::finish(Call& call, void* context) {
+    const std::unique_ptr<AsyncCall> started(static_cast<AsyncCall*>(context));
+    std::optional<Error> error = call.take_error();
+    started->core.calls_.give_back(std::move(started->call));
+    if (error) return started->callback(tl::unexpected<Error>(*std::move(error)));
+    started->callback(std::move(started->result));
+}
+
+Result<ModelInfo> Core::model(std::string_view name, std::string_view version) {
+    LEPTON_TRY(const Visit visit, Visit::enter(*this));
+    LEPTON_TRY(const std::shared_ptr<const ModelSpec> spec, server_->catalog().find(name, version));
+    return ModelInfo{.name = spec->name,
+                     .versions = server_->catalog().versions(name),
+                     .platform = spec->platform,
+                     .inputs = spec->inputs,
+                     .outputs = spec->outputs,
+                     .properties = spec->properties};
+}
+
+std::vector<std::string> Core::models() {
+    const auto visit = Visit::enter(*this);
+    return visit ? server_->catalog().models() : std::vector<std::string>{};
+}
+
+Result<> Core::load(const std::string& model) {
+    LEPTON_TRY(const Visit visit, Visit::enter(*this));
+    LEPTON_CHECK_OK(server_->load(model));
+    server_->wait_until_loaded();
+    // A new version that does not load leaves the old one, if there is one, serving.
+    if (const auto found = server_->catalog().find(model, {}); !found) {
+        return tl::unexpected<Error>(found.error());
+    }
+    return {};
+}
+
+Result<> Core::unload(const std::string& model) {
+    LEPTON_TRY(const Visit visit, Visit::enter(*this));
+    LEPTON_CHECK_OK(server_->unload(model));
+    server_->wait_until_loaded();
+    return {};
+}
+
+void Core::leave() {
+    const MutexLock lock(mutex_);
+    // With the lock: whoever closes may destroy us as soon as it has it.
+    if (--inside_ == 0 && closed_) left_.notify_all();
+}
+
+void Core::close() {
+    {
+        MutexLock lock(mutex_);
+        if (std::exchange(closed_, true)) return;
+        while (inside_ > 0) left_.wait(lock.native());
+    }
+    server_->stop();
+}
+
+}  // namespace lepton::inprocess
