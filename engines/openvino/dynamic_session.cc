@@ -31,6 +31,7 @@ Result<std::unique_ptr<engine::Session>> DynamicSession::make(const SessionConte
 
 DynamicSession::DynamicSession(const SessionContext& context, ov::InferRequest request)
     : batches_(context.batches),
+      strings_(context.strings),
       request_(std::move(request)),
       inputs_(context.inputs.size()),
       outputs_(context.outputs.size()) {
@@ -62,8 +63,11 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
     if (view.dtype == DataType::kBytes) {
         if (!input.strings) input.strings = ov::Tensor(ov::element::string, dims);
         input.strings.set_shape(dims);
-        LEPTON_CHECK_OK(decode_strings(
-            view.data, {input.strings.data<std::string>(), input.strings.get_size()}, input.name));
+        LEPTON_CHECK_OK(
+            decode_strings(view.data,
+                           {input.strings.data<std::string>(), input.strings.get_size()},
+                           input.name,
+                           strings_));
         request_.set_input_tensor(index, input.strings);
         return {};
     }

@@ -49,6 +49,7 @@ private:
     Result<> view_output(std::size_t index, std::int64_t rows, TensorView& view);
 
     bool batches_;
+    StringContent strings_;
     ov::InferRequest request_;
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;

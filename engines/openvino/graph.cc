@@ -11,6 +11,7 @@
 #include "engines/openvino/failure.h"
 #include "engines/openvino/signature.h"
 #include "engines/openvino/static_session.h"
+#include "engines/openvino/tokenizers.h"
 
 namespace lepton::openvino {
 namespace {
@@ -91,6 +92,28 @@ Result<> check_strings(const ov::CompiledModel& compiled) {
     return {};
 }
 
+// Text models carry operations that OpenVINO learns from another library, which is loaded for the
+// first of them: others need neither the library nor the time.
+Result<std::shared_ptr<ov::Model>> read(ov::Core& core, const std::string& file) {
+    bool wants_tokenizers = false;
+    const auto attempt = [&] {
+        try {
+            return core.read_model(file);
+        } catch (const std::exception& error) {
+            wants_tokenizers = asks_for_tokenizers(error.what());
+            throw;
+        }
+    };
+    const std::string what = file + " cannot be read";
+    auto model = guarded(ErrorCode::kInvalidArgument, what, attempt);
+    if (model || !wants_tokenizers) return model;
+    LEPTON_CHECK_OK(add_tokenizers(core, tokenizers_path()).map_error([&](Error error) {
+        error.message = what + ": " + error.message;
+        return error;
+    }));
+    return guarded(ErrorCode::kInvalidArgument, what, attempt);
+}
+
 // The model's own shapes, with those that the configuration names in their place.
 Result<> reshape(ov::Model& model,
                  const std::vector<TensorSpec>& inputs,
@@ -159,10 +182,7 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
                                                    std::string platform,
                                                    const engine::OpenOptions& options) {
     const std::string file = path.string();
-    LEPTON_TRY(const std::shared_ptr<ov::Model> model,
-               guarded(ErrorCode::kInvalidArgument, file + " cannot be read", [&] {
-                   return core->read_model(file);
-               }));
+    LEPTON_TRY(const std::shared_ptr<ov::Model> model, read(*core, file));
     const auto named = [&](Error error) {
         error.message = file + ": " + error.message;
         return error;
@@ -191,7 +211,9 @@ Result<std::unique_ptr<engine::Session>> Graph::make_session(
     if (batches) {
         if (auto reshaped = with_rows(*source_, 1)) one_row = *std::move(reshaped);
     }
-    const SessionContext context{source_, options, batches, inputs_, outputs_};
+    const StringContent strings =
+        has_tokenizers(*source_->model) ? StringContent::kUtf8 : StringContent::kBytes;
+    const SessionContext context{source_, options, batches, strings, inputs_, outputs_};
     if (!one_row->is_dynamic()) return StaticSession::make(context, std::move(one_row));
     return DynamicSession::make(context);
 }

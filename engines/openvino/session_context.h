@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engines/openvino/graph.h"
+#include "engines/openvino/string_tensor.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/engine/engine.h"
 
@@ -14,6 +15,7 @@ struct SessionContext {
     std::weak_ptr<const Source> source;
     engine::SessionOptions options;
     bool batches = false;  // Axis 0 of every tensor counts rows.
+    StringContent strings = StringContent::kBytes;
     const std::vector<TensorSpec>& inputs;
     const std::vector<TensorSpec>& outputs;
 };

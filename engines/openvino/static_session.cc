@@ -37,7 +37,10 @@ Result<std::unique_ptr<engine::Session>> StaticSession::make(
 
 StaticSession::StaticSession(const SessionContext& context,
                              std::shared_ptr<const ov::Model> one_row)
-    : source_(context.source), options_(context.options), batches_(context.batches) {
+    : source_(context.source),
+      options_(context.options),
+      batches_(context.batches),
+      strings_(context.strings) {
     const auto describe = [](const TensorSpec& spec, const ov::Shape& dims) {
         Tensor tensor;
         tensor.name = spec.name;
@@ -173,7 +176,7 @@ Result<> StaticSession::place_input(Bucket& bucket,
                                      static_cast<std::size_t>(bucket.rows) *
                                      static_cast<std::size_t>(rows);
         return decode_strings(
-            view.data, {bucket.inputs[index].data<std::string>(), elements}, tensor.name);
+            view.data, {bucket.inputs[index].data<std::string>(), elements}, tensor.name, strings_);
     }
     const std::size_t bytes = tensor.row_bytes * static_cast<std::size_t>(rows);
     if (view.data.size() != bytes) [[unlikely]] {

@@ -81,6 +81,7 @@ private:
     std::shared_ptr<const ov::Model> one_row_;  // Until the first prepare(1).
     engine::SessionOptions options_;
     bool batches_;
+    StringContent strings_;
     std::vector<Tensor> inputs_;
     std::vector<Tensor> outputs_;
     std::vector<Bucket> buckets_;  // Ascending by rows, like row_counts_.

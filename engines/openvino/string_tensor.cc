@@ -3,11 +3,14 @@
 #include <cstring>
 #include <limits>
 
+#include "engines/openvino/utf8.h"
+
 namespace lepton::openvino {
 
 Result<> decode_strings(std::span<const std::byte> data,
                         std::span<std::string> strings,
-                        const std::string& name) {
+                        const std::string& name,
+                        StringContent content) {
     std::uint32_t length = 0;
     for (std::size_t i = 0; i < strings.size(); ++i) {
         if (data.size() < sizeof length) {
@@ -25,6 +28,13 @@ Result<> decode_strings(std::span<const std::byte> data,
         }
         strings[i].assign(reinterpret_cast<const char*>(data.data()), length);
         data = data.subspan(length);
+        if (content == StringContent::kBytes) continue;
+        const std::size_t valid = valid_utf8_prefix(strings[i]);
+        if (valid < length) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "element " + std::to_string(i) + " of input \"" + name +
+                            "\" is not UTF-8 at its byte " + std::to_string(valid));
+        }
     }
     if (!data.empty()) {
         return fail(ErrorCode::kInvalidArgument,

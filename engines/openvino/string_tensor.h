@@ -10,12 +10,16 @@
 
 namespace lepton::openvino {
 
+// What the elements of an input may hold.
+enum class StringContent : std::uint8_t { kBytes, kUtf8 };
+
 // Reads length-prefixed elements into strings that keep their storage. Errors: kInvalidArgument
-// when `data` does not hold exactly `strings.size()` elements; `name` is the tensor's, for the
-// message.
+// when `data` does not hold exactly `strings.size()` elements of that content; `name` is the
+// tensor's, for the message.
 Result<> decode_strings(std::span<const std::byte> data,
                         std::span<std::string> strings,
-                        const std::string& name);
+                        const std::string& name,
+                        StringContent content = StringContent::kBytes);
 
 // Writes strings as length-prefixed elements, replacing the content of `bytes`. Errors: kInternal
 // for a string that is longer than the 4-byte prefix can say.
