@@ -1,0 +1,138 @@
+"""What each framework brings: the formats it can be recognised by, and the original model.
+
+A module of a framework has
+
+    FORMATS: tuple[Format, ...]
+    def detect(path: Path) -> Format | None     told by content; quick; imports no framework
+    def load(job: Job) -> Original              in the child process; may take seconds
+
+and is listed in lepton.create.source. The child (lepton.create.worker) then asks the Original for
+its inputs, its OpenVINO model, and its answers, which it compares with those of what was written.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from lepton.create.errors import CreateError, one_line
+from lepton.create.options import InputSpec, Options
+
+if TYPE_CHECKING:
+    from lepton.datatypes import Array
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of model file.
+
+    Attributes:
+        name: For people: "TorchScript".
+        framework: Whose it is: "PyTorch".
+        module: The module of lepton.create that loads it: "pytorch".
+        suffixes: What its files are called; a folder has "".
+        extension: Of the entry in a model repository, ".savedmodel" for that folder; ".xml" when it
+            is converted.
+        converted: Whether a version holds OpenVINO IR made from it instead of the file itself.
+    """
+
+    name: str
+    framework: str
+    module: str
+    suffixes: tuple[str, ...]
+    extension: str = ".xml"
+    converted: bool = True
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the child process is to do.
+
+    Attributes:
+        path: The user's file or folder.
+        format: The name of its Format.
+        options: What the user said about it.
+        work: A folder for what is needed on the way; removed afterwards.
+    """
+
+    path: Path
+    format: str
+    options: Options
+    work: Path
+
+
+@dataclass
+class Original(ABC):
+    """A model as its own framework runs it.
+
+    Attributes:
+        against: Framework and version, as people read it: "torch 2.15.0".
+        versions: Versions of the packages that take part, by package.
+        inputs: Every input of one call; open extents are -1.
+        notes: Remarks for the report, one sentence each.
+    """
+
+    against: str
+    versions: dict[str, str]
+    inputs: list[InputSpec]
+    notes: list[str] = field(default_factory=list)
+
+    @abstractmethod
+    def convert(self) -> Any:  # noqa: ANN401 - openvino's bindings have no type to name here
+        """Returns the openvino.Model that answers alike; f32 weights stay f32.
+
+        Not called where Format.converted is false.
+
+        Raises:
+            CreateError: OpenVINO cannot express it.
+        """
+
+    @abstractmethod
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Returns the original's answer, by output.
+
+        The names are those of the served model's outputs, or else all come in its order.
+
+        Raises:
+            Exception: The framework's own, when the inputs do not suit it.
+        """
+
+    def sample(self, batch: int) -> dict[str, Array] | None:
+        """Returns inputs of `batch` rows to compare with, or None for noise as `inputs` says."""
+        del batch
+        return None
+
+
+def version_of(package: str) -> str:
+    """Returns the version of an installed package, without the build's own suffix."""
+    return metadata.version(package).partition("+")[0]
+
+
+def need(module: str, extra: str, why: str) -> ModuleType:
+    """Imports a framework.
+
+    Args:
+        module: What to import.
+        extra: The extra of lepton that installs it.
+        why: What it is for, as the end of "... is needed to".
+
+    Raises:
+        CreateError: It is not installed, or does not load.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
+            raise CreateError(f"{module} does not load: {one_line(error)}") from None
+        name = module.partition(".")[0]
+        raise CreateError(
+            f"{name} is needed to {why}, install it: pip install 'lepton[{extra}]'"
+        ) from None
+    except (ImportError, OSError) as error:
+        raise CreateError(f"{module} does not load: {one_line(error)}") from None

@@ -1,0 +1,150 @@
+"""What the user may say about a model, besides where it lies."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lepton.create.errors import CreateError
+
+# The words for an element type: numpy's, the short ones of compilers, KServe's.
+_DATATYPES = {
+    "BOOL": ("bool", "boolean"),
+    "UINT8": ("u8", "uint8"),
+    "UINT16": ("u16", "uint16"),
+    "UINT32": ("u32", "uint32"),
+    "UINT64": ("u64", "uint64"),
+    "INT8": ("i8", "int8"),
+    "INT16": ("i16", "int16"),
+    "INT32": ("i32", "int32", "int"),
+    "INT64": ("i64", "int64", "long"),
+    "FP16": ("f16", "float16", "fp16", "half"),
+    "BF16": ("bf16", "bfloat16"),
+    "FP32": ("f32", "float32", "fp32", "float"),
+    "FP64": ("f64", "float64", "fp64", "double"),
+    "BYTES": ("string", "str", "bytes"),
+}
+DATATYPE_OF_WORD = {word: name for name, words in _DATATYPES.items() for word in words}
+_INPUT = re.compile(r"(?P<name>[^:\[\]]+):(?P<dtype>\w+)\[(?P<extents>[^\[\]]*)\]")
+_EXAMPLE_OF_INPUT = "image:f32[batch,3,224,224]"
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One input: KServe's datatype; -1 is an extent that a request chooses.
+
+    Attributes:
+        name: As requests will call it.
+        datatype: KServe's word.
+        shape: Its extents.
+        dims: What the user called each open extent; "" for one that is fixed or has no name.
+            Extents of one name are the same in each request.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    dims: tuple[str, ...] = ()
+
+    @property
+    def batched(self) -> bool:
+        """True when its first axis is open, which counts rows."""
+        return bool(self.shape) and self.shape[0] == -1
+
+    def __str__(self) -> str:
+        word = _DATATYPES[self.datatype][0]
+        names = self.dims or ("",) * len(self.shape)
+        extents = [
+            (dim or "-1") if extent == -1 else str(extent)
+            for extent, dim in zip(self.shape, names, strict=True)
+        ]
+        return f"{self.name}:{word}[{','.join(extents)}]"
+
+
+def parse_input(text: str) -> InputSpec:
+    """Reads `name:dtype[extent,...]`.
+
+    Raises:
+        CreateError: It has another form, or a word that is no datatype.
+    """
+    found = _INPUT.fullmatch(text.strip())
+    if not found:
+        raise CreateError(
+            f'--input "{text}" is not of the form name:dtype[extents], as in {_EXAMPLE_OF_INPUT}'
+        )
+    word = found["dtype"].lower()
+    if word not in DATATYPE_OF_WORD:
+        known = ", ".join(words[0] for words in _DATATYPES.values())
+        raise CreateError(f'--input "{text}" has dtype "{found["dtype"]}", expected one of {known}')
+    shape, dims = [], []
+    for part in (part.strip() for part in found["extents"].split(",") if found["extents"].strip()):
+        if part in ("-1", "?") or re.fullmatch(r"[A-Za-z_]\w*", part):
+            shape.append(-1)
+            dims.append("" if part in ("-1", "?") else part)
+        elif re.fullmatch(r"[0-9]+", part) and int(part) > 0:
+            shape.append(int(part))
+            dims.append("")
+        else:
+            raise CreateError(
+                f'--input "{text}" has extent "{part}", expected a number above 0, -1, or a name '
+                "for an extent that requests choose"
+            )
+    if "batch" in dims[1:]:
+        raise CreateError(f'--input "{text}" has "batch" as another axis than the first')
+    return InputSpec(found["name"].strip(), DATATYPE_OF_WORD[word], tuple(shape), tuple(dims))
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read, convert and check a model.
+
+    Attributes:
+        inputs: Of --input; empty where the file is to say it.
+        example: An .npz file with one array per input, by name.
+        module: Where a state dict's class is: "package.module:Class".
+        module_args: Keyword arguments of that class.
+        trust_pickle: Whether code that the file brings may run.
+        tolerance: Largest difference from the original, as share of the output's largest value;
+            None for the default of the output's datatype.
+        allow_mismatch: Whether a model beyond the tolerance is written all the same.
+    """
+
+    inputs: tuple[InputSpec, ...] = ()
+    example: Path | None = None
+    module: str | None = None
+    module_args: dict[str, Any] = field(default_factory=dict)
+    trust_pickle: bool = False
+    tolerance: float | None = None
+    allow_mismatch: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns what json.dumps() takes; from_json() reads it."""
+        return {
+            **asdict(self),
+            "example": str(self.example) if self.example else None,
+        }
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Options:
+        """Returns the options that as_json() gave."""
+        inputs = tuple(
+            InputSpec(one["name"], one["datatype"], tuple(one["shape"]), tuple(one["dims"]))
+            for one in values["inputs"]
+        )
+        example = Path(values["example"]) if values["example"] else None
+        return Options(**{**values, "inputs": inputs, "example": example})
+
+    def as_given(self) -> dict[str, object]:
+        """Returns what a person would want to see again; without what was left at its default."""
+        given = {
+            "input": [str(spec) for spec in self.inputs],
+            "example": str(self.example) if self.example else None,
+            "module": self.module,
+            "module_args": self.module_args,
+            "trust_pickle": self.trust_pickle,
+            "tolerance": self.tolerance,
+            "allow_mismatch": self.allow_mismatch,
+        }
+        return {name: value for name, value in given.items() if value}
