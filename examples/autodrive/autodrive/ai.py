@@ -1,0 +1,138 @@
+"""The AI that drives: sensors in, a command out, a served network in between."""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from autodrive.control import POINT_SPACING, POINTS, PathFollower
+from autodrive.perception import network_inputs
+from autodrive.simulator import BEAMS, Command
+from autodrive.track import Array
+from lepton import Answer, DeadlineExceeded, LeptonError
+
+_WARM_UPS = 20
+
+
+class Planner(Protocol):
+    """What is asked for a path: `lepton.LeptonAI`, of a server or in-process."""
+
+    def infer(self, inputs: dict[str, Array], *, timeout: float | None = None) -> Answer:
+        """Runs the model once, in `timeout` seconds or not at all."""
+
+
+class Outcome(enum.StrEnum):
+    """How a frame ended; all but the first fall back on the last path."""
+
+    IN_TIME = "in time"
+    LATE = "late"  # No answer within the deadline, or one after it.
+    REFUSED = "refused"  # The server said no, or is not there.
+    IMPLAUSIBLE = "implausible"  # An answer that no car should follow.
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the sensors said at one moment.
+
+    Attributes:
+        stamp: When, in seconds of time.perf_counter().
+        ranges: [BEAMS] metres; infinity where nothing is in range, NaN where a beam was lost.
+        speed: m/s, by the odometry.
+        steering: Radians, by the odometry.
+    """
+
+    stamp: float
+    ranges: Array
+    speed: float
+    steering: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the AI made of a frame.
+
+    Attributes:
+        path: [k, 2] metres, as followed, in the frame of the car at the next frame.
+        latency: Seconds from the frame's time stamp to the command.
+        timing_ms: The answer's own account of its time; empty where there was none.
+        reason: Why the frame was not answered in time; empty where it was.
+    """
+
+    command: Command
+    path: Array
+    outcome: Outcome
+    latency: float
+    timing_ms: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+class AutodriveAI:
+    """Turns frames into commands, each within a deadline.
+
+    A frame without a usable answer in time is a fallback: the car follows the last path that it
+    has, and slows down as that comes to its end (see PathFollower). Not thread-safe.
+
+    Args:
+        planner: Where the network is.
+        period: Seconds between two frames.
+        deadline: Seconds from a frame's time stamp until its answer is of no use. The planner is
+            told what is left of them, so a server does not start what would come too late.
+
+    Example:
+        >>> with LeptonAI("http://127.0.0.1:8000", model="planner") as client:
+        ...     ai = AutodriveAI(client, period=1 / 30, deadline=0.020)
+        ...     ai.warm_up()
+        ...     decision = ai.decide(Frame(time.perf_counter(), ranges, speed, steering))
+    """
+
+    def __init__(self, planner: Planner, *, period: float, deadline: float) -> None:
+        self._planner = planner
+        self._deadline = deadline
+        self._follower = PathFollower(period)
+
+    def warm_up(self) -> None:
+        """Opens the connection and has everything run before the first frame counts.
+
+        Raises:
+            LeptonError: The planner does not answer, whatever the time.
+        """
+        inputs = network_inputs(np.full((1, BEAMS), np.inf), np.zeros((1, 2)))
+        for _ in range(_WARM_UPS):
+            self._planner.infer(inputs)
+
+    def decide(self, frame: Frame) -> Decision:
+        """Returns the command for `frame`; takes no longer than the deadline, and never raises."""
+        path, outcome, timing_ms, reason = self._ask(frame)
+        command = self._follower.follow(path, frame.speed, frame.steering)
+        latency = time.perf_counter() - frame.stamp
+        return Decision(command, self._follower.path, outcome, latency, timing_ms, reason)
+
+    def _ask(self, frame: Frame) -> tuple[Array | None, Outcome, dict[str, float], str]:
+        inputs = network_inputs(frame.ranges[None], np.array([[frame.speed, frame.steering]]))
+        left = frame.stamp + self._deadline - time.perf_counter()
+        if left <= 0:
+            return None, Outcome.LATE, {}, "the deadline passed before the frame was sent"
+        try:
+            answer = self._planner.infer(inputs, timeout=left)
+        except DeadlineExceeded as error:
+            return None, Outcome.LATE, {}, str(error)
+        except LeptonError as error:
+            return None, Outcome.REFUSED, {}, str(error)
+        if time.perf_counter() > frame.stamp + self._deadline:
+            return None, Outcome.LATE, answer.timing_ms, "the answer came after the deadline"
+        path = answer.outputs["path"][0].astype(np.float64)
+        if not is_plausible(path):
+            return None, Outcome.IMPLAUSIBLE, answer.timing_ms, "the path is none to follow"
+        return path, Outcome.IN_TIME, answer.timing_ms, ""
+
+
+def is_plausible(path: Array) -> bool:
+    """Returns whether the path is one at all: it starts ahead of the car, and has no jumps."""
+    if path.shape != (POINTS, 2) or not np.isfinite(path).all() or path[0, 0] <= 0:
+        return False
+    steps = np.hypot(*np.diff(np.vstack([np.zeros(2), path]), axis=0).T)
+    return bool((steps > 0.3 * POINT_SPACING).all() and (steps < 2 * POINT_SPACING).all())

@@ -1,0 +1,186 @@
+"""The closed loop in real time, and what came of it."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from autodrive.ai import AutodriveAI, Decision, Frame, Outcome
+from autodrive.simulator import Simulator
+from autodrive.track import HALF_WIDTH, Array
+
+# Metres that the car's middle keeps from a wall, or its side touches it.
+HALF_CAR = 0.9
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One frame of a drive.
+
+    Attributes:
+        seconds: Since the drive began.
+        along: Metres driven along the centre line.
+        offset: Metres to the left of the centre line.
+    """
+
+    seconds: float
+    x: float
+    y: float
+    heading: float
+    speed: float
+    steering: float
+    along: float
+    offset: float
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A drive, frame by frame.
+
+    Attributes:
+        period: Seconds between two frames.
+        deadline: Seconds that an answer may take.
+        touched: Whether it ended at a wall.
+    """
+
+    moments: list[Moment]
+    course_length: float
+    period: float
+    deadline: float
+    touched: bool
+
+    def save(self, path: Path) -> None:
+        """Writes a line per frame, as the C++ program does."""
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            names = [field.name for field in fields(Moment)][:-1]
+            writer.writerow([*names, "latency_ms", "outcome"])
+            for moment in self.moments:
+                values = [f"{getattr(moment, name):.4f}" for name in names]
+                decision = moment.decision
+                writer.writerow([*values, f"{decision.latency * 1e3:.4f}", decision.outcome])
+
+
+def drive(
+    ai: AutodriveAI,
+    car: Simulator,
+    *,
+    period: float,
+    deadline: float,
+    laps: float,
+    seconds: float,
+    after_frame: Callable[[Moment, float], None] = lambda moment, until: None,
+) -> Drive:
+    """Drives one car in real time.
+
+    The sensors' frames are due at fixed times, and stamped with these: where the program falls
+    behind, the frame gets older, as it does in a car, and nothing is left out of the latencies.
+
+    Args:
+        ai: What drives.
+        car: A simulator with one car.
+        period: Seconds between two frames.
+        deadline: Seconds that an answer may take; for the record.
+        laps: Ends when the car has come so far,
+        seconds: or after this time, or at a wall.
+        after_frame: Called in the time that is left until the moment (perf_counter) of its second
+            argument, when the next frame is due.
+    """
+    moments: list[Moment] = []
+    length = car.track.length
+    place, along, touched = _along(car), 0.0, False
+    start = time.perf_counter() + period
+    for number in itertools.count():
+        if along >= laps * length or number * period >= seconds or touched:
+            break
+        ranges, odometry = car.sense()
+        due = start + number * period
+        time.sleep(max(0.0, due - time.perf_counter()))
+        decision = ai.decide(Frame(due, ranges[0], float(odometry[0, 0]), float(odometry[0, 1])))
+        x, y, heading = car.pose[0]
+        offset = float(car.track.locate(car.pose[:, :2])[1][0])
+        moments.append(
+            Moment(
+                number * period, x, y, heading, car.speed[0], car.steering[0], along, offset,
+                decision,
+            )
+        )  # fmt: skip
+        car.step(period)
+        car.actuate([decision.command])
+        before, place = place, _along(car)
+        along += (place - before + length / 2) % length - length / 2
+        touched = abs(offset) > HALF_WIDTH - HALF_CAR
+        after_frame(moments[-1], due + period)
+    return Drive(moments, length, period, deadline, touched)
+
+
+def _along(car: Simulator) -> float:
+    return float(car.track.locate(car.pose[:, :2])[0][0])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of a drive.
+
+    Attributes:
+        outcomes: Frames by how they ended.
+        latency_ms: From the frames' time stamps: p50, p99 and max.
+        breakdown_ms: Where the time of the answered frames went, on average: the server's account,
+            and `client`, the rest.
+        reason: What was said of the first frame that was not answered in time.
+    """
+
+    frames: int
+    outcomes: dict[str, int]
+    hit_rate: float
+    longest_fallback: int
+    latency_ms: dict[str, float]
+    breakdown_ms: dict[str, float]
+    cross_track_mean_m: float
+    cross_track_max_m: float
+    laps: float
+    seconds: float
+    touched: bool
+    reason: str
+
+
+def summarize(result: Drive) -> Summary:
+    """Returns the figures of a drive of at least one frame."""
+    decisions = [moment.decision for moment in result.moments]
+    outcomes = {str(kind): sum(d.outcome is kind for d in decisions) for kind in Outcome}
+    runs = itertools.groupby(decisions, key=lambda decision: decision.outcome is Outcome.IN_TIME)
+    latency = np.array([decision.latency for decision in decisions]) * 1e3
+    offsets = np.abs([moment.offset for moment in result.moments])
+    p50, p99 = np.quantile(latency, [0.5, 0.99])
+    return Summary(
+        frames=len(decisions),
+        outcomes=outcomes,
+        hit_rate=outcomes[Outcome.IN_TIME] / len(decisions),
+        longest_fallback=max((len(list(run)) for hit, run in runs if not hit), default=0),
+        latency_ms={"p50": float(p50), "p99": float(p99), "max": float(latency.max())},
+        breakdown_ms=_breakdown([d for d in decisions if d.outcome is Outcome.IN_TIME]),
+        cross_track_mean_m=float(offsets.mean()),
+        cross_track_max_m=float(offsets.max()),
+        laps=result.moments[-1].along / result.course_length,
+        seconds=len(decisions) * result.period,
+        touched=result.touched,
+        reason=next((decision.reason for decision in decisions if decision.reason), ""),
+    )
+
+
+def _breakdown(answered: list[Decision]) -> dict[str, float]:
+    timed = [decision for decision in answered if decision.timing_ms]
+    if not timed:
+        return {}
+    stations: Array = np.array([list(decision.timing_ms.values()) for decision in timed])
+    total = np.mean([decision.latency for decision in timed]) * 1e3
+    means = stations.mean(axis=0)
+    names = timed[0].timing_ms
+    return {"client": float(total - means.sum()), **dict(zip(names, means.tolist(), strict=True))}
