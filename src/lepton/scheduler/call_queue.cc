@@ -1,69 +1,60 @@
 #include "lepton/scheduler/call_queue.h"
 
 #include <algorithm>
-#include <string>
 
 namespace lepton::scheduler {
 namespace {
 
-// Orders a std heap with the earliest deadline on top.
-bool later(const InferCall* a, const InferCall* b) {
-    if (a->request.deadline != b->request.deadline) {
-        return a->request.deadline > b->request.deadline;
-    }
-    return a->arrival_number > b->arrival_number;
-}
-
-bool is_dead(const InferCall& call, Clock::time_point now) {
-    return call.request.deadline <= now || call.cancelled.load(std::memory_order_relaxed);
-}
+// Of calls that are due at the same time, those that are there already come first.
+bool before(const QueuedCall& a, const QueuedCall& b) { return a.due < b.due; }
 
 }  // namespace
 
-CallQueue::CallQueue(std::size_t max_calls) : max_calls_(max_calls) {
-    heap_.reserve(std::min<std::size_t>(max_calls, 1024));
+std::size_t CallQueue::place_of(const QueuedCall& call) const {
+    const auto waiting = calls();
+    return static_cast<std::size_t>(std::upper_bound(waiting.begin(), waiting.end(), call, before) -
+                                    waiting.begin());
 }
 
-Result<> CallQueue::push(InferCall& call) {
-    if (heap_.size() >= max_calls_) {
-        return fail(ErrorCode::kQueueFull,
-                    "queue holds " + std::to_string(heap_.size()) + " requests, its bound");
+std::size_t CallQueue::insert(const QueuedCall& call) {
+    const std::size_t place = place_of(call);
+    rows_ += call.rows;
+    bytes_ += call.bytes;
+    if (place == 0 && begin_ > 0) {
+        calls_[--begin_] = call;
+        return 0;
     }
-    call.arrival_number = arrivals_++;
-    heap_.push_back(&call);
-    std::push_heap(heap_.begin(), heap_.end(), later);
-    return {};
-}
-
-InferCall& CallQueue::pop() {
-    std::pop_heap(heap_.begin(), heap_.end(), later);
-    InferCall& call = *heap_.back();
-    heap_.pop_back();
-    return call;
-}
-
-void CallQueue::pop_batch(std::int64_t max_rows,
-                          Clock::time_point now,
-                          std::vector<InferCall*>& batch,
-                          std::vector<InferCall*>& dropped) {
-    std::int64_t rows = 0;
-    while (!heap_.empty()) {
-        const InferCall& head = front();
-        if (is_dead(head, now)) {
-            dropped.push_back(&pop());
-            continue;
-        }
-        if (!batch.empty() &&
-            (rows + head.rows > max_rows || head.shape_class != batch.front()->shape_class)) {
-            return;
-        }
-        rows += head.rows;
-        batch.push_back(&pop());
+    // Half of the block is free at its front: use that before the block grows.
+    if (calls_.size() == calls_.capacity() && begin_ > size()) {
+        calls_.erase(calls_.begin(), calls_.begin() + static_cast<std::ptrdiff_t>(begin_));
+        begin_ = 0;
     }
+    calls_.insert(calls_.begin() + static_cast<std::ptrdiff_t>(begin_ + place), call);
+    return place;
 }
 
-void CallQueue::pop_expired(Clock::time_point now, std::vector<InferCall*>& dropped) {
-    while (!heap_.empty() && front().request.deadline <= now) dropped.push_back(&pop());
+void CallQueue::remove(std::span<const std::size_t> places) {
+    if (places.empty()) return;
+    // Those before the last removed move back, so that a prefix, the usual case, moves nothing.
+    const auto at = [this](std::size_t place) -> QueuedCall& { return calls_[begin_ + place]; };
+    for (const std::size_t place : places) {
+        rows_ -= at(place).rows;
+        bytes_ -= at(place).bytes;
+    }
+    std::size_t to = places.back();
+    std::size_t next = places.size() - 1;  // Of places, from the back.
+    for (std::size_t from = to; from-- > 0;) {
+        if (next > 0 && places[next - 1] == from) {
+            --next;
+        } else {
+            at(to--) = at(from);
+        }
+    }
+    begin_ += places.size();
+    if (empty()) {
+        calls_.clear();
+        begin_ = 0;
+    }
 }
 
 }  // namespace lepton::scheduler

@@ -2,43 +2,51 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lepton/core/infer_call.h"
-#include "lepton/core/result.h"
 
 namespace lepton::scheduler {
 
-// The calls that wait for one model, earliest deadline first, then by arrival. Holds them without
+// A call that waits, with what the plan asks of it at hand.
+struct QueuedCall {
+    Clock::time_point due;       // Virtual deadline: what the queue is ordered by.
+    Clock::time_point deadline;  // The call's own; kNoDeadline without one.
+    Clock::time_point arrived;
+    std::int64_t rows = 1;
+    std::size_t bytes = 0;  // Of its input tensors.
+    std::uint64_t shape_class = 0;
+    std::uint32_t priority = 0;  // 1 is the highest.
+    InferCall* call = nullptr;
+};
+
+// The calls that wait for one model, earliest `due` first, then by arrival. One block of memory: a
+// plan reads it from front to back, a new call is mostly among the last. Holds the calls without
 // owning them. Not thread-safe; the owner serialises.
 class CallQueue {
 public:
-    explicit CallQueue(std::size_t max_calls);
+    [[nodiscard]] bool empty() const { return begin_ == calls_.size(); }
+    [[nodiscard]] std::size_t size() const { return calls_.size() - begin_; }
+    [[nodiscard]] std::int64_t rows() const { return rows_; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    [[nodiscard]] std::span<const QueuedCall> calls() const {
+        return std::span(calls_).subspan(begin_);
+    }
+    // Where insert() would put it.
+    [[nodiscard]] std::size_t place_of(const QueuedCall& call) const;
 
-    // Errors: kQueueFull; the call is then still the caller's.
-    Result<> push(InferCall& call);
-
-    [[nodiscard]] bool empty() const { return heap_.empty(); }
-    [[nodiscard]] std::size_t size() const { return heap_.size(); }
-    // Precondition of both: not empty.
-    [[nodiscard]] InferCall& front() const { return *heap_.front(); }
-    InferCall& pop();
-
-    // Takes the head and, in order, as many of those behind it as may share its run: of the same
-    // shape class, at most `max_rows` rows together. A head with more rows comes alone. Calls that
-    // have expired by `now` or whose client has gone are put into `dropped` instead.
-    void pop_batch(std::int64_t max_rows,
-                   Clock::time_point now,
-                   std::vector<InferCall*>& batch,
-                   std::vector<InferCall*>& dropped);
-
-    // Moves the calls that have expired by `now` to `dropped`.
-    void pop_expired(Clock::time_point now, std::vector<InferCall*>& dropped);
+    // Returns its place.
+    std::size_t insert(const QueuedCall& call);
+    // Takes out what is at these places, which ascend.
+    void remove(std::span<const std::size_t> places);
+    void remove(std::size_t place) { remove(std::span(&place, 1)); }
 
 private:
-    const std::size_t max_calls_;
-    std::uint64_t arrivals_ = 0;
-    std::vector<InferCall*> heap_;
+    std::vector<QueuedCall> calls_;  // [begin_, size) wait; what is before is free for front places.
+    std::size_t begin_ = 0;
+    std::int64_t rows_ = 0;
+    std::size_t bytes_ = 0;
 };
 
 }  // namespace lepton::scheduler

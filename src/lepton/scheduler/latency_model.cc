@@ -1,33 +1,184 @@
 #include "lepton/scheduler/latency_model.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lepton::scheduler {
 namespace {
 
-// The entry of the run that `rows` rows lead to: the smallest prepared count that holds them.
-auto entry_for(auto& estimates, std::int64_t rows) {
-    const auto found = std::lower_bound(
-        estimates.begin(),
-        estimates.end(),
-        rows,
-        [](const model::ServiceTime& known, std::int64_t wanted) { return known.rows < wanted; });
-    return found == estimates.end() ? std::prev(found) : found;
+constexpr int kTypicalWeight = 8;  // A run moves the typical time by 1/8 of the difference.
+// What a seed is multiplied by until the window has something to say: the warm-up runs alone.
+constexpr double kSeedMargin = 1.1;
+// A smaller run is preferred where it saves at least 3 % per row.
+constexpr double kWorthless = 0.97;
+constexpr int kFactorFalls = 16;
+
+Clock::duration scaled(Clock::duration time, double by) {
+    return Clock::duration(static_cast<Clock::rep>(static_cast<double>(time.count()) * by));
+}
+
+double per_row(Clock::duration time, std::int64_t rows) {
+    return static_cast<double>(time.count()) / static_cast<double>(rows);
+}
+
+// Of the runs measured so far the second slowest; of a single one, itself.
+Clock::duration second_slowest(std::span<const Clock::duration> runs) {
+    Clock::duration first{};
+    Clock::duration second{};
+    for (const Clock::duration run : runs) {
+        if (run > first) {
+            second = std::exchange(first, run);
+        } else if (run > second) {
+            second = run;
+        }
+    }
+    return runs.size() > 1 ? second : first;
 }
 
 }  // namespace
 
-Clock::duration LatencyModel::predict(std::int64_t rows) const {
-    const auto& entry = *entry_for(estimates_, rows);
-    const std::int64_t runs = std::max<std::int64_t>(1, (rows + entry.rows - 1) / entry.rows);
-    return entry.time * runs;
+LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds, Clock::time_point now)
+    : passed_to_(now) {
+    factors_.fill(1.0);
+    buckets_.reserve(seeds.size());
+    Clock::duration before{};
+    for (const model::ServiceTime& seed : seeds) {
+        before = std::max(seed.time, before);
+        Bucket bucket;
+        bucket.rows = seed.rows;
+        bucket.typical = bucket.lowest = before;
+        bucket.safe = scaled(before, kSeedMargin);
+        bucket.confirmed = now;
+        buckets_.push_back(bucket);
+    }
 }
 
-void LatencyModel::observe(std::int64_t rows, Clock::duration took) {
-    auto& entry = *entry_for(estimates_, rows);
-    if (rows > entry.rows) return;  // Ran in pieces: says nothing about one run.
-    took = std::min(took, entry.time * kMostGrowth);
-    entry.time += (took - entry.time) / kWeight;
+const LatencyModel::Bucket& LatencyModel::bucket_of(std::int64_t rows) const {
+    const auto found = std::find_if(buckets_.begin(),
+                                    buckets_.end(),
+                                    [rows](const Bucket& bucket) { return bucket.rows >= rows; });
+    return found == buckets_.end() ? buckets_.back() : *found;
+}
+
+LatencyModel::Bucket& LatencyModel::bucket_of(std::int64_t rows) {
+    return const_cast<Bucket&>(std::as_const(*this).bucket_of(rows));
+}
+
+double LatencyModel::factor(int active) const {
+    return factors_[static_cast<std::size_t>(std::clamp(active, 1, kMostActive) - 1)];
+}
+
+Clock::duration LatencyModel::typical(std::int64_t rows, int active) const {
+    const Bucket& bucket = bucket_of(rows);
+    const std::int64_t runs = std::max<std::int64_t>(1, (rows + bucket.rows - 1) / bucket.rows);
+    return active > 1 ? scaled(bucket.typical, factor(active)) * runs : bucket.typical * runs;
+}
+
+Clock::duration LatencyModel::safe(std::int64_t rows, int active) const {
+    const Bucket& bucket = bucket_of(rows);
+    const std::int64_t runs = std::max<std::int64_t>(1, (rows + bucket.rows - 1) / bucket.rows);
+    return active > 1 ? scaled(bucket.safe, factor(active)) * runs : bucket.safe * runs;
+}
+
+void LatencyModel::observe(std::int64_t rows,
+                           Clock::duration took,
+                           Clock::time_point now,
+                           int active) {
+    Bucket& bucket = bucket_of(rows);
+    if (rows > bucket.rows) return;  // Ran in pieces: says nothing about one run.
+    if (active > 1) {
+        double& known = factors_[static_cast<std::size_t>(std::min(active, kMostActive) - 1)];
+        const double seen =
+            static_cast<double>(took.count()) /
+            static_cast<double>(std::max<Clock::rep>(1, bucket.typical.count()));
+        known += (seen - known) / (seen > known ? 2 : kFactorFalls);
+        known = std::max(known, 1.0);
+        return;
+    }
+    bucket.window[bucket.measured++ % kWindow] = took;
+    const std::span<const Clock::duration> runs(bucket.window.data(),
+                                                std::min(bucket.measured, kWindow));
+    const Clock::duration slow = second_slowest(runs);
+    // Held to what is usual: an interruption says nothing about the next run.
+    const Clock::duration counted = std::min(took, slow);
+    bucket.typical += (counted - bucket.typical) / kTypicalWeight;
+    bucket.lowest = std::min(bucket.lowest, bucket.typical);
+    bucket.safe = std::max(slow, bucket.typical);
+    bucket.confirmed = now;
+    // Isotonic, also where the others were measured long ago.
+    for (Bucket& other : buckets_) {
+        if (other.rows > bucket.rows) {
+            other.typical = std::max(other.typical, bucket.typical);
+            other.safe = std::max(other.safe, bucket.safe);
+        } else if (other.rows < bucket.rows) {
+            other.typical = std::min(other.typical, bucket.typical);
+            other.safe = std::min(other.safe, bucket.safe);
+        }
+    }
+}
+
+void LatencyModel::pass_to(Clock::time_point now) {
+    if (now < passed_to_ + kConfidence) return;
+    passed_to_ = now;
+    const auto latest = std::max_element(
+        buckets_.begin(), buckets_.end(), [](const Bucket& one, const Bucket& other) {
+            return one.confirmed < other.confirmed;
+        });
+    // How much slower the machine is now than at its best, where that is known.
+    double slower = 1;
+    if (now - latest->confirmed < kConfidence && latest->lowest > Clock::duration::zero()) {
+        slower = static_cast<double>(latest->typical.count()) /
+                 static_cast<double>(latest->lowest.count());
+    }
+    Clock::duration floor{};
+    for (Bucket& bucket : buckets_) {
+        if (now - bucket.confirmed >= kConfidence) {
+            const Clock::duration expected = std::max(scaled(bucket.lowest, slower), floor);
+            bucket.typical = std::max(expected, bucket.typical - (bucket.typical - expected) / 2);
+            bucket.safe = std::max(expected, bucket.safe - (bucket.safe - expected) / 2);
+            bucket.measured = 0;
+        }
+        floor = bucket.typical;
+    }
+}
+
+std::int64_t LatencyModel::rows_within(Clock::duration budget,
+                                       std::int64_t most,
+                                       int active) const {
+    std::int64_t rows = 0;
+    for (const Bucket& bucket : buckets_) {
+        if (safe(bucket.rows, active) > budget) return rows;
+        rows = std::min(bucket.rows, most);
+        if (bucket.rows >= most) return rows;
+    }
+    // More than one run holds: several of the largest, one after the other.
+    const Clock::duration largest = safe(max_rows(), active);
+    if (largest <= Clock::duration::zero()) return most;
+    return std::min(most, static_cast<std::int64_t>(budget / largest) * max_rows());
+}
+
+std::int64_t LatencyModel::efficient_rows(std::int64_t rows) const {
+    std::int64_t best = rows;
+    double cost = per_row(typical(rows), rows);
+    for (const Bucket& bucket : buckets_) {
+        if (bucket.rows >= rows) break;
+        // From few to many: the larger of two that cost the same.
+        if (const double other = per_row(bucket.typical, bucket.rows);
+            other < cost * (best == rows ? kWorthless : 1.0)) {
+            best = bucket.rows;
+            cost = other;
+        }
+    }
+    return best;
+}
+
+double LatencyModel::capacity() const {
+    double best = 0;
+    for (const Bucket& bucket : buckets_) {
+        const double seconds = std::chrono::duration<double>(bucket.typical).count();
+        best = std::max(best, static_cast<double>(bucket.rows) / std::max(seconds, 1e-9));
+    }
+    return best;
 }
 
 }  // namespace lepton::scheduler

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -9,24 +11,68 @@
 
 namespace lepton::scheduler {
 
-// How long a run will take, by its rows: seeded by the warm-up, kept up to date by what is
-// measured. A run that took much longer than ever is mostly an interruption by something else, so
-// each measurement counts for at most kMostGrowth times the estimate. Not thread-safe; the owner
-// serialises.
+// How long a run of one model will take, by its rows and by how many instances run at the same
+// time. Begins with what the warm-up measured and learns from every run:
+//
+// - `safe` is about the 95th percentile of the last kWindow runs of that row count: the second
+//   highest of them. It rises with the second slow run (one alone is mostly an interruption by
+//   something else) and falls once the slow runs have left the window.
+// - An estimate that nothing confirms any more goes, within a few kConfidence, to the lowest that
+//   was measured, times what the machine is slower now than at its best: requests are refused by
+//   it, and what is refused is not measured again.
+// - More rows never take less (isotonic).
+//
+// Not thread-safe; the owner serialises.
 class LatencyModel {
 public:
-    explicit LatencyModel(std::span<const model::ServiceTime> seeds)
-        : estimates_(seeds.begin(), seeds.end()) {}
+    // `seeds`: ascending by rows, not empty.
+    explicit LatencyModel(std::span<const model::ServiceTime> seeds,
+                          Clock::time_point now = Clock::now());
 
-    // For rows beyond the largest known count: as many whole runs of it as needed.
-    [[nodiscard]] Clock::duration predict(std::int64_t rows) const;
-    void observe(std::int64_t rows, Clock::duration took);
+    // For rows beyond the largest known count: as many whole runs of it as needed. `active`: how
+    // many instances will be running, this one included.
+    [[nodiscard]] Clock::duration typical(std::int64_t rows, int active = 1) const;
+    [[nodiscard]] Clock::duration safe(std::int64_t rows, int active = 1) const;
+
+    void observe(std::int64_t rows, Clock::duration took, Clock::time_point now, int active = 1);
+    // Lets unconfirmed estimates fall; cheap, to be called before a decision.
+    void pass_to(Clock::time_point now);
+
+    // Most rows of one run.
+    [[nodiscard]] std::int64_t max_rows() const { return buckets_.back().rows; }
+    // The largest count of rows, at most `most`, that is sure to be done within `budget`; 0: none.
+    [[nodiscard]] std::int64_t rows_within(Clock::duration budget,
+                                           std::int64_t most,
+                                           int active = 1) const;
+    // At most `rows`: fewer where that costs clearly less per row, as where a run of 5 rows is
+    // padded to one of 16.
+    [[nodiscard]] std::int64_t efficient_rows(std::int64_t rows) const;
+    // Rows per second at the most efficient row count.
+    [[nodiscard]] double capacity() const;
 
 private:
-    static constexpr int kMostGrowth = 4;
-    static constexpr int kWeight = 8;  // A new measurement moves the estimate by 1/kWeight.
+    static constexpr std::size_t kWindow = 32;
+    static constexpr Clock::duration kConfidence = std::chrono::milliseconds(500);
+    static constexpr int kMostActive = 8;  // Beyond, the factor of the last counts.
 
-    std::vector<model::ServiceTime> estimates_;  // Ascending by rows.
+    // Runs of one prepared row count. Times are of a run with no other instance running.
+    struct Bucket {
+        std::int64_t rows = 1;
+        Clock::duration typical{};
+        Clock::duration safe{};
+        Clock::duration lowest{};  // Typical at its lowest.
+        Clock::time_point confirmed;
+        std::array<Clock::duration, kWindow> window{};
+        std::size_t measured = 0;
+    };
+
+    [[nodiscard]] const Bucket& bucket_of(std::int64_t rows) const;
+    Bucket& bucket_of(std::int64_t rows);
+    [[nodiscard]] double factor(int active) const;
+
+    std::vector<Bucket> buckets_;  // Ascending by rows.
+    std::array<double, kMostActive> factors_;
+    Clock::time_point passed_to_;
 };
 
 }  // namespace lepton::scheduler

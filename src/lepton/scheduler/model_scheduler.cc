@@ -13,13 +13,6 @@
 namespace lepton::scheduler {
 namespace {
 
-Error expired(const InferCall& call, Clock::time_point now) {
-    const auto late =
-        std::chrono::duration_cast<std::chrono::microseconds>(now - call.request.deadline);
-    return {ErrorCode::kDeadlineExceeded,
-            "deadline passed " + std::to_string(late.count()) + " us ago, before the request ran"};
-}
-
 // Views of the outputs die with the instance's next run; the copy crosses to the loop's thread.
 void copy_outputs(InferCall& call) {
     std::size_t bytes = 0;
@@ -45,6 +38,10 @@ struct ModelScheduler::Instance {
     bool busy = false;
     bool handed_over = false;  // `batch` is the thread's to run.
     bool stop = false;
+    Clock::duration predicted{};  // Of its batch.
+    Clock::time_point free_at;    // As predicted, while busy.
+    Clock::time_point look_at = kNoDeadline;  // When the idle thread asks the policy again.
+    int active = 1;             // Instances that were busy when its batch began, itself included.
     std::condition_variable wake;
     std::thread thread;  // Started with the first batch that is too long for a loop.
 };
@@ -62,13 +59,13 @@ struct ModelScheduler::TurnEnd final : Task {
     std::shared_ptr<ModelScheduler> keep;  // Set while scheduled.
 };
 
-struct ModelScheduler::Expiry final : Task {
-    explicit Expiry(ModelScheduler& of) : owner(of) {}
+struct ModelScheduler::WakeUp final : Task {
+    explicit WakeUp(ModelScheduler& of) : owner(of) {}
     // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
     void run() noexcept override {
         const std::shared_ptr<ModelScheduler> alive = keep;
         if (--scheduled == 0) keep.reset();
-        owner.on_expiry(*this);
+        owner.on_wake_up(*this);
     }
 
     ModelScheduler& owner;
@@ -83,15 +80,18 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                int loops)
     : model_(std::move(model)),
       metrics_(std::move(metrics)),
-      queue_(model_->queue.max_queued_requests),
-      latency_(model_->service_times) {
+      free_at_(model_->sessions.size()) {
     for (int i = 0; i < loops; ++i) {
         turn_ends_.push_back(std::make_unique<TurnEnd>(*this));
-        expiries_.push_back(std::make_unique<Expiry>(*this));
+        wake_ups_.push_back(std::make_unique<WakeUp>(*this));
     }
     for (const auto& session : model_->sessions) {
         instances_.push_back(std::make_unique<Instance>(*session, *model_->spec));
     }
+    policy_ = make_policy(model_->queue,
+                          instances_.front()->runner.max_rows(),
+                          model_->service_times,
+                          Clock::now());
 }
 
 ModelScheduler::~ModelScheduler() {
@@ -104,10 +104,10 @@ void ModelScheduler::submit(InferCall& call) {
     call.on_written = [](InferCall& written) noexcept {
         static_cast<ModelScheduler*>(written.route.get())->count(written);
     };
-    if (Result<> admitted = admit(call); !admitted) {
-        call.response.error = std::move(admitted).error();
-        return call.complete();
-    }
+    std::vector<Refused> refused;
+    Result<> admitted = admit(call, refused);
+    finish(refused);
+    if (!admitted) return call.complete(std::move(admitted).error());
     if (call.loop == nullptr) return dispatch_without_loop(call.caller_waits);
     dispatch_at_turn_end(*call.loop);
 }
@@ -120,39 +120,44 @@ void ModelScheduler::dispatch_at_turn_end(EventLoop& loop) {
     loop.at_turn_end(turn_end);
 }
 
-Result<> ModelScheduler::admit(InferCall& call) {
+Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     LEPTON_CHECK_OK(match_request(*model_->spec, call));
     Request& request = call.request;
     if (const auto timeout = model_->queue.default_timeout;
         request.deadline == kNoDeadline && timeout > Clock::duration::zero()) {
         request.deadline = call.timeline.received + timeout;
     }
-    if (request.deadline != kNoDeadline) {
-        if (const auto now = Clock::now(); request.deadline <= now) {
-            return tl::unexpected<Error>(expired(call, now));
-        }
-    }
     const MutexLock lock(mutex_);
     if (closed_) {
         return fail(ErrorCode::kUnavailable, "model \"" + spec()->name + "\" is being unloaded");
     }
-    if (auto pushed = queue_.push(call); !pushed) {
-        return fail(ErrorCode::kQueueFull,
-                    "model \"" + spec()->name + "\": " + pushed.error().message);
+    if (auto admitted = policy_->admit(call, moment(), refused); !admitted) {
+        return fail(admitted.error().code,
+                    "model \"" + spec()->name + "\": " + admitted.error().message);
     }
     ++open_calls_;
     return {};
 }
 
+Moment ModelScheduler::moment() {
+    const Clock::time_point now = Clock::now();
+    for (std::size_t i = 0; i < instances_.size(); ++i) {
+        // One that is overdue is busy all the same.
+        const Clock::time_point soon = now + std::chrono::microseconds(1);
+        free_at_[i] = instances_[i]->busy ? std::max(instances_[i]->free_at, soon) : now;
+    }
+    return {now, free_at_};
+}
+
 // Gives queued calls to idle instances. Only one short batch a turn runs here, so that what has
 // arrived meanwhile is read before the next one is formed.
 void ModelScheduler::dispatch(EventLoop& loop) {
-    Calls dropped;
+    std::vector<Refused> refused;
     while (true) {
-        const Assignment next = assign(dropped);
-        drop(dropped);
+        const Assignment next = assign(refused);
+        finish(refused);
         if (next.instance == nullptr) {
-            if (next.earliest != kNoDeadline) watch_expiry(loop, next.earliest);
+            if (next.look_at != kNoDeadline) wake_at(loop, next.look_at);
             return;
         }
         if (next.long_run) {
@@ -164,7 +169,7 @@ void ModelScheduler::dispatch(EventLoop& loop) {
         {
             const MutexLock lock(mutex_);
             next.instance->busy = false;
-            more = !queue_.empty();
+            more = !policy_->empty();
         }
         if (more) dispatch_at_turn_end(loop);
         return;
@@ -174,55 +179,82 @@ void ModelScheduler::dispatch(EventLoop& loop) {
 void ModelScheduler::dispatch_without_loop(bool caller_waits) {
     // The batch may complete the call that brought us here, and with it drop us.
     const std::shared_ptr<ModelScheduler> alive = shared_from_this();
-    Calls dropped;
-    const Assignment next = assign(dropped, caller_waits);
-    drop(dropped);
-    if (next.instance == nullptr) return;
+    std::vector<Refused> refused;
+    const Assignment next = assign(refused, caller_waits);
+    finish(refused);
+    if (next.instance == nullptr) {
+        if (next.idle != nullptr && next.look_at != kNoDeadline) look_later(*next.idle, next.look_at);
+        return;
+    }
     Instance& instance = *next.instance;
     if (next.long_run) return instance.wake.notify_one();
     run_batch(instance);
-    bool more = false;
+    // What has queued up meanwhile goes to the instance's thread: whoever queued it does not wait
+    // for us to come back, nor we for its run.
+    bool waiting = false;
     {
         const MutexLock lock(mutex_);
-        // Whoever queued these does not wait for us to come back, nor we for their runs.
-        more = instance.handed_over = take_batch(instance, dropped);
-        if (more) start_thread(instance);
+        look(instance, refused);
+        waiting = instance.handed_over || instance.look_at != kNoDeadline;
+        if (waiting) start_thread(instance);
     }
-    if (more) instance.wake.notify_one();
-    drop(dropped);
+    if (waiting) instance.wake.notify_one();
+    finish(refused);
 }
 
-ModelScheduler::Assignment ModelScheduler::assign(Calls& dropped, bool any_length_here) {
+ModelScheduler::Assignment ModelScheduler::assign(std::vector<Refused>& refused,
+                                                  bool any_length_here) {
     const MutexLock lock(mutex_);
     Assignment next;
-    next.instance = claim(dropped);
+    if (policy_->empty()) return next;
+    for (const auto& instance : instances_) {
+        if (instance->busy) continue;
+        next.look_at = take_batch(*instance, refused);
+        (instance->busy ? next.instance : next.idle) = instance.get();
+        break;
+    }
     if (next.instance == nullptr) {
-        if (!queue_.empty()) next.earliest = queue_.front().request.deadline;
+        if (!policy_->empty()) {
+            next.look_at = std::min(next.look_at, policy_->earliest_deadline());
+        }
         return next;
     }
-    std::int64_t rows = 0;
-    for (const InferCall* call : next.instance->batch) rows += call->rows;
-    next.long_run = !any_length_here && latency_.predict(rows) > kInlineLimit;
-    next.instance->handed_over = next.long_run;
+    Instance& instance = *next.instance;
+    next.long_run = !any_length_here && instance.predicted > kInlineLimit;
+    instance.handed_over = next.long_run;
     // Here, where nobody else looks: a thread that is quick frees the instance for the next caller.
-    if (next.long_run) start_thread(*next.instance);
+    if (next.long_run) start_thread(instance);
     return next;
 }
 
-ModelScheduler::Instance* ModelScheduler::claim(Calls& dropped) {
-    if (queue_.empty()) return nullptr;
-    for (const auto& instance : instances_) {
-        if (instance->busy) continue;
-        return take_batch(*instance, dropped) ? instance.get() : nullptr;
-    }
-    return nullptr;
+Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Refused>& refused) {
+    instance.batch.clear();
+    instance.busy = false;
+    if (policy_->empty()) return kNoDeadline;
+    const Moment at = moment();
+    const Clock::time_point look_at = policy_->next_batch(at, instance.batch, refused);
+    if (instance.batch.empty()) return look_at;
+    std::int64_t rows = 0;
+    for (const InferCall* call : instance.batch) rows += call->rows;
+    instance.active = at.active() + 1;
+    instance.busy = true;
+    instance.predicted = policy_->predict(rows, instance.active);
+    instance.free_at = at.now + instance.predicted;
+    return kNoDeadline;
 }
 
-bool ModelScheduler::take_batch(Instance& instance, Calls& dropped) {
-    instance.batch.clear();
-    queue_.pop_batch(instance.runner.max_rows(), Clock::now(), instance.batch, dropped);
-    instance.busy = !instance.batch.empty();
-    return instance.busy;
+void ModelScheduler::look(Instance& instance, std::vector<Refused>& refused) {
+    instance.look_at = take_batch(instance, refused);
+    instance.handed_over = instance.busy;
+}
+
+void ModelScheduler::look_later(Instance& instance, Clock::time_point when) {
+    {
+        const MutexLock lock(mutex_);
+        instance.look_at = std::min(instance.look_at, when);
+        start_thread(instance);
+    }
+    instance.wake.notify_one();
 }
 
 void ModelScheduler::run_batch(Instance& instance) {
@@ -231,7 +263,7 @@ void ModelScheduler::run_batch(Instance& instance) {
     const Clock::duration took = instance.runner.run(instance.batch, *this);
     metrics_->on_batch(rows);
     const MutexLock lock(mutex_);
-    latency_.observe(rows, took);
+    policy_->on_run(rows, took, Clock::now(), instance.active);
 }
 
 void ModelScheduler::start_thread(Instance& instance) {
@@ -241,63 +273,74 @@ void ModelScheduler::start_thread(Instance& instance) {
 }
 
 void ModelScheduler::serve(Instance& instance) {
-    Calls dropped;
+    std::vector<Refused> refused;
+    while (wait_for_batch(instance, refused)) {
+        run_batch(instance);
+        {
+            // What has come in meanwhile is ours, whoever read it: nobody else will look again.
+            const MutexLock lock(mutex_);
+            look(instance, refused);
+        }
+        finish(refused);
+    }
+}
+
+bool ModelScheduler::wait_for_batch(Instance& instance, std::vector<Refused>& refused) {
     while (true) {
         {
             MutexLock lock(mutex_);
-            while (!instance.handed_over && !instance.stop) instance.wake.wait(lock.native());
-            if (!instance.handed_over) return;
+            while (!instance.handed_over && refused.empty()) {
+                if (instance.stop) return false;
+                if (instance.busy || instance.look_at == kNoDeadline) {
+                    instance.wake.wait(lock.native());
+                } else if (Clock::now() < instance.look_at) {
+                    instance.wake.wait_until(lock.native(), instance.look_at);
+                } else {
+                    look(instance, refused);
+                }
+            }
+            if (refused.empty()) return true;
         }
-        run_batch(instance);
-        {
-            const MutexLock lock(mutex_);
-            // What has come in meanwhile is ours, whoever read it: nobody else will look again.
-            instance.handed_over = take_batch(instance, dropped);
-        }
-        drop(dropped);
+        finish(refused);
     }
 }
 
-void ModelScheduler::watch_expiry(EventLoop& loop, Clock::time_point deadline) {
-    Expiry& expiry = *expiries_[static_cast<std::size_t>(loop.index())];
-    if (expiry.due <= deadline) return;
-    expiry.due = deadline;
-    expiry.loop = &loop;
-    expiry.keep = shared_from_this();
-    ++expiry.scheduled;
-    loop.run_at(deadline, expiry);
+void ModelScheduler::wake_at(EventLoop& loop, Clock::time_point when) {
+    WakeUp& wake_up = *wake_ups_[static_cast<std::size_t>(loop.index())];
+    if (wake_up.due <= when) return;
+    wake_up.due = when;
+    wake_up.loop = &loop;
+    wake_up.keep = shared_from_this();
+    ++wake_up.scheduled;
+    loop.run_at(when, wake_up);
 }
 
-void ModelScheduler::on_expiry(Expiry& expiry) {
-    expiry.due = kNoDeadline;
-    Calls dropped;
-    Clock::time_point earliest = kNoDeadline;
+void ModelScheduler::on_wake_up(WakeUp& wake_up) {
+    wake_up.due = kNoDeadline;
+    std::vector<Refused> refused;
     {
         const MutexLock lock(mutex_);
-        queue_.pop_expired(Clock::now(), dropped);
-        if (!queue_.empty()) earliest = queue_.front().request.deadline;
+        policy_->expire(Clock::now(), refused);
     }
-    drop(dropped);
-    if (earliest != kNoDeadline) watch_expiry(*expiry.loop, earliest);
+    finish(refused);
+    dispatch(*wake_up.loop);
 }
 
 void ModelScheduler::expire() {
-    Calls dropped;
+    std::vector<Refused> refused;
     {
         const MutexLock lock(mutex_);
-        queue_.pop_expired(Clock::now(), dropped);
+        policy_->expire(Clock::now(), refused);
     }
-    drop(dropped);
+    finish(refused);
 }
 
-void ModelScheduler::drop(Calls& dropped) {
-    for (InferCall* call : dropped) {
-        const bool gone = call->cancelled.load(std::memory_order_relaxed);
-        call->response.error = gone ? Error{ErrorCode::kCancelled, "the client went away"}
-                                    : expired(*call, Clock::now());
-        finish(*call);
+void ModelScheduler::finish(std::vector<Refused>& refused) {
+    for (Refused& one : refused) {
+        one.call->response.error = std::move(one.error);
+        finish(*one.call);
     }
-    dropped.clear();
+    refused.clear();
 }
 
 void ModelScheduler::done(InferCall& call) {
@@ -340,7 +383,7 @@ void ModelScheduler::abandon() {
     {
         const MutexLock lock(mutex_);
         closed_ = true;
-        while (!queue_.empty()) queued.push_back(&queue_.pop());
+        policy_->clear(queued);
     }
     for (InferCall* call : queued) {
         call->response.error = {ErrorCode::kUnavailable, "the server is stopping"};
@@ -349,7 +392,7 @@ void ModelScheduler::abandon() {
     wait_and_join();
     // Scheduled on loops that will not run them.
     for (const auto& turn_end : turn_ends_) turn_end->keep.reset();
-    for (const auto& expiry : expiries_) expiry->keep.reset();
+    for (const auto& wake_up : wake_ups_) wake_up->keep.reset();
 }
 
 void ModelScheduler::wait_and_join() {

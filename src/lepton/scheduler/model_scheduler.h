@@ -11,13 +11,13 @@
 #include "lepton/model/loaded_model.h"
 #include "lepton/observe/metrics.h"
 #include "lepton/scheduler/batch_runner.h"
-#include "lepton/scheduler/call_queue.h"
-#include "lepton/scheduler/latency_model.h"
+#include "lepton/scheduler/policy.h"
 
 namespace lepton::scheduler {
 
-// Decides when and where the calls for one version of a model run. Calls queue up while a loop
-// reads its sockets; at the end of the loop's turn an idle instance takes what is queued:
+// Runs the calls for one version of a model: the policy says which wait, which run together and
+// which are refused; this class gives it loops, threads and time. Calls queue up while a loop reads
+// its sockets; at the end of the loop's turn an idle instance asks the policy what to run:
 //
 //     submit -> queue -+- short run:  on the loop's own thread, at once
 //                      +- long run:   on the instance's thread
@@ -26,8 +26,8 @@ namespace lepton::scheduler {
 // A call without a loop finds its instance at once, and runs on the calling thread if it is short
 // or that thread waits for it anyway; what has queued up meanwhile goes to the instance's thread.
 //
-// Never waits for company: a batch is what has come in while the instances were busy or the loop
-// was reading. Hold it by shared_ptr, which the calls in flight do too. Thread-safe.
+// A batch is what has come in while the instances were busy or the loop was reading. Hold it by
+// shared_ptr, which the calls in flight do too. Thread-safe.
 class ModelScheduler final : public std::enable_shared_from_this<ModelScheduler>, private CallSink {
 public:
     // A run predicted to be shorter stays on the loop's thread: handing it over costs two wake-ups
@@ -42,8 +42,8 @@ public:
     ~ModelScheduler();  // Precondition: close() has been called.
 
     // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
-    // response.error: kInvalidArgument, kQueueFull, kDeadlineExceeded, kCancelled, kUnavailable
-    // once close() was called, or what the engine says.
+    // response.error: kInvalidArgument, kQueueFull, kOverloaded, kDeadlineExceeded, kCancelled,
+    // kUnavailable once close() was called, or what the engine says.
     void submit(InferCall& call);
 
     // Ends the calls whose deadline passed while they were queued. The loops do so by themselves.
@@ -62,31 +62,38 @@ private:
     struct Instance;
     // NOLINTBEGIN(cppcoreguidelines-virtual-class-destructor): they are final, unseen from here.
     struct TurnEnd;
-    struct Expiry;
+    struct WakeUp;
     // NOLINTEND(cppcoreguidelines-virtual-class-destructor)
     using Calls = std::vector<InferCall*>;
     struct Assignment {
-        Instance* instance =
-            nullptr;            // Busy with its next batch; null when there is none of either.
-        bool long_run = false;  // For the instance's own thread.
-        Clock::time_point earliest =
-            kNoDeadline;  // Of the calls that stay queued, if none is idle.
+        Instance* instance = nullptr;  // Busy with its next batch; null when there is none.
+        bool long_run = false;         // For the instance's own thread.
+        Instance* idle = nullptr;      // One to which the policy gives nothing yet.
+        // When somebody has to look again, if calls wait: the first of them expires, or the policy
+        // wants to be asked.
+        Clock::time_point look_at = kNoDeadline;
     };
 
-    Result<> admit(InferCall& call);
+    Result<> admit(InferCall& call, std::vector<Refused>& refused);
     void dispatch_at_turn_end(EventLoop& loop);
-    void on_expiry(Expiry& expiry);
-    void watch_expiry(EventLoop& loop, Clock::time_point deadline);
+    void on_wake_up(WakeUp& wake_up);
+    void wake_at(EventLoop& loop, Clock::time_point when);
     void dispatch(EventLoop& loop);
     void dispatch_without_loop(bool caller_waits);
-    Assignment assign(Calls& dropped, bool any_length_here = false);
-    // Marks an idle instance busy and gives it the next batch. Null when there is none of either.
-    Instance* claim(Calls& dropped) LEPTON_REQUIRES(mutex_);
-    bool take_batch(Instance& instance, Calls& dropped) LEPTON_REQUIRES(mutex_);
+    Assignment assign(std::vector<Refused>& refused, bool any_length_here = false);
+    // Fills the batch of an idle instance and marks it busy. Otherwise says when to look again.
+    Clock::time_point take_batch(Instance& instance, std::vector<Refused>& refused)
+        LEPTON_REQUIRES(mutex_);
+    // The same for the instance's own thread, now or later.
+    void look(Instance& instance, std::vector<Refused>& refused) LEPTON_REQUIRES(mutex_);
+    void look_later(Instance& instance, Clock::time_point when);
+    [[nodiscard]] Moment moment() LEPTON_REQUIRES(mutex_);
     void run_batch(Instance& instance);
     void start_thread(Instance& instance) LEPTON_REQUIRES(mutex_);
     void serve(Instance& instance);
-    void drop(Calls& dropped);
+    // False: the thread is to end.
+    bool wait_for_batch(Instance& instance, std::vector<Refused>& refused);
+    void finish(std::vector<Refused>& refused);
     void wait_and_join();
     void done(InferCall& call) override;
     void finish(InferCall& call);
@@ -96,11 +103,11 @@ private:
     const std::shared_ptr<observe::ModelMetrics> metrics_;
     // One of each per loop, touched on that loop's thread only.
     std::vector<std::unique_ptr<TurnEnd>> turn_ends_;
-    std::vector<std::unique_ptr<Expiry>> expiries_;
+    std::vector<std::unique_ptr<WakeUp>> wake_ups_;
 
     Mutex mutex_;
-    CallQueue queue_ LEPTON_GUARDED_BY(mutex_);
-    LatencyModel latency_ LEPTON_GUARDED_BY(mutex_);
+    std::unique_ptr<Policy> policy_ LEPTON_GUARDED_BY(mutex_);
+    std::vector<Clock::time_point> free_at_ LEPTON_GUARDED_BY(mutex_);  // Of moment().
     bool closed_ LEPTON_GUARDED_BY(mutex_) = false;
     std::size_t open_calls_ LEPTON_GUARDED_BY(mutex_) = 0;  // Queued or running.
     std::condition_variable all_done_;

@@ -190,7 +190,7 @@ TEST_F(ModelSchedulerTest, QueuedCallExpiresOnTimeWhileEveryInstanceIsBusy) {
     running.submit_to(scheduler_);
     loop_.end_turn();
     TestCall waiting(&loop_, 2.0F);
-    waiting.call.request.deadline = Clock::now() + 5ms;
+    waiting.call.request.deadline = Clock::now() + 30ms;
     waiting.submit_to(scheduler_);
     loop_.end_turn();
     EXPECT_EQ(waiting.completions, 0);

@@ -1,0 +1,222 @@
+#include "lepton/scheduler/deadline_policy.h"
+
+#include <algorithm>
+#include <string>
+
+namespace lepton::scheduler {
+namespace {
+
+// From which share of the capacity on machine time has a price, and from which it is full. Both,
+// and the margin of an admission, are the result of simulations: docs/concepts/scheduling.md.
+constexpr double kPricedFrom = 0.9;
+constexpr double kFullPriceFrom = 1.1;
+constexpr double kMargin = 0.3;
+// So that of two plans that serve the same calls the quicker one wins.
+constexpr double kLeastPrice = 1e-3;
+// The load is averaged over this many of the longest runs.
+constexpr int kRunsOfLoad = 20;
+constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
+constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
+
+std::string milliseconds(Clock::duration time) {
+    const double count = std::chrono::duration<double, std::milli>(time).count();
+    std::string text = std::to_string(count);
+    text.resize(text.find('.') + 3);  // Hundredths will do.
+    return text + " ms";
+}
+
+}  // namespace
+
+Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
+    const Clock::duration patience = call.deadline == kNoDeadline
+                                         ? kPatience
+                                         : call.deadline - call.arrived;
+    const auto steps = static_cast<int>(
+        std::clamp(static_cast<std::int64_t>(call.priority) - options_.default_priority,
+                   std::int64_t{-kMostSteps},
+                   std::int64_t{kMostSteps}));
+    const Clock::duration longest = Clock::duration::max() / (1 << (kMostSteps + 1));
+    const Clock::duration counted = std::min(patience, longest);
+    return call.arrived + (steps < 0 ? counted / (1 << -steps) : counted * (1 << steps));
+}
+
+Result<> DeadlinePolicy::admit(InferCall& call,
+                               const Moment& at,
+                               std::vector<Refused>& refused) {
+    latency_.pass_to(at.now);
+    arrivals_.add(call.rows,
+                  at.now,
+                  std::max<Clock::duration>(latency_.typical(max_rows_) * kRunsOfLoad, kLeastWindow));
+    QueuedCall waiting = describe(call, at.now);
+    waiting.due = due_of(waiting);
+    LEPTON_CHECK_OK(check_hopeless(waiting, at));
+    LEPTON_CHECK_OK(make_room(waiting, refused));
+    if (all_is_easy(waiting, at)) {
+        insert(waiting);
+        return {};
+    }
+    return admit_by_plan(waiting, at, refused);
+}
+
+Result<> DeadlinePolicy::check_hopeless(const QueuedCall& call, const Moment& at) const {
+    if (call.deadline == kNoDeadline) return {};
+    const Clock::duration takes = latency_.safe(call.rows, 1);
+    const Clock::duration left = call.deadline - at.now;
+    if (takes <= left) return {};
+    return fail(ErrorCode::kDeadlineExceeded,
+                "deadline cannot be met: it is in " + milliseconds(left) + ", and the model takes " +
+                    milliseconds(takes));
+}
+
+Result<> DeadlinePolicy::make_room(const QueuedCall& call, std::vector<Refused>& refused) {
+    Result<> bounds = check_bounds(call);
+    while (!bounds && !queue_.empty()) {
+        const auto calls = queue_.calls();
+        std::size_t least = 0;  // The least important, of those the one due last.
+        for (std::size_t i = 1; i < calls.size(); ++i) {
+            if (calls[i].priority >= calls[least].priority) least = i;
+        }
+        if (calls[least].priority <= call.priority) return bounds;
+        const Error error{ErrorCode::kQueueFull, "made room for a request of higher priority"};
+        refuse(std::span(&least, 1), error, refused);
+        bounds = check_bounds(call);
+    }
+    return bounds;
+}
+
+bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const {
+    const Clock::time_point earliest = std::min(earliest_deadline(), call.deadline);
+    if (earliest == kNoDeadline) return true;
+    // As if every row ran alone, on one instance, before the most urgent one.
+    const std::int64_t rows = queue_.rows() + call.rows;
+    const Clock::duration before = latency_.safe(1, at.active() + 1) * rows;
+    return at.start() + before + before / 8 + latency_.safe(max_rows_, 1) <= earliest &&
+           price(at) == 0;
+}
+
+Result<> DeadlinePolicy::admit_by_plan(QueuedCall call,
+                                       const Moment& at,
+                                       std::vector<Refused>& refused) {
+    const bool hurried = call.deadline != kNoDeadline;
+    const std::size_t place = queue_.place_of(call);
+    if (place >= BatchPlanner::kHorizon) {
+        if (hurried && is_too_far(call, at)) return tl::unexpected<Error>(overloaded(call, at));
+        insert(call);
+        return {};
+    }
+    insert(call);
+    const BatchPlanner::Plan* plan = plan_with(place, at);
+    if (plan != nullptr) {
+        refuse(plan->late,
+               {ErrorCode::kOverloaded, "made room for a request of higher priority"},
+               refused);
+        return {};
+    }
+    queue_.remove(place);
+    if (hurried) return tl::unexpected<Error>(overloaded(call, at));
+    // It can wait: behind all that were promised to be in time.
+    call.due = std::max(call.due, queue_.calls().back().due);
+    insert(call);
+    return {};
+}
+
+bool DeadlinePolicy::is_too_far(const QueuedCall& call, const Moment& at) const {
+    const auto ahead = std::chrono::duration<double>(
+        (1 + kMargin) * static_cast<double>(queue_.rows()) / latency_.capacity());
+    return at.start() + std::chrono::duration_cast<Clock::duration>(ahead) +
+               latency_.safe(call.rows) >
+           call.deadline;
+}
+
+// A plan that serves the new call at `place` and all that must not suffer from it.
+const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Moment& at) {
+    const auto calls = queue_.calls();
+    const std::uint32_t priority = calls[place].priority;
+    BatchPlanner::Options options{.max_rows = max_rows_,
+                                  .price = price(at),
+                                  .margin = kMargin,
+                                  .protect = true,
+                                  .candidate = place};
+    const auto* plan = planner_.best(calls, at.free_at, at.start(), latency_, options);
+    if (plan != nullptr && plan->late.empty()) return plan;
+    // At the cost of less important ones, and of the machine's efficiency.
+    if (std::none_of(calls.begin(), calls.end(), [priority](const QueuedCall& waiting) {
+            return waiting.priority > priority;
+        })) {
+        return nullptr;
+    }
+    options.price = kLeastPrice * latency_.capacity();
+    options.protected_priority = priority;
+    options.candidate = BatchPlanner::kNone;
+    return planner_.best(calls, at.free_at, at.start(), latency_, options);
+}
+
+Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const {
+    return {ErrorCode::kOverloaded,
+            "overloaded: " + std::to_string(queue_.size()) +
+                " requests wait, and this one would not be answered within the " +
+                milliseconds(call.deadline - at.now) + " that are left"};
+}
+
+double DeadlinePolicy::price(const Moment& at) const {
+    const double capacity = latency_.capacity() * static_cast<double>(at.free_at.size());
+    const double load = arrivals_.per_second() / capacity;
+    return capacity *
+           std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
+}
+
+// Those that could not be in time even alone.
+void DeadlinePolicy::refuse_hopeless(const Moment& at, std::vector<Refused>& refused) {
+    expire(at.now, refused);
+    const auto calls = queue_.calls().first(std::min(queue_.size(), BatchPlanner::kHorizon));
+    places_.clear();
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+        if (calls[i].deadline != kNoDeadline &&
+            at.now + latency_.typical(calls[i].rows) > calls[i].deadline) {
+            places_.push_back(i);
+        }
+    }
+    if (places_.empty()) return;
+    refuse(places_,
+           {ErrorCode::kDeadlineExceeded, "deadline cannot be met any more: the runs before took "
+                                          "longer than predicted"},
+           refused);
+}
+
+void DeadlinePolicy::take_head(std::vector<InferCall*>& batch, std::vector<Refused>& refused) {
+    const std::size_t head = 0;
+    take(std::span(&head, 1), batch, refused);
+}
+
+Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
+                                             std::vector<InferCall*>& batch,
+                                             std::vector<Refused>& refused) {
+    latency_.pass_to(at.now);
+    while (batch.empty()) {
+        if (!queue_.empty()) refuse_hopeless(at, refused);
+        if (queue_.empty()) return kNoDeadline;
+        if (queue_.size() == 1) {
+            take_head(batch, refused);
+            continue;
+        }
+        BatchPlanner::Options options{
+            .max_rows = max_rows_, .price = price(at), .protect = true};
+        options.price = std::max(options.price, kLeastPrice * latency_.capacity());
+        const BatchPlanner::Plan* plan =
+            planner_.best(queue_.calls(), at.free_at, at.now, latency_, options);
+        if (plan == nullptr) {
+            // Somebody will be late whatever is done: as few as possible.
+            options.protect = false;
+            options.price = kLeastPrice * latency_.capacity();
+            plan = planner_.best(queue_.calls(), at.free_at, at.now, latency_, options);
+        }
+        if (plan->first_batch.empty()) {
+            take_head(batch, refused);  // None is sure to be in time, but the first may be.
+        } else {
+            take(plan->first_batch, batch, refused);
+        }
+    }
+    return kNoDeadline;
+}
+
+}  // namespace lepton::scheduler

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "lepton/scheduler/arrival_rate.h"
+#include "lepton/scheduler/batch_plan.h"
+#include "lepton/scheduler/policy.h"
+
+namespace lepton::scheduler {
+
+// Answers as many calls in time as it can, without being told a batch size or a delay.
+//
+// Calls wait in the order of their virtual deadlines: the time that a call has left counts half for
+// each step of priority above the default, double for each below, and one without a deadline has
+// kPatience. So an important call comes earlier, and no call waits for ever.
+//
+// A call is admitted only where a plan (BatchPlanner) serves it and every call that was admitted
+// before it and is at least as important; less important ones make room. An idle instance runs the
+// first batch of the best plan. What the plan leaves behind waits for the next one, until it could
+// not be in time even alone.
+class DeadlinePolicy final : public Policy {
+public:
+    static constexpr Clock::duration kPatience = std::chrono::seconds(1);
+
+    using Policy::Policy;
+
+    Result<> admit(InferCall& call, const Moment& at, std::vector<Refused>& refused) override;
+    Clock::time_point next_batch(const Moment& at,
+                                 std::vector<InferCall*>& batch,
+                                 std::vector<Refused>& refused) override;
+
+private:
+    [[nodiscard]] Clock::time_point due_of(const QueuedCall& call) const;
+    [[nodiscard]] Result<> check_hopeless(const QueuedCall& call, const Moment& at) const;
+    // Makes room under the queue's bounds at the cost of a less important call.
+    Result<> make_room(const QueuedCall& call, std::vector<Refused>& refused);
+    // Whether everything that waits would be in time in any order, the call included.
+    [[nodiscard]] bool all_is_easy(const QueuedCall& call, const Moment& at) const;
+    Result<> admit_by_plan(QueuedCall call, const Moment& at, std::vector<Refused>& refused);
+    [[nodiscard]] bool is_too_far(const QueuedCall& call, const Moment& at) const;
+    const BatchPlanner::Plan* plan_with(std::size_t place, const Moment& at);
+    [[nodiscard]] Error overloaded(const QueuedCall& call, const Moment& at) const;
+    [[nodiscard]] double price(const Moment& at) const;
+    void take_head(std::vector<InferCall*>& batch, std::vector<Refused>& refused);
+    void refuse_hopeless(const Moment& at, std::vector<Refused>& refused);
+
+    BatchPlanner planner_;
+    ArrivalRate arrivals_;
+    std::vector<std::size_t> places_;
+};
+
+}  // namespace lepton::scheduler

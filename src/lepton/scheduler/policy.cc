@@ -1,0 +1,131 @@
+#include "lepton/scheduler/policy.h"
+
+#include <algorithm>
+#include <string>
+
+#include "lepton/scheduler/deadline_policy.h"
+#include "lepton/scheduler/fifo_policy.h"
+
+namespace lepton::scheduler {
+namespace {
+
+Error client_is_gone() { return {ErrorCode::kCancelled, "the client went away"}; }
+
+Error expired(const QueuedCall& waiting, Clock::time_point now) {
+    const std::chrono::duration<double, std::milli> late = now - waiting.deadline;
+    return {ErrorCode::kDeadlineExceeded,
+            "deadline exceeded " + std::to_string(late.count()) + " ms ago"};
+}
+
+bool is_cancelled(const QueuedCall& waiting) {
+    return waiting.call->cancelled.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Clock::time_point Moment::start() const {
+    return std::max(now, *std::min_element(free_at.begin(), free_at.end()));
+}
+
+int Moment::active() const {
+    return static_cast<int>(
+        std::count_if(free_at.begin(), free_at.end(), [this](auto at) { return at > now; }));
+}
+
+Policy::Policy(const model::QueueOptions& options,
+               std::int64_t max_rows,
+               std::span<const model::ServiceTime> seeds,
+               Clock::time_point now)
+    : options_(options), max_rows_(max_rows), latency_(seeds, now) {}
+
+Result<> Policy::check_bounds(const QueuedCall& call) const {
+    if (queue_.size() >= options_.max_queued_requests) {
+        return fail(ErrorCode::kQueueFull,
+                    "queue holds " + std::to_string(queue_.size()) + " requests, its bound");
+    }
+    if (queue_.bytes() + call.bytes > options_.max_queued_bytes && !queue_.empty()) {
+        return fail(ErrorCode::kQueueFull,
+                    "queue holds " + std::to_string(queue_.bytes()) + " bytes, " +
+                        std::to_string(call.bytes) + " more exceed its bound of " +
+                        std::to_string(options_.max_queued_bytes));
+    }
+    return {};
+}
+
+QueuedCall Policy::describe(InferCall& call, Clock::time_point now) const {
+    QueuedCall waiting;
+    waiting.deadline = call.request.deadline;
+    waiting.arrived = now;
+    waiting.rows = call.rows;
+    for (const InputTensor& input : call.request.inputs) waiting.bytes += input.tensor.data.size();
+    waiting.shape_class = call.shape_class;
+    waiting.priority =
+        call.request.priority != 0 ? call.request.priority : options_.default_priority;
+    waiting.call = &call;
+    return waiting;
+}
+
+void Policy::insert(const QueuedCall& call) {
+    earliest_deadline_ = std::min(earliest_deadline_, call.deadline);
+    queue_.insert(call);
+}
+
+void Policy::take(std::span<const std::size_t> places,
+                  std::vector<InferCall*>& batch,
+                  std::vector<Refused>& refused) {
+    for (const std::size_t place : places) {
+        const QueuedCall& waiting = queue_.calls()[place];
+        if (is_cancelled(waiting)) {
+            refused.push_back({waiting.call, client_is_gone()});
+        } else {
+            batch.push_back(waiting.call);
+        }
+    }
+    queue_.remove(places);
+    if (queue_.empty()) earliest_deadline_ = kNoDeadline;
+}
+
+void Policy::refuse(std::span<const std::size_t> places,
+                    const Error& error,
+                    std::vector<Refused>& refused) {
+    for (const std::size_t place : places) {
+        const QueuedCall& waiting = queue_.calls()[place];
+        refused.push_back({waiting.call, is_cancelled(waiting) ? client_is_gone() : error});
+    }
+    queue_.remove(places);
+}
+
+void Policy::expire(Clock::time_point now, std::vector<Refused>& refused) {
+    if (now < earliest_deadline_) return;
+    places_.clear();
+    earliest_deadline_ = kNoDeadline;
+    for (std::size_t place = 0; place < queue_.size(); ++place) {
+        const QueuedCall& waiting = queue_.calls()[place];
+        if (waiting.deadline > now && !is_cancelled(waiting)) {
+            earliest_deadline_ = std::min(earliest_deadline_, waiting.deadline);
+            continue;
+        }
+        places_.push_back(place);
+        refused.push_back(
+            {waiting.call, is_cancelled(waiting) ? client_is_gone() : expired(waiting, now)});
+    }
+    queue_.remove(places_);
+}
+
+void Policy::clear(std::vector<InferCall*>& calls) {
+    for (const QueuedCall& waiting : queue_.calls()) calls.push_back(waiting.call);
+    queue_ = {};
+    earliest_deadline_ = kNoDeadline;
+}
+
+std::unique_ptr<Policy> make_policy(const model::QueueOptions& options,
+                                    std::int64_t max_rows,
+                                    std::span<const model::ServiceTime> seeds,
+                                    Clock::time_point now) {
+    if (options.policy == model::QueuePolicy::kFifo) {
+        return std::make_unique<FifoPolicy>(options, max_rows, seeds, now);
+    }
+    return std::make_unique<DeadlinePolicy>(options, max_rows, seeds, now);
+}
+
+}  // namespace lepton::scheduler

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/result.h"
+#include "lepton/model/loaded_model.h"
+#include "lepton/scheduler/call_queue.h"
+#include "lepton/scheduler/latency_model.h"
+
+namespace lepton::scheduler {
+
+// A call that was taken and will not run after all.
+struct Refused {
+    InferCall* call = nullptr;
+    Error error;
+};
+
+// When a decision is taken, and when each instance will be idle; not after `now`: it is.
+struct Moment {
+    Clock::time_point now;
+    std::span<const Clock::time_point> free_at;
+
+    [[nodiscard]] Clock::time_point start() const;  // Of a run that were wanted now.
+    [[nodiscard]] int active() const;               // Instances that are busy at `now`.
+};
+
+// Decides which calls for one model wait, which run together next, and which are refused. A state
+// machine without threads, clock or engine: time is an argument, so that tests and simulations
+// replay it. Holds calls without owning them. Not thread-safe; the owner serialises.
+class Policy {
+public:
+    // `max_rows`: most rows of one run. `seeds` as for LatencyModel.
+    Policy(const model::QueueOptions& options,
+           std::int64_t max_rows,
+           std::span<const model::ServiceTime> seeds,
+           Clock::time_point now);
+    virtual ~Policy() = default;
+    Policy(const Policy&) = delete;
+    Policy& operator=(const Policy&) = delete;
+
+    // Takes the call, or says why not. Calls that make room for it go to `refused`.
+    // Errors: kDeadlineExceeded for one that cannot be in time even alone, kQueueFull, kOverloaded.
+    virtual Result<> admit(InferCall& call, const Moment& at, std::vector<Refused>& refused) = 0;
+
+    // What an idle instance runs now: fills `batch`, of which all share a shape class, with at most
+    // max_rows rows, or with one call that has more. Left empty when nothing waits, or nothing
+    // before the time that is returned. Calls that cannot be in time any more go to `refused`.
+    virtual Clock::time_point next_batch(const Moment& at,
+                                         std::vector<InferCall*>& batch,
+                                         std::vector<Refused>& refused) = 0;
+
+    // A run took that long; `active` instances were running, this one included.
+    void on_run(std::int64_t rows, Clock::duration took, Clock::time_point now, int active) {
+        latency_.observe(rows, took, now, active);
+    }
+    [[nodiscard]] Clock::duration predict(std::int64_t rows, int active) const {
+        return latency_.typical(rows, active);
+    }
+
+    // Takes out the calls that have expired.
+    void expire(Clock::time_point now, std::vector<Refused>& refused);
+    // No waiting call expires before this.
+    [[nodiscard]] Clock::time_point earliest_deadline() const { return earliest_deadline_; }
+    [[nodiscard]] bool empty() const { return queue_.empty(); }
+    [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
+    // Takes out everything.
+    void clear(std::vector<InferCall*>& calls);
+
+protected:
+    // kQueueFull when the call would exceed a bound.
+    [[nodiscard]] Result<> check_bounds(const QueuedCall& call) const;
+    [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now) const;
+    void insert(const QueuedCall& call);
+    // Moves the calls at these places to `batch`; those that have been cancelled go to `refused`.
+    void take(std::span<const std::size_t> places,
+              std::vector<InferCall*>& batch,
+              std::vector<Refused>& refused);
+    void refuse(std::span<const std::size_t> places,
+                const Error& error,
+                std::vector<Refused>& refused);
+
+    const model::QueueOptions options_;
+    const std::int64_t max_rows_;
+    CallQueue queue_;
+    LatencyModel latency_;
+
+private:
+    Clock::time_point earliest_deadline_ = kNoDeadline;
+    std::vector<std::size_t> places_;
+};
+
+// As options.policy says.
+std::unique_ptr<Policy> make_policy(const model::QueueOptions& options,
+                                    std::int64_t max_rows,
+                                    std::span<const model::ServiceTime> seeds,
+                                    Clock::time_point now);
+
+}  // namespace lepton::scheduler

@@ -1,0 +1,94 @@
+// Prints how the scheduling policies compare, as the table of docs/concepts/scheduling.md:
+//
+//   build/release/tests/sim/policy_table [requests per point, 20000]
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "sim/simulation.h"
+
+namespace lepton::sim {
+namespace {
+
+std::size_t requests = 20'000;
+
+struct Candidate {
+    model::QueueOptions queue;
+    std::int64_t max_rows = 16;
+    std::string name;
+};
+
+Outcome play(const ServiceCurve& curve, Pattern pattern, const Candidate& candidate, double load) {
+    const auto arrivals =
+        make_arrivals(pattern, load * curve.capacity(), requests, curve.single(), 9);
+    const Scenario scenario{
+        .curve = curve, .queue = candidate.queue, .max_rows = candidate.max_rows, .slowdown = {}};
+    return simulate(scenario, arrivals);
+}
+
+// The largest share of the capacity at which 99 % of the requests are in time.
+double load_at_99(const ServiceCurve& curve, Pattern pattern, const Candidate& candidate) {
+    double best = 0;
+    for (double load = 0.3; load <= 1.1 && load < best + 0.1 + (best == 0 ? 1 : 0); load += 0.025) {
+        if (play(curve, pattern, candidate, load).attainment() >= 0.99) best = load;
+    }
+    return best;
+}
+
+Candidate best_fifo(const ServiceCurve& curve, Pattern pattern) {
+    Candidate best;
+    double best_load = -1;
+    for (const std::int64_t rows : {1, 2, 4, 8, 16}) {
+        for (const double delay : {0.0, 0.5, 1.0, 2.0}) {
+            Candidate candidate;
+            candidate.queue.policy = model::QueuePolicy::kFifo;
+            candidate.queue.max_queue_delay = Clock::duration(static_cast<Clock::rep>(
+                delay * static_cast<double>(curve.single().count())));
+            candidate.max_rows = rows;
+            candidate.name = "`fifo`, batch " + std::to_string(rows) + ", delay " +
+                             std::to_string(delay).substr(0, 3);
+            if (const double load = load_at_99(curve, pattern, candidate); load > best_load) {
+                best = candidate;
+                best_load = load;
+            }
+        }
+    }
+    return best;
+}
+
+void print_row(const ServiceCurve& curve, Pattern pattern, const Candidate& candidate) {
+    const Outcome more = play(curve, pattern, candidate, 1.2);
+    const Outcome twice = play(curve, pattern, candidate, 2.0);
+    std::printf("| %s, %s | %s | %.3f | %.2f | %.2f | %.4f | %.4f |\n",
+                curve.name.c_str(),
+                pattern == Pattern::kPoisson ? "Poisson" : "bursty",
+                candidate.name.c_str(),
+                load_at_99(curve, pattern, candidate),
+                more.goodput() / curve.capacity(),
+                twice.goodput() / curve.capacity(),
+                more.kept_promises(),
+                twice.kept_promises());
+    std::fflush(stdout);
+}
+
+int run() {
+    std::puts("| service times, arrivals | policy | load at 99 % | goodput at 1.2 | at 2.0 | "
+              "admitted in time at 1.2 | at 2.0 |");
+    std::puts("|---|---|---|---|---|---|---|");
+    for (const ServiceCurve& curve : measured_curves()) {
+        for (const Pattern pattern : {Pattern::kPoisson, Pattern::kBursty}) {
+            print_row(curve, pattern, best_fifo(curve, pattern));
+            print_row(curve, pattern, {.queue = {}, .max_rows = 16, .name = "`deadline`"});
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+}  // namespace lepton::sim
+
+int main(int argc, char** argv) {
+    if (argc > 1) lepton::sim::requests = std::strtoull(argv[1], nullptr, 10);
+    return lepton::sim::run();
+}

@@ -1,0 +1,97 @@
+#include "lepton/scheduler/latency_model.h"
+
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace lepton::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Clock::time_point kBegin{1h};
+const std::vector<model::ServiceTime> kSeeds{{1, 10ms}, {4, 20ms}, {16, 60ms}};
+
+TEST(LatencyModel, BeginsWithWhatTheWarmUpMeasured) {
+    const LatencyModel latency(kSeeds, kBegin);
+    EXPECT_EQ(latency.typical(1), 10ms);
+    EXPECT_EQ(latency.typical(3), 20ms) << "a run of 3 rows takes the place of 4";
+    EXPECT_EQ(latency.typical(40), 180ms) << "three runs of 16";
+    EXPECT_EQ(latency.safe(1), 11ms);
+}
+
+TEST(LatencyModel, SecondSlowRunRaisesTheSafeTimeAndOneAloneDoesNot) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 10; ++i) latency.observe(1, 10ms, kBegin + i * 10ms);
+    latency.observe(1, 50ms, kBegin + 110ms);
+    EXPECT_LT(latency.safe(1), 12ms);
+    latency.observe(1, 50ms, kBegin + 160ms);
+    EXPECT_EQ(latency.safe(1), 50ms);
+}
+
+TEST(LatencyModel, SafeTimeFallsOnceTheSlowRunsAreLongAgo) {
+    LatencyModel latency(kSeeds, kBegin);
+    latency.observe(1, 50ms, kBegin);
+    latency.observe(1, 50ms, kBegin);
+    for (int i = 0; i < 20; ++i) latency.observe(1, 10ms, kBegin);
+    EXPECT_EQ(latency.safe(1), 50ms);
+    for (int i = 0; i < 20; ++i) latency.observe(1, 10ms, kBegin);
+    EXPECT_LT(latency.safe(1), 12ms);
+}
+
+TEST(LatencyModel, MoreRowsNeverTakeLess) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 100; ++i) latency.observe(1, 70ms, kBegin);
+    EXPECT_GE(latency.typical(4), latency.typical(1));
+    EXPECT_GE(latency.safe(16), latency.safe(4));
+    for (int i = 0; i < 100; ++i) latency.observe(16, 5ms, kBegin);
+    EXPECT_LE(latency.typical(1), latency.typical(16));
+}
+
+// Requests are refused by an estimate, and what is refused is never measured: without this a
+// machine that was slow for a second would refuse for ever.
+TEST(LatencyModel, EstimateThatNothingConfirmsFallsToTheLowestMeasured) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 40; ++i) latency.observe(1, 100ms, kBegin);
+    ASSERT_GT(latency.safe(1), 90ms);
+    for (int i = 1; i < 20; ++i) latency.pass_to(kBegin + i * 600ms);
+    EXPECT_LT(latency.safe(1), 11ms);
+}
+
+TEST(LatencyModel, UnconfirmedSizeIsExpectedToBeAsMuchSlowerAsTheConfirmedOne) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 200; ++i) {
+        const auto now = kBegin + i * 30ms;
+        latency.observe(1, 30ms, now);
+        latency.pass_to(now);
+    }
+    EXPECT_NEAR(static_cast<double>(latency.typical(16) / 1ms), 180, 5);
+}
+
+TEST(LatencyModel, InstancesThatRunAtTheSameTimeSlowEachOther) {
+    LatencyModel latency(kSeeds, kBegin);
+    EXPECT_EQ(latency.typical(1, 2), latency.typical(1, 1));
+    for (int i = 0; i < 20; ++i) latency.observe(1, 18ms, kBegin, 2);
+    EXPECT_NEAR(static_cast<double>(latency.typical(1, 2) / 100us), 180, 2);
+    EXPECT_EQ(latency.typical(1, 1), 10ms);
+}
+
+TEST(LatencyModel, RowsWithinABudgetAreThoseOfTheLargestRunThatFits) {
+    const LatencyModel latency(kSeeds, kBegin);
+    EXPECT_EQ(latency.rows_within(5ms, 16), 0);
+    EXPECT_EQ(latency.rows_within(15ms, 16), 1);
+    EXPECT_EQ(latency.rows_within(30ms, 16), 4);
+    EXPECT_EQ(latency.rows_within(30ms, 3), 3);
+    EXPECT_EQ(latency.rows_within(1h, 10), 10);
+}
+
+TEST(LatencyModel, FewerRowsAreEfficientWherePaddingWouldCostMore) {
+    const LatencyModel latency(kSeeds, kBegin);
+    EXPECT_EQ(latency.efficient_rows(16), 16);
+    EXPECT_EQ(latency.efficient_rows(5), 4) << "5 rows would take the 60 ms of 16";
+    EXPECT_EQ(latency.efficient_rows(3), 3) << "20 ms for 3 rows beat 10 ms for each";
+    EXPECT_NEAR(latency.capacity(), 16 / 0.060, 1);
+}
+
+}  // namespace
+}  // namespace lepton::scheduler

@@ -1,0 +1,221 @@
+#include "lepton/scheduler/policy.h"
+
+#include <memory>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+namespace lepton::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr Clock::time_point kBegin{1h};
+const std::vector<model::ServiceTime> kSeeds{{1, 10ms}, {4, 20ms}, {16, 60ms}};
+
+class PolicyTest : public testing::Test {
+protected:
+    void start(const model::QueueOptions& options = {}, std::int64_t max_rows = 16) {
+        policy_ = make_policy(options, max_rows, kSeeds, kBegin);
+    }
+    struct Wish {
+        Clock::duration timeout = Clock::duration::max();
+        std::uint32_t priority = 0;
+        std::int64_t rows = 1;
+        std::uint64_t shape_class = 0;
+    };
+    Result<> ask(const Wish& wish) {
+        calls_.push_back(std::make_unique<InferCall>());
+        InferCall& call = *calls_.back();
+        if (wish.timeout != Clock::duration::max()) call.request.deadline = now_ + wish.timeout;
+        call.request.priority = wish.priority;
+        call.rows = wish.rows;
+        call.shape_class = wish.shape_class;
+        return policy_->admit(call, moment(), refused_);
+    }
+    Moment moment() { return {now_, free_at_}; }
+    // Numbers, in order of arrival, of the calls that an idle instance is given.
+    std::vector<std::size_t> next_batch() {
+        std::vector<InferCall*> batch;
+        look_at_ = policy_->next_batch(moment(), batch, refused_);
+        std::vector<std::size_t> numbers;
+        numbers.reserve(batch.size());
+        for (const InferCall* call : batch) numbers.push_back(number_of(call));
+        return numbers;
+    }
+    std::vector<std::size_t> refused() {
+        std::vector<std::size_t> numbers;
+        for (const Refused& one : refused_) numbers.push_back(number_of(one.call));
+        return numbers;
+    }
+    std::size_t number_of(const InferCall* call) {
+        std::size_t number = 0;
+        while (calls_[number].get() != call) ++number;
+        return number;
+    }
+    void instance_is_busy_until(Clock::time_point then) { free_at_ = {then}; }
+    void instance_is_idle() { free_at_ = {now_}; }
+
+    std::unique_ptr<Policy> policy_;
+    std::vector<std::unique_ptr<InferCall>> calls_;
+    std::vector<Refused> refused_;
+    Clock::time_point now_ = kBegin;
+    Clock::time_point look_at_;
+    std::vector<Clock::time_point> free_at_{kBegin};
+};
+
+TEST_F(PolicyTest, DeadlineThatTheModelAloneWouldMissIsRefusedAtOnce) {
+    start();
+    const Result<> answer = ask({.timeout = 9ms});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::kDeadlineExceeded);
+    EXPECT_THAT(answer.error().message, HasSubstr("it is in 9.00 ms, and the model takes 11.00"));
+    EXPECT_TRUE(policy_->empty());
+}
+
+TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
+    start();
+    instance_is_busy_until(now_ + 50ms);
+    const Result<> answer = ask({.timeout = 40ms});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::kOverloaded);
+    EXPECT_TRUE(ask({.timeout = 70ms}));
+}
+
+TEST_F(PolicyTest, CallThatWouldMakeAnAdmittedOneLateIsRefused) {
+    start({}, 1);
+    ASSERT_TRUE(ask({.timeout = 25ms}));
+    ASSERT_TRUE(ask({.timeout = 28ms}));
+    EXPECT_EQ(ask({.timeout = 12ms}).error().code, ErrorCode::kOverloaded);
+    EXPECT_TRUE(ask({.timeout = 60ms}));
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+}
+
+TEST_F(PolicyTest, LessImportantCallMakesRoom) {
+    start({}, 1);
+    ASSERT_TRUE(ask({.timeout = 15ms, .priority = 3}));
+    ASSERT_TRUE(ask({.timeout = 15ms, .priority = 1}));
+    ASSERT_THAT(refused(), ElementsAre(0));
+    EXPECT_EQ(refused_.front().error.code, ErrorCode::kOverloaded);
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+}
+
+TEST_F(PolicyTest, FullQueueTakesAnImportantCallInsteadOfTheLeastImportant) {
+    start({.max_queued_requests = 2});
+    ASSERT_TRUE(ask({.priority = 3}));
+    ASSERT_TRUE(ask({}));
+    EXPECT_EQ(ask({.priority = 3}).error().code, ErrorCode::kQueueFull);
+    EXPECT_TRUE(ask({.priority = 1}));
+    EXPECT_THAT(refused(), ElementsAre(0));
+    EXPECT_EQ(refused_.front().error.code, ErrorCode::kQueueFull);
+}
+
+TEST_F(PolicyTest, QueueIsBoundedInBytesToo) {
+    start({.max_queued_bytes = 100});
+    const std::vector<std::byte> data(80);
+    for (int i = 0; i < 2; ++i) {
+        calls_.push_back(std::make_unique<InferCall>());
+        calls_.back()->request.inputs.push_back({"x", {DataType::kUint8, {1, 80}, data}});
+    }
+    EXPECT_TRUE(policy_->admit(*calls_[0], moment(), refused_));
+    const Result<> answer = policy_->admit(*calls_[1], moment(), refused_);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::kQueueFull);
+    EXPECT_THAT(answer.error().message, HasSubstr("80 more exceed its bound of 100"));
+}
+
+TEST_F(PolicyTest, ImportantCallsRunBeforeOthersAndAgedOnesBeforeNewOnes) {
+    start({}, 1);
+    ASSERT_TRUE(ask({}));
+    ASSERT_TRUE(ask({.priority = 1}));
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+    now_ += 5s;
+    instance_is_idle();
+    ASSERT_TRUE(ask({.priority = 1}));
+    EXPECT_THAT(next_batch(), ElementsAre(0)) << "it has waited for five seconds";
+}
+
+TEST_F(PolicyTest, OnlyCallsOfOneShapeClassShareABatch) {
+    start();
+    for (const std::uint64_t shape_class : {7, 8, 7, 8}) ASSERT_TRUE(ask({.shape_class = shape_class}));
+    EXPECT_THAT(next_batch(), ElementsAre(0, 2));
+    EXPECT_THAT(next_batch(), ElementsAre(1, 3));
+}
+
+TEST_F(PolicyTest, BatchIsNoLargerThanTheFirstDeadlineAllows) {
+    start();
+    ASSERT_TRUE(ask({.timeout = 30ms}));
+    for (int i = 0; i < 15; ++i) ASSERT_TRUE(ask({.timeout = 500ms}));
+    EXPECT_EQ(next_batch().size(), 4U) << "4 rows take 20 ms, 16 take 60";
+    EXPECT_THAT(refused(), IsEmpty());
+}
+
+TEST_F(PolicyTest, LongRequestRunsAlone) {
+    start();
+    ASSERT_TRUE(ask({.rows = 40}));
+    ASSERT_TRUE(ask({}));
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+}
+
+TEST_F(PolicyTest, CancelledAndExpiredCallsAreNotRun) {
+    start();
+    ASSERT_TRUE(ask({}));
+    ASSERT_TRUE(ask({.timeout = 100ms}));
+    ASSERT_TRUE(ask({.timeout = 400ms}));
+    calls_[0]->cancelled = true;
+    now_ += 150ms;
+    instance_is_idle();
+    EXPECT_THAT(next_batch(), ElementsAre(2));
+    EXPECT_EQ(refused_.size(), 2U);
+    for (const Refused& one : refused_) {
+        EXPECT_EQ(one.error.code,
+                  number_of(one.call) == 0 ? ErrorCode::kCancelled : ErrorCode::kDeadlineExceeded);
+    }
+}
+
+TEST_F(PolicyTest, ExpiryIsAnnouncedAndTakesOutOnlyWhatHasExpired) {
+    start();
+    instance_is_busy_until(now_ + 10ms);
+    ASSERT_TRUE(ask({.timeout = 100ms}));
+    ASSERT_TRUE(ask({.timeout = 200ms}));
+    EXPECT_EQ(policy_->earliest_deadline(), kBegin + 100ms);
+    policy_->expire(kBegin + 100ms, refused_);
+    EXPECT_THAT(refused(), ElementsAre(0));
+    EXPECT_EQ(policy_->earliest_deadline(), kBegin + 200ms);
+}
+
+TEST_F(PolicyTest, FifoTakesCallsInOrderOfArrivalWhateverTheirDeadlines) {
+    start({.policy = model::QueuePolicy::kFifo}, 2);
+    ASSERT_TRUE(ask({.timeout = 500ms}));
+    ASSERT_TRUE(ask({.timeout = 9ms})) << "it refuses only what has expired";
+    ASSERT_TRUE(ask({.timeout = 100ms}));
+    EXPECT_THAT(next_batch(), ElementsAre(0, 1));
+    EXPECT_THAT(next_batch(), ElementsAre(2));
+}
+
+TEST_F(PolicyTest, FifoWaitsForCompanyNoLongerThanItsDelay) {
+    start({.policy = model::QueuePolicy::kFifo, .max_queue_delay = 5ms}, 4);
+    ASSERT_TRUE(ask({}));
+    EXPECT_THAT(next_batch(), IsEmpty());
+    EXPECT_EQ(look_at_, kBegin + 5ms);
+    now_ += 5ms;
+    instance_is_idle();
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+    for (int i = 0; i < 4; ++i) ASSERT_TRUE(ask({}));
+    EXPECT_EQ(next_batch().size(), 4U) << "a full batch does not wait";
+}
+
+TEST_F(PolicyTest, FifoDoesNotWaitOnceAPreferredSizeIsThere) {
+    start({.policy = model::QueuePolicy::kFifo, .max_queue_delay = 5ms, .preferred_batch_sizes = {2}},
+          8);
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(ask({}));
+    EXPECT_THAT(next_batch(), ElementsAre(0, 1));
+    EXPECT_THAT(next_batch(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace lepton::scheduler
