@@ -163,8 +163,7 @@ TEST_P(EveryCurve, HigherPriorityIsServedWhenNotAllCanBe) {
 TEST_P(EveryCurve, SlowMachineIsNoticedAndItsRecoveryToo) {
     Scenario slow = scenario();
     const double rate = 0.5 * slow.curve.capacity();
-    const auto arrivals =
-        make_arrivals(Pattern::kPoisson, rate, kRequests, slow.curve.single(), 5);
+    const auto arrivals = make_arrivals(Pattern::kPoisson, rate, kRequests, slow.curve.single(), 5);
     const Clock::duration third = arrivals.back().at / 3;
     slow.slowdown = [third](Clock::duration at) {
         return at > third && at < 2 * third ? 3.0 : 1.0;

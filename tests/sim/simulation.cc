@@ -53,7 +53,8 @@ public:
     Simulation(const Scenario& scenario, std::span<const Arrival> arrivals)
         : arrivals_(arrivals),
           engine_(scenario, scenario.seed),
-          policy_(scheduler::make_policy(scenario.queue, scenario.max_rows, scenario.curve.times, kBegin)),
+          policy_(scheduler::make_policy(
+              scenario.queue, scenario.max_rows, scenario.curve.times, kBegin)),
           calls_(std::make_unique<InferCall[]>(arrivals.size())),
           instances_(static_cast<std::size_t>(scenario.instances)),
           free_at_(instances_.size()) {
@@ -102,7 +103,8 @@ private:
         call.rows = arrival.rows;
         call.shape_class = arrival.shape_class;
         call.request.priority = arrival.priority;
-        if (arrival.timeout > Clock::duration::zero()) call.request.deadline = now_ + arrival.timeout;
+        if (arrival.timeout > Clock::duration::zero())
+            call.request.deadline = now_ + arrival.timeout;
         if (policy_->admit(call, moment(), refused_)) {
             outcome_.records[index].admitted = true;
             ++outcome_.admitted;

@@ -16,9 +16,9 @@ enum class Fate : std::uint8_t { kNone, kInTime, kLate, kRefused };
 struct Record {
     Fate fate = Fate::kNone;
     bool admitted = false;
-    int outcomes = 0;             // How often it was answered or refused.
-    Clock::duration started{};    // Of its run, from the beginning.
-    Clock::duration finished{};   // Of its run, or its refusal.
+    int outcomes = 0;            // How often it was answered or refused.
+    Clock::duration started{};   // Of its run, from the beginning.
+    Clock::duration finished{};  // Of its run, or its refusal.
 };
 
 struct Outcome {
@@ -36,7 +36,8 @@ struct Outcome {
         return static_cast<double>(in_time) / static_cast<double>(records.size());
     }
     [[nodiscard]] double kept_promises() const {  // Of those that were admitted, in time.
-        return static_cast<double>(in_time) / static_cast<double>(std::max<std::size_t>(1, admitted));
+        return static_cast<double>(in_time) /
+               static_cast<double>(std::max<std::size_t>(1, admitted));
     }
     [[nodiscard]] double goodput() const {  // In time, per second.
         return static_cast<double>(in_time) / std::chrono::duration<double>(length).count();

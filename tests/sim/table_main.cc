@@ -43,8 +43,8 @@ Candidate best_fifo(const ServiceCurve& curve, Pattern pattern) {
         for (const double delay : {0.0, 0.5, 1.0, 2.0}) {
             Candidate candidate;
             candidate.queue.policy = model::QueuePolicy::kFifo;
-            candidate.queue.max_queue_delay = Clock::duration(static_cast<Clock::rep>(
-                delay * static_cast<double>(curve.single().count())));
+            candidate.queue.max_queue_delay = Clock::duration(
+                static_cast<Clock::rep>(delay * static_cast<double>(curve.single().count())));
             candidate.max_rows = rows;
             candidate.name = "`fifo`, batch " + std::to_string(rows) + ", delay " +
                              std::to_string(delay).substr(0, 3);
@@ -73,8 +73,9 @@ void print_row(const ServiceCurve& curve, Pattern pattern, const Candidate& cand
 }
 
 int run() {
-    std::puts("| service times, arrivals | policy | load at 99 % | goodput at 1.2 | at 2.0 | "
-              "admitted in time at 1.2 | at 2.0 |");
+    std::puts(
+        "| service times, arrivals | policy | load at 99 % | goodput at 1.2 | at 2.0 | "
+        "admitted in time at 1.2 | at 2.0 |");
     std::puts("|---|---|---|---|---|---|---|");
     for (const ServiceCurve& curve : measured_curves()) {
         for (const Pattern pattern : {Pattern::kPoisson, Pattern::kBursty}) {

@@ -34,9 +34,9 @@ Clock::duration ServiceCurve::of(std::int64_t rows) const {
 double ServiceCurve::capacity() const {
     double best = 0;
     for (const model::ServiceTime& known : times) {
-        best = std::max(best,
-                        static_cast<double>(known.rows) /
-                            std::chrono::duration<double>(known.time).count());
+        best = std::max(
+            best,
+            static_cast<double>(known.rows) / std::chrono::duration<double>(known.time).count());
     }
     return best;
 }
@@ -84,8 +84,7 @@ std::vector<Arrival> make_arrivals(
                 now = changes;
             }
         }
-        arrivals.push_back(
-            {.at = in_clock(now), .timeout = single * kTimeouts[timeout(random)]});
+        arrivals.push_back({.at = in_clock(now), .timeout = single * kTimeouts[timeout(random)]});
     }
     return arrivals;
 }

@@ -159,8 +159,8 @@ private:
 
     Result<> prepare_all() {
         const std::int64_t most = *config_.max_batch_size;
-        std::set<std::int64_t> counts(config_.preferred_batch_sizes.begin(),
-                                      config_.preferred_batch_sizes.end());
+        std::set<std::int64_t> counts(config_.queue.preferred_batch_sizes.begin(),
+                                      config_.queue.preferred_batch_sizes.end());
         for (std::int64_t rows = 2; rows < most; rows *= 2) counts.insert(rows);
         counts.insert(most);
         counts.erase(1);
@@ -171,8 +171,8 @@ private:
 
     Result<> prepare_what_pays() {
         double best = static_cast<double>(tuned_.service_times.front().time.count());
-        std::set<std::int64_t> counts(config_.preferred_batch_sizes.begin(),
-                                      config_.preferred_batch_sizes.end());
+        std::set<std::int64_t> counts(config_.queue.preferred_batch_sizes.begin(),
+                                      config_.queue.preferred_batch_sizes.end());
         if (small()) counts.insert(kRowCounts.begin(), kRowCounts.end());
         if (!counts.contains(2)) session_->drop(2);
         counts.erase(1);

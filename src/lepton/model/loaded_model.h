@@ -24,10 +24,10 @@ enum class QueuePolicy : std::uint8_t {
 
 struct QueueOptions {
     QueuePolicy policy = QueuePolicy::kDeadline;
-    std::size_t max_queued_requests = 1024;  // Bounds memory and the longest wait.
+    std::size_t max_queued_requests = 1024;               // Bounds memory and the longest wait.
     std::size_t max_queued_bytes = std::size_t{1} << 30;  // Of input tensors.
-    Clock::duration default_timeout{};       // For requests without a deadline; zero: none.
-    std::uint32_t default_priority = 2;      // For requests without one; 1 is the highest.
+    Clock::duration default_timeout{};   // For requests without a deadline; zero: none.
+    std::uint32_t default_priority = 2;  // For requests without one; 1 is the highest.
     // For kFifo only: how long an idle instance waits for company, and what is company enough.
     Clock::duration max_queue_delay{};
     std::vector<std::int64_t> preferred_batch_sizes{};

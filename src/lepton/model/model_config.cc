@@ -44,7 +44,6 @@ const std::set<std::string, std::less<>>& ignored_fields() {
                                                            "label_filename",
                                                            "preserve_ordering",
                                                            "priority_levels",
-                                                           "default_priority_level",
                                                            "priority_queue_policy",
                                                            "timeout_action",
                                                            "allow_timeout_override"};
@@ -152,21 +151,42 @@ Result<TensorConfig> to_tensor(const Tensor& proto, const char* direction) {
     return tensor;
 }
 
+Result<> read_precision(const std::string& value, engine::Precision& precision) {
+    if (value == "f32") {
+        precision = engine::Precision::kF32;
+    } else if (value == "bf16") {
+        precision = engine::Precision::kBf16;
+    } else if (value == "f16") {
+        precision = engine::Precision::kF16;
+    } else {
+        return fail(
+            ErrorCode::kInvalidArgument,
+            "parameter \"precision\" is \"" + value + "\", one of f32, bf16, f16 is needed");
+    }
+    return {};
+}
+
+Result<> read_policy(const std::string& value, QueuePolicy& policy) {
+    if (value == "deadline") {
+        policy = QueuePolicy::kDeadline;
+    } else if (value == "fifo") {
+        policy = QueuePolicy::kFifo;
+    } else {
+        return fail(ErrorCode::kInvalidArgument,
+                    "parameter \"policy\" is \"" + value + "\", one of deadline, fifo is needed");
+    }
+    return {};
+}
+
 Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) {
     for (const auto& [key, parameter] : proto.parameters()) {
         const std::string& value = parameter.string_value();
-        if (key != "precision") {
-            config.warnings.push_back("parameter \"" + key + "\" has no effect");
-        } else if (value == "f32") {
-            config.precision = engine::Precision::kF32;
-        } else if (value == "bf16") {
-            config.precision = engine::Precision::kBf16;
-        } else if (value == "f16") {
-            config.precision = engine::Precision::kF16;
+        if (key == "precision") {
+            LEPTON_CHECK_OK(read_precision(value, config.precision));
+        } else if (key == "policy") {
+            LEPTON_CHECK_OK(read_policy(value, config.queue.policy));
         } else {
-            return fail(
-                ErrorCode::kInvalidArgument,
-                "parameter \"precision\" is \"" + value + "\", one of f32, bf16, f16 is needed");
+            config.warnings.push_back("parameter \"" + key + "\" has no effect");
         }
     }
     return {};
@@ -188,17 +208,24 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
                         "preferred_batch_size " + std::to_string(size) +
                             " is not between 1 and max_batch_size");
         }
-        config.preferred_batch_sizes.push_back(size);
+        config.queue.preferred_batch_sizes.push_back(size);
     }
-    if (batching.max_queue_delay_microseconds() > 0) {
+    const std::uint64_t longest = std::uint64_t{1} << 50;  // 35 years.
+    const auto microseconds = [longest](std::uint64_t count) {
+        return std::chrono::microseconds(static_cast<std::int64_t>(std::min(count, longest)));
+    };
+    config.queue.max_queue_delay = microseconds(batching.max_queue_delay_microseconds());
+    if (batching.max_queue_delay_microseconds() > 0 && config.queue.policy != QueuePolicy::kFifo) {
         config.warnings.emplace_back(
-            "max_queue_delay_microseconds has no effect: an idle instance takes what is queued");
+            "max_queue_delay_microseconds has no effect without the parameter policy = fifo: an "
+            "idle instance takes what is queued");
+    }
+    if (batching.default_priority_level() > 0) {
+        config.queue.default_priority = batching.default_priority_level();
     }
     const config::ModelQueuePolicy& queue = batching.default_queue_policy();
     if (queue.max_queue_size() > 0) config.queue.max_queued_requests = queue.max_queue_size();
-    constexpr std::uint64_t kLongestTimeout = std::uint64_t{1} << 50;  // 35 years.
-    config.queue.default_timeout = std::chrono::microseconds(
-        static_cast<std::int64_t>(std::min(queue.default_timeout_microseconds(), kLongestTimeout)));
+    config.queue.default_timeout = microseconds(queue.default_timeout_microseconds());
     return {};
 }
 
@@ -246,8 +273,8 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
         }
         config.instances += std::max(1, group.count());
     }
-    LEPTON_CHECK_OK(read_batching(proto, config));
     LEPTON_CHECK_OK(read_parameters(proto, config));
+    LEPTON_CHECK_OK(read_batching(proto, config));
     LEPTON_CHECK_OK(read_versions(proto.version_policy(), config.versions));
     return config;
 }

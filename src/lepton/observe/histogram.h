@@ -70,6 +70,7 @@ inline constexpr std::array<std::int64_t, 19> kDurationBounds{10'000,
                                                               5'000'000'000,
                                                               10'000'000'000};
 inline constexpr std::array<std::int64_t, 8> kRowBounds{1, 2, 4, 8, 16, 32, 64, 128};
+inline constexpr std::array<std::int64_t, 8> kPercentBounds{1, 2, 5, 10, 20, 50, 100, 200};
 
 class DurationHistogram : public Histogram<kDurationBounds.size()> {
 public:
@@ -77,6 +78,11 @@ public:
     void observe(Clock::duration value) {
         Histogram::observe(std::chrono::duration_cast<std::chrono::nanoseconds>(value).count());
     }
+};
+
+class PercentHistogram : public Histogram<kPercentBounds.size()> {
+public:
+    PercentHistogram() : Histogram(kPercentBounds) {}
 };
 
 class RowHistogram : public Histogram<kRowBounds.size()> {

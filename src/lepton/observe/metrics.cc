@@ -140,7 +140,19 @@ void add_triton_names(const Models& models, std::vector<MetricFamily>& page) {
 
 }  // namespace
 
+void ModelMetrics::on_run(std::int64_t rows, Clock::duration predicted, Clock::duration took) {
+    batch_rows.observe(rows);
+    if (predicted <= Clock::duration::zero()) return;  // Nothing was known yet.
+    const std::int64_t percent = (took - predicted) * 100 / predicted;
+    if (percent >= 0) {
+        under_predicted.observe(percent);
+    } else {
+        over_predicted.observe(-percent);
+    }
+}
+
 void ModelMetrics::on_finished(const Timeline& timeline,
+                               Clock::time_point deadline,
                                const ErrorCode* error,
                                std::int64_t rows) {
     if (error != nullptr) {
@@ -153,6 +165,12 @@ void ModelMetrics::on_finished(const Timeline& timeline,
     queue.observe(timeline.dispatched - timeline.decoded);
     compute.observe(timeline.compute_end - timeline.compute_start);
     total.observe(timeline.written - timeline.received);
+    if (deadline == kNoDeadline) return;
+    if (timeline.written <= deadline) {
+        slack.observe(deadline - timeline.written);
+    } else {
+        deadlines_missed.fetch_add(1, std::memory_order_relaxed);
+    }
 }
 
 std::shared_ptr<ModelMetrics> Metrics::of(std::string_view model, std::string_view version) {
@@ -199,6 +217,25 @@ std::string Metrics::page() const {
                               "From the last byte received to the answer handed to the kernel",
                               &ModelMetrics::total,
                               kNanosPerSecond));
+    page.push_back(histograms(models,
+                              "lepton_deadline_slack_seconds",
+                              "Left until the deadline when the answer was handed to the kernel",
+                              &ModelMetrics::slack,
+                              kNanosPerSecond));
+    page.push_back(counters(models,
+                            "lepton_deadline_missed_total",
+                            "Requests answered after their deadline",
+                            [](const auto& m) { return double(m.deadlines_missed.load()); }));
+    page.push_back(histograms(models,
+                              "lepton_under_predicted_percent",
+                              "By how much runs took longer than predicted",
+                              &ModelMetrics::under_predicted,
+                              1));
+    page.push_back(histograms(models,
+                              "lepton_over_predicted_percent",
+                              "By how much runs were shorter than predicted",
+                              &ModelMetrics::over_predicted,
+                              1));
     page.push_back(histograms(
         models, "lepton_batch_rows", "Rows per run of the engine", &ModelMetrics::batch_rows, 1));
     page.push_back(counters(

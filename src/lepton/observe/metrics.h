@@ -23,8 +23,12 @@ public:
         : model(of_model), version(of_version) {}
 
     // `error` null: the request was answered. Times count only for answered requests.
-    void on_finished(const Timeline& timeline, const ErrorCode* error, std::int64_t rows);
-    void on_batch(std::int64_t rows) { batch_rows.observe(rows); }
+    void on_finished(const Timeline& timeline,
+                     Clock::time_point deadline,
+                     const ErrorCode* error,
+                     std::int64_t rows);
+    // A run of the engine, and what the latency model had predicted of it.
+    void on_run(std::int64_t rows, Clock::duration predicted, Clock::duration took);
 
     const std::string model;
     const std::string version;
@@ -32,7 +36,11 @@ public:
     DurationHistogram queue;    // Decoded -> dispatched.
     DurationHistogram compute;  // Engine called -> returned.
     DurationHistogram total;    // Received -> answer handed to the kernel.
+    DurationHistogram slack;    // Answer handed to the kernel -> deadline, where it was in time.
     RowHistogram batch_rows;    // Rows per run of the engine.
+    PercentHistogram under_predicted;  // By how much a run took longer than predicted, of that.
+    PercentHistogram over_predicted;   // By how much it was shorter.
+    std::atomic<std::uint64_t> deadlines_missed{0};  // Answered, but late.
     std::atomic<std::uint64_t> rows_ok{0};
     std::atomic<std::uint64_t> requests_ok{0};
     std::array<std::atomic<std::uint64_t>, kErrorCodeCount> requests_failed{};

@@ -46,8 +46,8 @@ struct BatchPlanner::Play {
     // How long a batch that begins at `start` may take for this call to be in time.
     [[nodiscard]] Clock::duration budget_of(const QueuedCall& call, Clock::time_point start) const {
         if (call.deadline == kNoDeadline) return Clock::duration::max();
-        const auto margin = static_cast<Clock::rep>(options.margin *
-                                                    static_cast<double>((start - now).count()));
+        const auto margin =
+            static_cast<Clock::rep>(options.margin * static_cast<double>((start - now).count()));
         return call.deadline - start - Clock::duration(margin);
     }
 

@@ -43,7 +43,8 @@ public:
     void remove(std::size_t place) { remove(std::span(&place, 1)); }
 
 private:
-    std::vector<QueuedCall> calls_;  // [begin_, size) wait; what is before is free for front places.
+    std::vector<QueuedCall>
+        calls_;  // [begin_, size) wait; what is before is free for front places.
     std::size_t begin_ = 0;
     std::int64_t rows_ = 0;
     std::size_t bytes_ = 0;

@@ -28,9 +28,8 @@ std::string milliseconds(Clock::duration time) {
 }  // namespace
 
 Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
-    const Clock::duration patience = call.deadline == kNoDeadline
-                                         ? kPatience
-                                         : call.deadline - call.arrived;
+    const Clock::duration patience =
+        call.deadline == kNoDeadline ? kPatience : call.deadline - call.arrived;
     const auto steps = static_cast<int>(
         std::clamp(static_cast<std::int64_t>(call.priority) - options_.default_priority,
                    std::int64_t{-kMostSteps},
@@ -40,13 +39,12 @@ Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
     return call.arrived + (steps < 0 ? counted / (1 << -steps) : counted * (1 << steps));
 }
 
-Result<> DeadlinePolicy::admit(InferCall& call,
-                               const Moment& at,
-                               std::vector<Refused>& refused) {
+Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Refused>& refused) {
     latency_.pass_to(at.now);
-    arrivals_.add(call.rows,
-                  at.now,
-                  std::max<Clock::duration>(latency_.typical(max_rows_) * kRunsOfLoad, kLeastWindow));
+    arrivals_.add(
+        call.rows,
+        at.now,
+        std::max<Clock::duration>(latency_.typical(max_rows_) * kRunsOfLoad, kLeastWindow));
     QueuedCall waiting = describe(call, at.now);
     waiting.due = due_of(waiting);
     LEPTON_CHECK_OK(check_hopeless(waiting, at));
@@ -64,8 +62,8 @@ Result<> DeadlinePolicy::check_hopeless(const QueuedCall& call, const Moment& at
     const Clock::duration left = call.deadline - at.now;
     if (takes <= left) return {};
     return fail(ErrorCode::kDeadlineExceeded,
-                "deadline cannot be met: it is in " + milliseconds(left) + ", and the model takes " +
-                    milliseconds(takes));
+                "deadline cannot be met: it is in " + milliseconds(left) +
+                    ", and the model takes " + milliseconds(takes));
 }
 
 Result<> DeadlinePolicy::make_room(const QueuedCall& call, std::vector<Refused>& refused) {
@@ -161,8 +159,7 @@ Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const
 double DeadlinePolicy::price(const Moment& at) const {
     const double capacity = latency_.capacity() * static_cast<double>(at.free_at.size());
     const double load = arrivals_.per_second() / capacity;
-    return capacity *
-           std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
+    return capacity * std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
 }
 
 // Those that could not be in time even alone.
@@ -178,8 +175,9 @@ void DeadlinePolicy::refuse_hopeless(const Moment& at, std::vector<Refused>& ref
     }
     if (places_.empty()) return;
     refuse(places_,
-           {ErrorCode::kDeadlineExceeded, "deadline cannot be met any more: the runs before took "
-                                          "longer than predicted"},
+           {ErrorCode::kDeadlineExceeded,
+            "deadline cannot be met any more: the runs before took "
+            "longer than predicted"},
            refused);
 }
 
@@ -199,8 +197,7 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
             take_head(batch, refused);
             continue;
         }
-        BatchPlanner::Options options{
-            .max_rows = max_rows_, .price = price(at), .protect = true};
+        BatchPlanner::Options options{.max_rows = max_rows_, .price = price(at), .protect = true};
         options.price = std::max(options.price, kLeastPrice * latency_.capacity());
         const BatchPlanner::Plan* plan =
             planner_.best(queue_.calls(), at.free_at, at.now, latency_, options);

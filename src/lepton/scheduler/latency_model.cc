@@ -54,9 +54,9 @@ LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds, Clock::tim
 }
 
 const LatencyModel::Bucket& LatencyModel::bucket_of(std::int64_t rows) const {
-    const auto found = std::find_if(buckets_.begin(),
-                                    buckets_.end(),
-                                    [rows](const Bucket& bucket) { return bucket.rows >= rows; });
+    const auto found = std::find_if(buckets_.begin(), buckets_.end(), [rows](const Bucket& bucket) {
+        return bucket.rows >= rows;
+    });
     return found == buckets_.end() ? buckets_.back() : *found;
 }
 
@@ -88,9 +88,8 @@ void LatencyModel::observe(std::int64_t rows,
     if (rows > bucket.rows) return;  // Ran in pieces: says nothing about one run.
     if (active > 1) {
         double& known = factors_[static_cast<std::size_t>(std::min(active, kMostActive) - 1)];
-        const double seen =
-            static_cast<double>(took.count()) /
-            static_cast<double>(std::max<Clock::rep>(1, bucket.typical.count()));
+        const double seen = static_cast<double>(took.count()) /
+                            static_cast<double>(std::max<Clock::rep>(1, bucket.typical.count()));
         known += (seen - known) / (seen > known ? 2 : kFactorFalls);
         known = std::max(known, 1.0);
         return;

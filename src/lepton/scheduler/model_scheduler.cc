@@ -38,10 +38,10 @@ struct ModelScheduler::Instance {
     bool busy = false;
     bool handed_over = false;  // `batch` is the thread's to run.
     bool stop = false;
-    Clock::duration predicted{};  // Of its batch.
-    Clock::time_point free_at;    // As predicted, while busy.
+    Clock::duration predicted{};              // Of its batch.
+    Clock::time_point free_at;                // As predicted, while busy.
     Clock::time_point look_at = kNoDeadline;  // When the idle thread asks the policy again.
-    int active = 1;             // Instances that were busy when its batch began, itself included.
+    int active = 1;  // Instances that were busy when its batch began, itself included.
     std::condition_variable wake;
     std::thread thread;  // Started with the first batch that is too long for a loop.
 };
@@ -78,9 +78,7 @@ struct ModelScheduler::WakeUp final : Task {
 ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                std::shared_ptr<observe::ModelMetrics> metrics,
                                int loops)
-    : model_(std::move(model)),
-      metrics_(std::move(metrics)),
-      free_at_(model_->sessions.size()) {
+    : model_(std::move(model)), metrics_(std::move(metrics)), free_at_(model_->sessions.size()) {
     for (int i = 0; i < loops; ++i) {
         turn_ends_.push_back(std::make_unique<TurnEnd>(*this));
         wake_ups_.push_back(std::make_unique<WakeUp>(*this));
@@ -88,10 +86,8 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
     for (const auto& session : model_->sessions) {
         instances_.push_back(std::make_unique<Instance>(*session, *model_->spec));
     }
-    policy_ = make_policy(model_->queue,
-                          instances_.front()->runner.max_rows(),
-                          model_->service_times,
-                          Clock::now());
+    policy_ = make_policy(
+        model_->queue, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
 }
 
 ModelScheduler::~ModelScheduler() {
@@ -183,7 +179,8 @@ void ModelScheduler::dispatch_without_loop(bool caller_waits) {
     const Assignment next = assign(refused, caller_waits);
     finish(refused);
     if (next.instance == nullptr) {
-        if (next.idle != nullptr && next.look_at != kNoDeadline) look_later(*next.idle, next.look_at);
+        if (next.idle != nullptr && next.look_at != kNoDeadline)
+            look_later(*next.idle, next.look_at);
         return;
     }
     Instance& instance = *next.instance;
@@ -261,7 +258,7 @@ void ModelScheduler::run_batch(Instance& instance) {
     std::int64_t rows = 0;
     for (const InferCall* call : instance.batch) rows += call->rows;
     const Clock::duration took = instance.runner.run(instance.batch, *this);
-    metrics_->on_batch(rows);
+    metrics_->on_run(rows, instance.predicted, took);
     const MutexLock lock(mutex_);
     policy_->on_run(rows, took, Clock::now(), instance.active);
 }
@@ -367,7 +364,10 @@ void ModelScheduler::count(const InferCall& call) {
     if (call.response.error) code = call.response.error->code;
     const bool gone = call.cancelled.load(std::memory_order_relaxed);
     if (gone) code = ErrorCode::kCancelled;
-    metrics_->on_finished(call.timeline, call.response.error || gone ? &code : nullptr, call.rows);
+    metrics_->on_finished(call.timeline,
+                          call.request.deadline,
+                          call.response.error || gone ? &code : nullptr,
+                          call.rows);
 }
 
 void ModelScheduler::close() {

@@ -37,6 +37,7 @@ TEST(ModelConfig, ReadsTheFieldsOfTriton) {
         instance_group [ { count: 2 }, { count: 1 } ]
         dynamic_batching {
             preferred_batch_size: [ 3, 6 ]
+            default_priority_level: 3
             default_queue_policy { default_timeout_microseconds: 5000 max_queue_size: 16 }
         }
         parameters { key: "precision" value { string_value: "bf16" } }
@@ -52,7 +53,8 @@ TEST(ModelConfig, ReadsTheFieldsOfTriton) {
     ASSERT_EQ(config.outputs.size(), 1u);
     EXPECT_EQ(config.outputs[0].dims, (Shape{2, 3}));
     EXPECT_EQ(config.instances, 3);
-    EXPECT_THAT(config.preferred_batch_sizes, ElementsAre(3, 6));
+    EXPECT_THAT(config.queue.preferred_batch_sizes, ElementsAre(3, 6));
+    EXPECT_EQ(config.queue.default_priority, 3u);
     EXPECT_EQ(config.queue.default_timeout, std::chrono::milliseconds(5));
     EXPECT_EQ(config.queue.max_queued_requests, 16u);
     EXPECT_EQ(config.precision, engine::Precision::kBf16);
@@ -113,8 +115,19 @@ TEST(ModelConfig, FieldsOfTritonsThatHaveNoEffectAreWarnings) {
                 ElementsAre(HasSubstr("c.pbtxt:1:14: field \"optimization\" has no effect"),
                             HasSubstr("\"kind\""),
                             HasSubstr("\"gpus\""),
-                            HasSubstr("max_queue_delay_microseconds"),
-                            HasSubstr("\"threads\"")));
+                            HasSubstr("\"threads\""),
+                            HasSubstr("max_queue_delay_microseconds")));
+}
+
+TEST(ModelConfig, PolicyFifoWaitsForCompanyAsTritonDoes) {
+    const ModelConfig config = parse(
+        "dynamic_batching { max_queue_delay_microseconds: 100 }\n"
+        "parameters { key: \"policy\" value { string_value: \"fifo\" } }");
+    EXPECT_EQ(config.queue.policy, QueuePolicy::kFifo);
+    EXPECT_EQ(config.queue.max_queue_delay, std::chrono::microseconds(100));
+    EXPECT_THAT(config.warnings, IsEmpty());
+    EXPECT_THAT(error_of("parameters { key: \"policy\" value { string_value: \"lifo\" } }"),
+                HasSubstr("\"lifo\", one of deadline, fifo"));
 }
 
 TEST(ModelConfig, FieldsWithoutWhichAnswersWouldBeWrongAreErrors) {

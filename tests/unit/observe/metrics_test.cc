@@ -19,8 +19,8 @@ TEST(Metrics, PageHoldsCumulativeBucketsAndTheSumInSeconds) {
                             .compute_start = start + 4us,
                             .compute_end = start + 30us,
                             .written = start + 40us};
-    model->on_finished(timeline, nullptr, 1);
-    model->on_batch(1);
+    model->on_finished(timeline, timeline.written + 3ms, nullptr, 1);
+    model->on_run(1, 100us, 107us);
     const std::string page = metrics.page();
     EXPECT_NE(page.find(R"(lepton_compute_seconds_bucket{model="m",version="1",le="2e-05"} 0)"),
               std::string::npos)
@@ -35,11 +35,31 @@ TEST(Metrics, PageHoldsCumulativeBucketsAndTheSumInSeconds) {
               std::string::npos);
 }
 
+TEST(Metrics, DeadlinesThatWereMetAndMissedAndErrorsOfPredictionAreOnThePage) {
+    Metrics metrics;
+    const auto model = metrics.of("m", "1");
+    const Clock::time_point written = Clock::now();
+    Timeline timeline;
+    timeline.written = written;
+    model->on_finished(timeline, written + 3ms, nullptr, 1);
+    model->on_finished(timeline, written - 1us, nullptr, 1);
+    model->on_finished(timeline, kNoDeadline, nullptr, 1);
+    model->on_run(1, 100us, 107us);
+    model->on_run(1, 100us, 60us);
+    const std::string page = metrics.page();
+    const auto has = [&page](const char* line) { return page.find(line) != std::string::npos; };
+    EXPECT_TRUE(has(R"(lepton_deadline_slack_seconds_count{model="m",version="1"} 1)")) << page;
+    EXPECT_TRUE(has(R"(lepton_deadline_slack_seconds_sum{model="m",version="1"} 0.003)"));
+    EXPECT_TRUE(has(R"(lepton_deadline_missed_total{model="m",version="1"} 1)"));
+    EXPECT_TRUE(has(R"(lepton_under_predicted_percent_sum{model="m",version="1"} 7)"));
+    EXPECT_TRUE(has(R"(lepton_over_predicted_percent_sum{model="m",version="1"} 40)"));
+}
+
 TEST(Metrics, FailuresCountByErrorAndLeaveTheTimesAlone) {
     Metrics metrics;
     const auto model = metrics.of("m", "1");
     const ErrorCode code = ErrorCode::kQueueFull;
-    model->on_finished({}, &code, 1);
+    model->on_finished({}, kNoDeadline, &code, 1);
     const std::string page = metrics.page();
     EXPECT_NE(page.find(R"(lepton_requests_total{model="m",version="1",outcome="queue_full"} 1)"),
               std::string::npos);

@@ -72,8 +72,8 @@ TEST(CallQueue, StaysSortedAndCompleteUnderRandomUse) {
         ASSERT_EQ(queue.rows(), static_cast<std::int64_t>(model.size()));
     }
     const auto same = [](const QueuedCall& call, Clock::time_point due) { return call.due == due; };
-    EXPECT_TRUE(std::equal(
-        queue.calls().begin(), queue.calls().end(), model.begin(), model.end(), same));
+    EXPECT_TRUE(
+        std::equal(queue.calls().begin(), queue.calls().end(), model.begin(), model.end(), same));
 }
 
 }  // namespace

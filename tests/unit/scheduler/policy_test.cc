@@ -141,7 +141,8 @@ TEST_F(PolicyTest, ImportantCallsRunBeforeOthersAndAgedOnesBeforeNewOnes) {
 
 TEST_F(PolicyTest, OnlyCallsOfOneShapeClassShareABatch) {
     start();
-    for (const std::uint64_t shape_class : {7, 8, 7, 8}) ASSERT_TRUE(ask({.shape_class = shape_class}));
+    for (const std::uint64_t shape_class : {7, 8, 7, 8})
+        ASSERT_TRUE(ask({.shape_class = shape_class}));
     EXPECT_THAT(next_batch(), ElementsAre(0, 2));
     EXPECT_THAT(next_batch(), ElementsAre(1, 3));
 }
@@ -210,8 +211,9 @@ TEST_F(PolicyTest, FifoWaitsForCompanyNoLongerThanItsDelay) {
 }
 
 TEST_F(PolicyTest, FifoDoesNotWaitOnceAPreferredSizeIsThere) {
-    start({.policy = model::QueuePolicy::kFifo, .max_queue_delay = 5ms, .preferred_batch_sizes = {2}},
-          8);
+    start(
+        {.policy = model::QueuePolicy::kFifo, .max_queue_delay = 5ms, .preferred_batch_sizes = {2}},
+        8);
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(ask({}));
     EXPECT_THAT(next_batch(), ElementsAre(0, 1));
     EXPECT_THAT(next_batch(), IsEmpty());
