@@ -191,6 +191,6 @@ def _to_matplotlib(axes: Any, shape: _Line | _Circle | _Area | _Text, order: int
                 color=shape.color,
                 ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
                 va="baseline",
-                weight="semibold" if shape.bold else "normal",
+                weight="bold" if shape.bold else "normal",
                 zorder=order,
             )

@@ -70,7 +70,7 @@ class Track:
     def curvature(self) -> Array:
         """[n] 1/m, positive to the left."""
         turned = wrapped(np.roll(self.heading, -1) - np.roll(self.heading, 1))
-        return turned / (2 * self.spacing)
+        return np.asarray(turned / (2 * self.spacing))
 
     @cached_property
     def walls(self) -> Array:
