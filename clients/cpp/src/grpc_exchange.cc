@@ -178,7 +178,7 @@ void GrpcExchange::finish(std::optional<Failure> failure) {
 }
 
 void GrpcExchange::on_data(std::span<const std::byte> data) {
-    if (answer_ == nullptr) return;
+    if (answer_ == nullptr || !status_.is_grpc()) return;
     if (prefix_read_ < kPrefixBytes) {
         const std::size_t part = std::min(kPrefixBytes - prefix_read_, data.size());
         std::memcpy(prefix_.data() + prefix_read_, data.data(), part);

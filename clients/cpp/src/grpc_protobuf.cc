@@ -5,16 +5,26 @@
 
 namespace lepton::client {
 
-void ProtobufReader::take(std::size_t count) {
-    ok_ = ok_ && count <= rest_.size();
-    rest_ = ok_ ? rest_.subspan(count) : std::span<const std::byte>();
+void ProtobufReader::fail() {
+    ok_ = false;
+    rest_ = {};
+}
+
+std::span<const std::byte> ProtobufReader::take(std::uint64_t count) {
+    if (count > rest_.size()) {
+        fail();
+        return {};
+    }
+    const std::span<const std::byte> taken = rest_.first(count);
+    rest_ = rest_.subspan(count);
+    return taken;
 }
 
 bool ProtobufReader::next() {
-    if (!ok_ || rest_.empty()) return false;
+    if (rest_.empty()) return false;
     const std::uint64_t tag = varint();
     // A field's number is at least 1 and its tag 32 bits wide.
-    ok_ = ok_ && tag >> 3 != 0 && tag <= UINT32_MAX;
+    if (tag >> 3 == 0 || tag > UINT32_MAX) fail();
     tag_ = static_cast<std::uint32_t>(tag);
     return ok_;
 }
@@ -27,25 +37,18 @@ std::uint64_t ProtobufReader::varint() {
         value |= (byte & 0x7f) << shift;
         if (byte < 0x80) return value;
     }
-    ok_ = false;
+    fail();
     return 0;
 }
 
 std::uint64_t ProtobufReader::fixed64() {
     std::uint64_t value = 0;
-    const std::span<const std::byte> from = rest_;
-    take(sizeof value);
-    if (ok_) std::memcpy(&value, from.data(), sizeof value);  // Little-endian, as this machine.
+    const std::span<const std::byte> bytes = take(sizeof value);
+    if (ok_) std::memcpy(&value, bytes.data(), sizeof value);  // Little-endian, as this machine.
     return value;
 }
 
-std::span<const std::byte> ProtobufReader::bytes() {
-    const std::uint64_t length = varint();
-    const std::span<const std::byte> from = rest_;
-    ok_ = ok_ && length <= from.size();
-    take(ok_ ? length : 0);
-    return ok_ ? from.first(length) : std::span<const std::byte>();
-}
+std::span<const std::byte> ProtobufReader::bytes() { return take(varint()); }
 
 std::string_view ProtobufReader::text() {
     const std::span<const std::byte> content = bytes();
@@ -67,7 +70,7 @@ void ProtobufReader::skip() {
             take(4);
             return;
     }
-    ok_ = false;  // Groups (3 and 4) are not part of proto3; 6 and 7 do not exist.
+    fail();  // Groups (3 and 4) are not part of proto3; 6 and 7 do not exist.
 }
 
 std::size_t varint_size(std::uint64_t value) {

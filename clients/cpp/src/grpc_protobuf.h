@@ -48,7 +48,8 @@ public:
     std::string_view text();
 
 private:
-    void take(std::size_t count);
+    void fail();
+    std::span<const std::byte> take(std::uint64_t count);
 
     std::span<const std::byte> rest_;
     std::uint32_t tag_ = 0;

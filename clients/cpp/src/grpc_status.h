@@ -21,6 +21,8 @@ public:
     // complete.
     [[nodiscard]] std::optional<Failure> failure() const;
 
+    // Whether the body is one of gRPC's, and not a proxy's page.
+    [[nodiscard]] bool is_grpc() const { return is_grpc_; }
     [[nodiscard]] std::string_view server_timing() const { return server_timing_; }
 
 private:
