@@ -81,7 +81,7 @@ class Drive:
                 raise ValueError(f"{path} is no record of a drive: {error}") from None
         if len(moments) < 2:
             raise ValueError(f"{path} is no record of a drive: {len(moments)} frames")
-        period = moments[1].seconds - moments[0].seconds
+        period = moments[-1].seconds / (len(moments) - 1)
         touched = is_at_wall(moments[-1].offset)
         return cls(moments, course_length, period, deadline, touched)
 

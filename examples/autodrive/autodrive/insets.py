@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from autodrive.ai import Outcome
@@ -10,6 +12,8 @@ from autodrive.colors import FAINT, GREEN, INK, PARTS, QUIET, ROAD
 from autodrive.drive import Moment, Summary
 from autodrive.simulator import BEAM_ANGLES, BEAMS, MAX_RANGE
 from autodrive.track import Array
+
+Box: TypeAlias = tuple[int, int, int, int]  # x, y, width, height.
 
 # The outline of the car around its rear axle: metres ahead and to the left.
 _BODY = np.array([[3.4, 0.9], [3.4, -0.9], [-0.8, -0.9], [-0.8, 0.9]])
@@ -20,15 +24,15 @@ def is_missed(moment: Moment) -> bool:
     return moment.decision.outcome is not Outcome.IN_TIME
 
 
-def draw_scan(canvas: Canvas, moments: list[Moment], box: tuple[int, int, int, int]) -> None:
-    """Draws the scan of the frame whose path bends most, and that path; nothing without one."""
+def draw_scan(canvas: Canvas, moments: list[Moment], box: Box) -> bool:
+    """Draws the scan of the frame whose path bends most, and that path; False without one."""
     seen = [
         moment
         for moment in moments
         if moment.frame is not None and not is_missed(moment) and len(moment.decision.path) > 0
     ]
     if not seen:
-        return
+        return False
     moment = max(seen, key=lambda moment: float(np.abs(moment.decision.path[-1, 1])))
     assert moment.frame is not None
     left, top, width, height = box
@@ -65,13 +69,14 @@ def draw_scan(canvas: Canvas, moments: list[Moment], box: tuple[int, int, int, i
     canvas.line(np.array([[left + 136, y], [left + 164, y]]), GREEN, 2.6)
     canvas.circle(left + 150, y, 3.6, "#ffffff", GREEN, 2)
     canvas.text(left + 174, y + 4, "the path that it answered", 12, QUIET)
+    return True
 
 
-def draw_breakdown(canvas: Canvas, summary: Summary, place: tuple[int, int, int]) -> None:
-    """Draws a bar of what an answered frame spent where, on average; nothing without answers."""
+def draw_breakdown(canvas: Canvas, summary: Summary, place: tuple[int, int, int]) -> bool:
+    """Draws a bar of what an answered frame spent where, on average; False without answers."""
     left, top, width = place
     if not summary.breakdown_ms:
-        return
+        return False
     parts = [max(ms, 0.0) for ms in summary.breakdown_ms.values()]
     total = sum(parts)
     canvas.text(left, top, f"Where {total:.2f} ms went, on average", 14, INK, bold=True)
@@ -87,6 +92,7 @@ def draw_breakdown(canvas: Canvas, summary: Summary, place: tuple[int, int, int]
         x, y = left + number % 3 * column, top + 56 + number // 3 * 22
         canvas.area(_rectangle(x, y - 9, x + 10, y + 1), color)
         canvas.text(x + 16, y, f"{name} {part * 1e3:.0f} µs", 12, QUIET)
+    return True
 
 
 def _rectangle(left: float, top: float, right: float, bottom: float) -> Array:

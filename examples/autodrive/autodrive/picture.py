@@ -13,7 +13,7 @@ from autodrive.canvas import Canvas
 from autodrive.colors import BLUE, FAINT, INK, QUIET, RED, REFERENCE, ROAD, SPEEDS, WALL
 from autodrive.control import MAX_SPEED
 from autodrive.drive import Drive, Moment, Summary
-from autodrive.insets import draw_breakdown, draw_scan, is_missed
+from autodrive.insets import Box, draw_breakdown, draw_scan, is_missed
 from autodrive.track import HALF_WIDTH, Array, Track
 
 Projection: TypeAlias = Callable[[object], Array]
@@ -21,6 +21,7 @@ Projection: TypeAlias = Callable[[object], Array]
 WIDTH, HEIGHT = 1280, 1060
 _MARGIN = 44
 _MAP = (_MARGIN, 156, 790, 500)  # x, y, width, height.
+_WIDE_MAP = (_MARGIN, 156, WIDTH - 2 * _MARGIN, 500)
 _INSET = (890, 156, WIDTH - _MARGIN - 890, 330)
 _BREAKDOWN_TOP = 540
 _STRIPS_TOP = 742
@@ -44,10 +45,10 @@ def picture(track: Track, result: Drive, summary: Summary, source: str) -> Canva
         QUIET,
     )
     _draw_figures(canvas, summary)
-    _draw_map(canvas, track, result.moments)
-    draw_scan(canvas, result.moments, _INSET)
+    shown = draw_scan(canvas, result.moments, _INSET)
     left, _, width, _ = _INSET
-    draw_breakdown(canvas, summary, (left, _BREAKDOWN_TOP, width))
+    shown = draw_breakdown(canvas, summary, (left, _BREAKDOWN_TOP, width)) or shown
+    _draw_map(canvas, track, result.moments, _MAP if shown else _WIDE_MAP)
     _draw_strips(canvas, result)
     return canvas
 
@@ -68,8 +69,8 @@ def _draw_figures(canvas: Canvas, summary: Summary) -> None:
         canvas.text(_MARGIN + number * step, 136, what, 12.5, QUIET)
 
 
-def _draw_map(canvas: Canvas, track: Track, moments: list[Moment]) -> None:
-    project, scale = _projection(track)
+def _draw_map(canvas: Canvas, track: Track, moments: list[Moment], box: Box) -> None:
+    project, scale = _projection(track, box)
     centre = project(track.centre)
     canvas.line(centre, WALL, 2 * HALF_WIDTH * scale + 3, closed=True)
     canvas.line(centre, ROAD, 2 * HALF_WIDTH * scale, closed=True)
@@ -80,12 +81,12 @@ def _draw_map(canvas: Canvas, track: Track, moments: list[Moment]) -> None:
     canvas.line(centre, REFERENCE, 1.2, closed=True, dash=(6.0, 5.0))
     _draw_path(canvas, project, moments)
     missed = any(is_missed(moment) for moment in moments)
-    _draw_legend(canvas, _MAP[0], _MAP[1] + _MAP[3] + 22, scale, missed)
+    _draw_legend(canvas, box[0], box[1] + box[3] + 22, scale, missed)
 
 
-def _projection(track: Track) -> tuple[Projection, float]:
+def _projection(track: Track, box: Box) -> tuple[Projection, float]:
     """Returns what turns metres into pixels of the map, and the pixels of a metre."""
-    left, top, width, height = _MAP
+    left, top, width, height = box
     outline = track.walls.reshape(-1, 2)
     best = (0.0, np.eye(2), np.zeros(2))
     for angle in np.linspace(0, math.pi, 90, endpoint=False):
