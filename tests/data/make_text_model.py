@@ -24,7 +24,9 @@ from lepton.create.framework import Job
 from lepton.create.options import Options
 
 HERE = Path(__file__).parent
-WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] the quick brown fox of and is in to how much , . ? ! ##s ##ing"
+WORDS = (
+    "[PAD] [UNK] [CLS] [SEP] [MASK] the quick brown fox of and is in to how much , . ? ! ##s ##ing"
+)
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 LONGEST = 32
 TEXTS = ["the quick brown fox", "", "How much is in?", "Größe, naïve", "日本語 🌇", "fox " * 100]
@@ -54,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         save_folder(Path(work))
         original = hugging_face.load(Job(Path(work), "", Options(), Path(work)))
-        ov.save_model(original.convert(), HERE / "text.xml", compress_to_fp16=False)
+        ov.save_model(original.convert({}), HERE / "text.xml", compress_to_fp16=False)
         texts = np.array([text.encode() for text in TEXTS], dtype=np.object_)
         answers = original.run({"text": texts})["embedding"]
     lengths = np.array([len(text) for text in texts])

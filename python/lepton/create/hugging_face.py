@@ -26,7 +26,7 @@ _FORMAT = Format("Hugging Face folder", "Transformers", "hugging_face", ("",))
 FORMATS: tuple[Format, ...] = (_FORMAT,)
 
 # Scripts, lengths and punctuation that tokenizers treat differently; nothing at all; and more than
-# any model takes. Compared with the original in this order, over and over.
+# most models take.
 _SAMPLES = (
     "The quick brown fox jumps over the lazy dog.",
     "How much does it cost?",
@@ -87,8 +87,9 @@ class _TextModel(Original):
         self._module = self._load_module(given)
         self._note_what_is_cut()
 
-    def convert(self) -> Any:  # noqa: ANN401 - see Original
+    def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401 - see Original
         """Returns the graph of tokenizer and model."""
+        del sample  # Tracing takes tokens, and short ones are enough.
         import openvino as ov
 
         from lepton.create.hugging_face_graph import join
@@ -119,9 +120,9 @@ class _TextModel(Original):
             return {self._output: self._module(*self._tokens(texts)).numpy()}
 
     def sample(self, batch: int) -> dict[str, Array]:
-        """Returns texts of several languages and lengths."""
+        """Returns texts of several scripts and lengths, other ones for each number of rows."""
         texts = np.empty(batch, dtype=np.object_)
-        texts[:] = [_SAMPLES[i % len(_SAMPLES)] for i in range(batch)]
+        texts[:] = [_SAMPLES[(batch + i) % len(_SAMPLES)].encode() for i in range(batch)]
         return {"text": texts}
 
     def _load_module(self, given: set[str]) -> Any:  # noqa: ANN401 - torch is an extra
@@ -168,8 +169,8 @@ class _TextModel(Original):
         positions = getattr(self._module.transformer.config, "max_position_embeddings", limit)
         if limit > positions:
             raise CreateError(
-                f"{self._folder.path} cuts text at {limit} tokens, the model takes {positions}: set "
-                "model_max_length in tokenizer_config.json"
+                f"{self._folder.path} cuts text at {limit} tokens, the model takes {positions}: "
+                "set model_max_length in tokenizer_config.json"
             )
         self.notes.append(f"Text is cut at {limit} tokens.")
         if self._folder.labels:
