@@ -107,5 +107,7 @@ class Facts(TypedDict):
     signature: SignatureFacts
     check: NotRequired[CheckFacts]
     latency: list[LatencyFacts]
+    # The shapes of one row of the inputs that latency was measured with: open extents have a value.
+    measured_shapes: NotRequired[dict[str, list[int]]]
     # Remarks for a person, one sentence each, e.g. of what was assumed.
     notes: NotRequired[list[str]]
