@@ -6,12 +6,15 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from lepton_server import BINARY, ROOT
+from onnx import TensorProto, helper, numpy_helper
 
 from lepton import LeptonAI
 from lepton.create import create_service
@@ -201,23 +204,43 @@ def test_the_cpp_program_says_what_is_wrong(arguments: tuple[object, ...], said:
     assert said in done.stderr
 
 
-def test_a_lost_or_stopped_server_ends_the_example_with_one_line(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_ends_the_example_with_one_line(tmp_path: Path) -> None:
     done = run_example("--url", "http://127.0.0.1:1", "--output_path", tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert "127.0.0.1:1" in done.stderr
 
 
-class Unusable:
-    """Answers with a path that is none."""
+def write_stubborn_model(repository: Path, path: np.ndarray) -> Path:
+    """A planner that answers the same path, whatever it sees."""
+    nodes = [
+        helper.make_node("Concat", ["scan", "odometry"], ["seen"], axis=1),
+        helper.make_node("Gemm", ["seen", "weight", "bias"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["path"]),
+    ]
+    constants = {
+        "weight": np.zeros((BEAMS + 2, POINTS * 2), np.float32),
+        "bias": path.reshape(-1).astype(np.float32),
+        "shape": np.array([-1, POINTS, 2], np.int64),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "stubborn",
+        [
+            helper.make_tensor_value_info("scan", TensorProto.FLOAT, ["N", BEAMS]),
+            helper.make_tensor_value_info("odometry", TensorProto.FLOAT, ["N", 2]),
+        ],
+        [helper.make_tensor_value_info("path", TensorProto.FLOAT, ["N", POINTS, 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    (repository / "planner" / "1").mkdir(parents=True)
+    onnx.save(model, repository / "planner" / "1" / "model.onnx")
+    return repository
 
-    def __init__(self, path: np.ndarray) -> None:
-        self.path = path
 
-    def infer(self, inputs: dict[str, np.ndarray], *, timeout: float | None = None) -> object:
-        from lepton import Answer
-
-        return Answer({"path": self.path[np.newaxis]}, "planner", "1")
+STRAIGHT = np.column_stack([3.0 * np.arange(1, POINTS + 1), np.zeros(POINTS)])
 
 
 @pytest.mark.parametrize(
@@ -225,16 +248,15 @@ class Unusable:
     [
         np.full((POINTS, 2), np.nan),
         np.zeros((POINTS, 2)),
-        -np.column_stack([3.0 * np.arange(1, POINTS + 1), np.zeros(POINTS)]),
-        np.column_stack([30.0 * np.arange(1, POINTS + 1), np.zeros(POINTS)]),
+        -STRAIGHT,
+        10 * STRAIGHT,
     ],
     ids=["nan", "one point", "backwards", "jumps"],
 )
-def test_a_path_that_no_car_should_follow_is_a_fallback(path: np.ndarray) -> None:
-    import time
-
-    ai = AutodriveAI(Unusable(path.astype(np.float32)), period=1 / HZ, deadline=10.0)
-    decision = ai.decide(Frame(time.perf_counter(), np.full(BEAMS, 5.0), 4.0, 0.0))
+def test_a_path_that_no_car_should_follow_is_a_fallback(path: np.ndarray, tmp_path: Path) -> None:
+    with LeptonAI(service=write_stubborn_model(tmp_path, path)) as planner:
+        ai = AutodriveAI(planner, period=1 / HZ, deadline=10.0)
+        decision = ai.decide(Frame(time.perf_counter(), np.full(BEAMS, 5.0), 4.0, 0.0))
     assert decision.outcome is Outcome.IMPLAUSIBLE
     assert decision.command.acceleration < 0
 
@@ -264,8 +286,7 @@ def test_the_expert_returns_to_the_centre_line(course: Track) -> None:
 
 def test_without_a_new_path_the_car_stands_before_the_last_one_ends() -> None:
     follower = PathFollower(1 / HZ)
-    straight = np.column_stack([3.0 * np.arange(1, POINTS + 1), np.zeros(POINTS)])
-    speed, way, command = 12.0, 0.0, follower.follow(straight, 12.0, 0.0)
+    speed, way, command = 12.0, 0.0, follower.follow(STRAIGHT, 12.0, 0.0)
     for _ in range(10 * HZ):
         way += speed / HZ
         speed = max(0.0, speed + command.acceleration / HZ)
@@ -275,13 +296,11 @@ def test_without_a_new_path_the_car_stands_before_the_last_one_ends() -> None:
 
 
 def test_a_saved_drive_is_drawn_again(course: Track, tmp_path: Path) -> None:
-    import time
-
-    straight = np.column_stack([3.0 * np.arange(1, POINTS + 1), np.zeros(POINTS)])
-    ai = AutodriveAI(Unusable(straight.astype(np.float32)), period=1 / HZ, deadline=0.02)
     car = Simulator(course, np.zeros(1), np.random.default_rng(3))
-    before = time.perf_counter()
-    result = drive(ai, car, period=1 / HZ, deadline=0.02, laps=1, seconds=0.5)
+    with LeptonAI(service=write_stubborn_model(tmp_path / "service", STRAIGHT)) as planner:
+        ai = AutodriveAI(planner, period=1 / HZ, deadline=0.02)
+        before = time.perf_counter()
+        result = drive(ai, car, period=1 / HZ, deadline=0.02, laps=1, seconds=0.5)
     assert time.perf_counter() - before >= 0.5 - 1 / HZ  # In real time.
     result.save(tmp_path / "drive.csv")
     again = Drive.load(tmp_path / "drive.csv", course.length, 0.02)

@@ -64,7 +64,7 @@ class Track:
     def heading(self) -> Array:
         """[n] radians, the direction of the centre line at its points."""
         ahead = np.roll(self.centre, -1, axis=0) - np.roll(self.centre, 1, axis=0)
-        return np.arctan2(ahead[:, 1], ahead[:, 0])
+        return np.asarray(np.arctan2(ahead[:, 1], ahead[:, 0]))
 
     @cached_property
     def curvature(self) -> Array:

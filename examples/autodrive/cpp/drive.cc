@@ -75,7 +75,7 @@ Drive drive(AutodriveAI& ai, Simulator& car, const DriveOptions& options) {
     const Clock::time_point start = Clock::now() + after(period);
     do {
         const double seconds = static_cast<double>(drive.moments.size()) * period;
-        Frame frame{start + after(seconds), car.sense()};
+        const Frame frame{start + after(seconds), car.sense()};
         std::this_thread::sleep_until(frame.stamp);
         Decision decision = ai.decide(frame);
         const Command command = decision.command;
