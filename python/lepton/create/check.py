@@ -31,8 +31,11 @@ def compare(
     batches: list[int] = []
     runs = 0
     refused: Exception | None = None
-    for rows in feed.batches() or [1]:
-        inputs = feed.rows(rows)
+    given = [(rows, feed.rows(rows)) for rows in feed.batches() or [1]]
+    extremes = None if options.example else original.extremes()
+    if extremes is not None:
+        given.append((len(next(iter(extremes.values()))), extremes))
+    for rows, inputs in given:
         try:
             wanted = served.own_names(original.run(inputs))
         except CreateError:

@@ -116,6 +116,14 @@ class Original(ABC):
         del batch
         return None
 
+    def extremes(self) -> dict[str, Array] | None:
+        """Returns inputs at the edges of what the model takes, to compare with once, or None."""
+        return None
+
+    def config(self) -> str:
+        """Returns what config.pbtxt is to say where the service has none yet; "" for no file."""
+        return ""
+
 
 def version_of(package: str) -> str:
     """Returns the version of an installed package, without the build's own suffix."""

@@ -44,7 +44,7 @@ class OpenVinoModel:
     def __init__(self, path: Path) -> None:
         self._core = ov.Core()
         try:
-            self._model = self._core.read_model(str(path))
+            self._model = _read(self._core, path)
         except RuntimeError as error:
             raise CreateError(f"{path} cannot be read: {reason_of(error)}") from None
         self.path = path
@@ -182,6 +182,19 @@ class OpenVinoModel:
             bits = tensor.data.view(np.uint16).astype(np.uint32) << 16
             return np.asarray(bits.view(np.float32)).reshape(tuple(tensor.shape))
         return np.array(tensor.data)
+
+
+def _read(core: Any, path: Path) -> Any:  # noqa: ANN401 - openvino's bindings have no types
+    try:
+        return core.read_model(str(path))
+    except RuntimeError as error:
+        if "unsupported opset: extension" not in str(error):
+            raise
+    # As engines/openvino/tokenizers.cc does in the server.
+    import openvino_tokenizers
+
+    core.add_extension(str(openvino_tokenizers._ext_path))
+    return core.read_model(str(path))
 
 
 def _input(port: Any) -> TensorFacts:  # noqa: ANN401 - openvino's bindings have no type to name here

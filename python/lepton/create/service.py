@@ -2,7 +2,7 @@
 
 <output>/<name>/<version>/model.<ext>   the model, as it was given or as OpenVINO IR
 <output>/<name>/lepton.json             where each version is from, and what was measured
-<output>/<name>/report.md               the latest version, for a person
+<output>/<name>/report.md, report.html  the latest version, for a person
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from lepton.create.errors import CreateError
 from lepton.create.facts import Facts
 from lepton.create.options import Options
 from lepton.create.report import render
+from lepton.create.report_html import render_html
 from lepton.create.source import ModelSource, find_source
 
 __all__ = ["CreateError", "Service", "create_service"]
@@ -210,6 +211,9 @@ def _write_facts(folder: Path, name: str, version: str, facts: Facts) -> None:
     known = {"format": 1, "name": name, "versions": versions}
     _replace(folder / "lepton.json", json.dumps(known, indent=2) + "\n")
     _replace(folder / "report.md", render(name, version, facts))
+    _replace(folder / "report.html", render_html(name, version, facts))
+    if facts.get("config") and not (folder / "config.pbtxt").exists():
+        _replace(folder / "config.pbtxt", facts["config"])
 
 
 def _replace(path: Path, text: str) -> None:

@@ -98,6 +98,7 @@ class Work:
         if original is not None:
             versions |= original.versions
             self._notes[:0] = original.notes
+        config = "" if original is None else original.config()
         self._original = original = None
         gc.collect()  # What the framework holds would only disturb the measuring.
         latency = []
@@ -114,6 +115,7 @@ class Work:
             "measured_shapes": {name: list(a.shape) for name, a in self._feed.rows(1).items()},
             "seconds": self._seconds,
             "notes": self._notes,
+            **({"config": config} if config else {}),
         }
 
     def _run_once(self, served: OpenVinoModel) -> None:
