@@ -89,8 +89,12 @@ class _Keras(Original):
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Returns the answer of the model itself, named as its export names it."""
         tree = self._keras.tree
-        structure = tree.map_structure(lambda one: inputs[one.name], self._model.input)
-        answer = self._model(structure, training=False)
+        # How the model takes them: one, a list, a dict. A loaded Sequential does not say; it takes
+        # one.
+        takes = getattr(self._model, "input", None)
+        takes = self._model.inputs[0] if takes is None else takes
+        given = tree.map_structure(lambda one: inputs[one.name], takes)
+        answer = self._model(given, training=False)
         if isinstance(answer, Mapping):
             return {str(name): np.asarray(value) for name, value in answer.items()}
         return {f"output_{i}": np.asarray(one) for i, one in enumerate(tree.flatten(answer))}
