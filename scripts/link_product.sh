@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Gives the Python package of this checkout what it has in a wheel: the server and the examples. They
-# are links, so that .venv/bin/lepton runs what was built last. The server finds its engines beside
-# the file that the link leads to.
+# Gives the Python package of this checkout what it has in a wheel: the server, the engines, the
+# extension module and the examples. They are links, so that .venv/bin/lepton runs what was built
+# last.
 #
 #   scripts/link_product.sh build/release
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mkdir -p python/lepton/bin
+mkdir -p python/lepton/bin python/lepton/lib
 ln -sfn "../../../$1/bin/lepton-server" python/lepton/bin/lepton-server
+ln -sfn "../../../$1/lib/engines" python/lepton/lib/engines
+for extension in "$1"/lib/python/_native.*.so; do
+    ln -sfn "../../$extension" "python/lepton/${extension##*/}"
+done
 ln -sfn ../../examples python/lepton/examples

@@ -1,9 +1,9 @@
 """Drives a simulated car by a planner that Lepton serves; see README.md.
 
-    python examples/autodrive/run.py                     one lap, with a server of its own
-    python examples/autodrive/run.py --load 4            the same with other work on the server
-    python examples/autodrive/run.py --in-process        the same without a server
-    python examples/autodrive/run.py --url http://...    with a server that runs already
+python examples/autodrive/run.py                     one lap, with a server of its own
+python examples/autodrive/run.py --load 4            the same with other work on the server
+python examples/autodrive/run.py --in-process        the same without a server
+python examples/autodrive/run.py --url http://...    with a server that runs already
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def main() -> None:
         with contextlib.ExitStack() as stack:
             planner, url, source = _open_planner(arguments, stack)
             console.print(f"[bold]planner[/]  {escape(source)}")
-            run(arguments, planner, url, source, console, live=not plain)
+            run(arguments, planner, url, console, live=not plain)
     except (CreateError, ServerFailed, LeptonError) as error:
         print(f"autodrive: {error}", file=sys.stderr)
         raise SystemExit(1) from None
@@ -110,7 +110,6 @@ def run(
     arguments: argparse.Namespace,
     planner: Planner,
     url: str,
-    source: str,
     console: Console,
     live: bool,
 ) -> None:
@@ -136,16 +135,14 @@ def run(
         )  # fmt: skip
     summary = summarize(result)
     report(console, summary, result, background)
-    write(arguments.output_path, track, result, summary, source, background)
+    write(arguments.output_path, track, result, summary, url, background)
     console.print(f"[bold]written[/]  {escape(str(arguments.output_path))}")
     if summary.touched:
         print("autodrive: the car touched a wall", file=sys.stderr)
         raise SystemExit(1)
 
 
-def report(
-    console: Console, summary: Summary, result: Drive, background: dict[str, float]
-) -> None:
+def report(console: Console, summary: Summary, result: Drive, background: dict[str, float]) -> None:
     """Prints the figures."""
     missed = summary.frames - summary.outcomes["in time"]
     style = "red" if missed else "green"
@@ -186,12 +183,13 @@ def write(
     track: Track,
     result: Drive,
     summary: Summary,
-    source: str,
+    url: str,
     background: dict[str, float],
 ) -> None:
     """Writes the pictures, the frames and the figures."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawing = picture(track, result, summary, f"planner {source}")
+    words = "planner in the same process" if not url else "planner served over HTTP"
+    drawing = picture(track, result, summary, words)
     drawing.write_svg(folder / "drive.svg")
     drawing.write_png(folder / "drive.png")
     result.save(folder / "drive.csv")

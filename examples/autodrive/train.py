@@ -21,6 +21,7 @@ Run it from anywhere; it overwrites model.onnx, accuracy.json and course.csv bes
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Network:
     def __init__(self, rng: np.random.Generator) -> None:
         sizes = [BEAMS + 2, HIDDEN, HIDDEN, POINTS * 2]
         self.weights: dict[str, Array] = {}
-        for layer, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+        for layer, (inputs, outputs) in enumerate(itertools.pairwise(sizes), 1):
             scale = np.sqrt(2 / inputs)
             weight = (rng.standard_normal((inputs, outputs)) * scale).astype(np.float32)
             self.weights[f"dense{layer}.weight"] = weight

@@ -1,22 +1,31 @@
 """The import name of the first API; `lepton` is the package."""
 
-from lepton.client import Answer, LeptonAI
-from lepton.errors import (
+from lepton import (
+    Answer,
+    AsyncClient,
+    Cancelled,
+    Client,
     DeadlineExceeded,
     InvalidInput,
+    LeptonAI,
     LeptonError,
     ModelNotFound,
     Overloaded,
+    Server,
     Unavailable,
 )
 
 __all__ = [
     "Answer",
+    "AsyncClient",
+    "Cancelled",
+    "Client",
     "DeadlineExceeded",
     "InvalidInput",
     "LeptonAI",
     "LeptonError",
     "ModelNotFound",
     "Overloaded",
+    "Server",
     "Unavailable",
 ]

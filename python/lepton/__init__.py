@@ -1,14 +1,18 @@
 """Lepton: a real-time AI inference server, and the Python side of it.
 
-The server is a native program, started by `lepton serve`. This package is its client:
+A model runs on a server, which `lepton serve` starts, or in this process:
 
     import numpy as np
     from lepton import LeptonAI
 
-    with LeptonAI("http://127.0.0.1:8000", model="digits") as client:
-        probabilities = client.inference(np.zeros((1, 1, 8, 8), np.float32))
+    with LeptonAI("http://127.0.0.1:8000", model="digits") as ai:
+        probabilities = ai.inference(np.zeros((1, 1, 8, 8), np.float32))
 
-Nothing is imported until it is used, so that the `lepton` command starts without numpy.
+    with LeptonAI(service="service/") as ai:
+        probabilities = ai.inference(np.zeros((1, 1, 8, 8), np.float32))
+
+Client, AsyncClient and Server have all options. Nothing is imported until it is used, so that the
+`lepton` command starts without numpy.
 """
 
 from __future__ import annotations
@@ -17,8 +21,18 @@ TYPE_CHECKING = False  # As type checkers take it; importing typing would cost m
 if TYPE_CHECKING:
     from typing import Any
 
-    from lepton.client import Answer, LeptonAI
+    from lepton._native import (
+        Answer,
+        HedgeOptions,
+        Model,
+        RetryOptions,
+        TensorSpec,
+        TlsOptions,
+    )
+    from lepton.aio import AsyncClient
+    from lepton.client import Client, LeptonAI
     from lepton.errors import (
+        Cancelled,
         DeadlineExceeded,
         InvalidInput,
         LeptonError,
@@ -26,20 +40,42 @@ if TYPE_CHECKING:
         Overloaded,
         Unavailable,
     )
+    from lepton.server import Server
 
 __all__ = [
     "Answer",
+    "AsyncClient",
+    "Cancelled",
+    "Client",
     "DeadlineExceeded",
+    "HedgeOptions",
     "InvalidInput",
     "LeptonAI",
     "LeptonError",
+    "Model",
     "ModelNotFound",
     "Overloaded",
+    "RetryOptions",
+    "Server",
+    "TensorSpec",
+    "TlsOptions",
     "Unavailable",
     "__version__",
 ]
 
-_IN_CLIENT = ("Answer", "LeptonAI")
+# Where those are that are no errors.
+_HOMES = {
+    "Answer": "_native",
+    "AsyncClient": "aio",
+    "Client": "client",
+    "HedgeOptions": "_native",
+    "LeptonAI": "client",
+    "Model": "_native",
+    "RetryOptions": "_native",
+    "Server": "server",
+    "TensorSpec": "_native",
+    "TlsOptions": "_native",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
@@ -52,4 +88,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
         raise AttributeError(f"module 'lepton' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("lepton.client" if name in _IN_CLIENT else "lepton.errors"), name)
+    return getattr(import_module(f"lepton.{_HOMES.get(name, 'errors')}"), name)

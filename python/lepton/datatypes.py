@@ -1,12 +1,20 @@
-"""The datatypes of the KServe v2 protocol, as numpy has them, and their bytes on the wire."""
+"""The datatypes of the KServe v2 protocol, as numpy has them.
+
+Arrays that are as the wire has them never come here: lepton._native sends them from where they are.
+"""
 
 from __future__ import annotations
 
-import struct
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from lepton.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from lepton._native import TensorSpec
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -29,57 +37,71 @@ NUMPY_TYPES: dict[str, type[np.generic]] = {
 }
 
 
-def encode(array: Array, datatype: str) -> bytes | memoryview:
-    """Returns the tensor's bytes: row-major, little-endian, no padding.
+def to_wire(value: object, tensor: TensorSpec) -> Array | tuple[list[Any], tuple[int, ...]]:
+    """Returns a value as the wire has it: C-contiguous, little-endian, of the model's datatype.
+
+    Lists and scalars take the model's datatype. An array must have it, or one that numpy casts to
+    it within its kind: float64 to float32, or upwards, uint8 to float32; never float to integer.
 
     Args:
-        array: Of the numpy type that stands for `datatype`.
-        datatype: KServe's name of it.
+        value: An array, nested lists, a scalar, or what numpy makes an array of.
+        tensor: The model's input that it is for.
+
+    Returns:
+        An array; for BF16 the bits, as uint16; for BYTES the elements in a list, and their shape.
 
     Raises:
-        ValueError: A BYTES element is neither bytes nor str.
+        InvalidInput: There is no such cast.
     """
-    if datatype == "BYTES":
-        return b"".join(_length_prefixed(item) for item in array.reshape(-1))
-    contiguous = np.ascontiguousarray(array)
-    if datatype == "BF16":
-        # Round to nearest, ties to even, on the bits: bfloat16 is the upper half of a float32.
-        bits = contiguous.astype("<f4").view("<u4")
-        rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-        # A NaN must not round to infinity: it stays one by its quiet bit.
-        halves = np.where(np.isnan(contiguous), (bits >> 16) | 0x40, rounded)
-        return halves.astype("<u2").tobytes()
-    little = contiguous.astype(contiguous.dtype.newbyteorder("<"), copy=False)
-    return little.reshape(-1).view(np.uint8).data
+    wanted = np.dtype(NUMPY_TYPES[tensor.datatype]).newbyteorder("<")
+    try:
+        array = _as_array(value, wanted)
+        if array.ndim == 0:
+            array = _scalar(array, tensor.shape)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise InvalidInput(
+            f'input "{tensor.name}" takes {tensor.datatype} {list(tensor.shape)}: {error}'
+        ) from None
+    if tensor.datatype == "BYTES":
+        return array.reshape(-1).tolist(), array.shape
+    if tensor.datatype == "BF16":
+        array = to_bfloat16(array)
+    return np.require(array, requirements="C")
 
 
-def decode(data: memoryview, datatype: str, shape: list[int]) -> Array:
-    """Returns the tensor that `data` holds; a view of it where the type allows, so read-only.
-
-    Raises:
-        ValueError: The size does not fit the shape, or the datatype is unknown.
-    """
-    if datatype == "BYTES":
-        items, at = [], 0
-        while at < len(data):
-            (size,) = struct.unpack_from("<I", data, at)
-            items.append(bytes(data[at + 4 : at + 4 + size]))
-            at += 4 + size
-        elements = np.empty(len(items), dtype=np.object_)
-        elements[:] = items
-        return elements.reshape(shape)
-    if datatype not in NUMPY_TYPES:
-        raise ValueError(f'datatype "{datatype}" is unknown')
-    if datatype == "BF16":
-        halves = np.frombuffer(data, "<u2").astype(np.uint32)
-        return (halves << 16).view(np.float32).reshape(shape)
-    dtype = np.dtype(NUMPY_TYPES[datatype]).newbyteorder("<")
-    return np.frombuffer(data, dtype).reshape(shape)
+def _as_array(value: object, wanted: np.dtype[Any]) -> Array:
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__array__"):
+        if wanted.kind in "iub" and np.asarray(value).dtype.kind == "f":
+            raise TypeError(f"a float is not cut to {wanted.name}")
+        return np.asarray(value, dtype=wanted)
+    array = np.asarray(value)
+    if wanted.kind == "O" and array.dtype.kind in "SU":
+        return array.astype(np.object_)
+    return array.astype(wanted, casting="same_kind", copy=False)
 
 
-def _length_prefixed(item: object) -> bytes:
-    if isinstance(item, str):
-        item = item.encode()
-    if not isinstance(item, bytes):
-        raise ValueError(f"a BYTES element is {type(item).__name__}, expected bytes or str")
-    return struct.pack("<I", len(item)) + item
+def _scalar(array: Array, shape: tuple[int, ...]) -> Array:
+    """Returns it with an extent of 1 along each axis, where the model's shape allows that."""
+    return array.reshape((1,) * len(shape)) if all(n in (-1, 1) for n in shape) else array
+
+
+def to_bfloat16(array: Array) -> Array:
+    """Returns the bits of float32 values rounded to bfloat16, to nearest, ties to even: uint16."""
+    # On the bits: bfloat16 is the upper half of a float32.
+    bits = array.astype("<f4", copy=False).view("<u4")
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    # A NaN must not round to infinity: it stays one by its quiet bit.
+    halves = np.where(np.isnan(array), (bits >> 16) | 0x40, rounded)
+    return halves.astype("<u2")
+
+
+def from_bfloat16(bits: Array) -> Array:
+    """Returns bfloat16 values, given as their bits in uint16, as float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def to_objects(elements: list[bytes], shape: Sequence[int]) -> Array:
+    """Returns the elements of a BYTES tensor as an array of bytes objects."""
+    array = np.empty(len(elements), dtype=np.object_)
+    array[:] = elements
+    return array.reshape(shape)

@@ -158,65 +158,34 @@ def _show(url: str, digits: Digits) -> None:
             die("demo", f"{right} right, but its training counted {digits.right}", FAILED)
 
         chosen = np.random.default_rng().choice(len(digits.images), SHOWN, replace=False)
-        client.infer(digits.images[:1])  # The first request opens the connection.
-        over_http = [_timed_http(client, digits.images[i : i + 1]) for i in chosen]
-    over_grpc = _ask_grpc(url, [digits.images[i : i + 1] for i in chosen])
-    for position, index in enumerate(chosen):
-        http = over_http[position]
-        grpc = over_grpc[position] if over_grpc else None
-        out.print(_card(digits, int(index), http, grpc))
-        if grpc is not None and not np.array_equal(http.probabilities, grpc.probabilities):
+        over_http = [_timed(client, digits, int(index)) for index in chosen]
+    with LeptonAI(url.replace("http://", "grpc://"), model="digits") as client:
+        over_grpc = [_timed(client, digits, int(index)) for index in chosen]
+    for index, http, grpc in zip(chosen, over_http, over_grpc, strict=True):
+        out.print(_card(digits, int(index), {"HTTP": http, "gRPC": grpc}))
+        if not np.array_equal(http.probabilities, grpc.probabilities):
             die("demo", f"HTTP and gRPC disagree on image {index}", FAILED)
-    if over_grpc is None:
-        out.print("gRPC is served on the same port; to see it here: pip install 'lepton\\[grpc]'\n")
 
 
-def _timed_http(client: LeptonAI, image: Array) -> Served:
+def _timed(client: LeptonAI, digits: Digits, index: int) -> Served:
+    image = digits.images[index : index + 1]
+    client.infer(image)  # The first request opens the connection.
     start = time.perf_counter()
     answer = client.infer(image)
     total_ms = (time.perf_counter() - start) * 1000
     return Served(answer.outputs["probabilities"][0], total_ms, answer.timing_ms)
 
 
-def _ask_grpc(url: str, images: list[Array]) -> list[Served] | None:
-    """Returns the answers over gRPC, or None where no gRPC client is installed."""
-    try:
-        import grpc
-        from tritonclient.grpc import service_pb2, service_pb2_grpc
-    except ImportError:
-        return None
-    from lepton.client import read_timing
-
-    answers = []
-    with grpc.insecure_channel(url.removeprefix("http://")) as channel:
-        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        try:
-            stub.ServerReady(service_pb2.ServerReadyRequest(), timeout=5)  # Opens the connection.
-            for image in images:
-                request = service_pb2.ModelInferRequest(model_name="digits")
-                request.inputs.add(name="image", datatype="FP32", shape=image.shape)
-                request.raw_input_contents.append(image.tobytes())
-                start = time.perf_counter()
-                response, call = stub.ModelInfer.with_call(request, timeout=5)
-                total_ms = (time.perf_counter() - start) * 1000
-                trailers = {key: value for key, value in call.trailing_metadata()}
-                probabilities = np.frombuffer(response.raw_output_contents[0], "<f4")
-                timing = read_timing(trailers.get("server-timing", ""))
-                answers.append(Served(probabilities, total_ms, timing))
-        except grpc.RpcError as error:
-            die("demo", f"gRPC: {error.code().name}: {error.details()}", FAILED)
-    return answers
-
-
-def _card(digits: Digits, index: int, http: Served, grpc: Served | None) -> Table:
+def _card(digits: Digits, index: int, answers: dict[str, Served]) -> Table:
     """Returns the image, and beside it what the model says and how long that took."""
-    guess = int(http.probabilities.argmax())
+    probabilities = answers["HTTP"].probabilities
+    guess = int(probabilities.argmax())
     truth = int(digits.labels[index])
     verdict = "[green]right[/]" if guess == truth else f"[red]wrong, it is a {truth}[/]"
     said = Table.grid()
-    said.add_row(f"[bold]a {guess}[/] with probability {http.probabilities[guess]:.1%}, {verdict}")
+    said.add_row(f"[bold]a {guess}[/] with probability {probabilities[guess]:.1%}, {verdict}")
     said.add_row(f"[dim]image {index} of those held out[/]\n")
-    said.add_row(_timing_table({"HTTP": http} | ({"gRPC": grpc} if grpc is not None else {})))
+    said.add_row(_timing_table(answers))
     card = Table.grid(padding=(0, 3))
     card.add_row(_art(digits.images[index, 0]), said)
     card.add_row("", "")

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 
 class LeptonError(Exception):
-    """Any failure that a call to the server ends with.
+    """Any failure that a call ends with.
 
     Attributes:
         code: The reason in one word, from the server's closed set, e.g. "invalid_argument".
-        status: The HTTP status, or None when no answer came.
-        retry_after: Seconds after which to try again, when the server named them.
+        status: The HTTP status that the code stands for.
     """
 
     code = "internal"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str | None = None,
-        status: int | None = None,
-        retry_after: float | None = None,
-    ) -> None:
+    def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code or type(self).code
-        self.status = status
-        self.retry_after = retry_after
+        self.status = _STATUS.get(self.code, 500)
 
 
 class InvalidInput(LeptonError):
@@ -52,30 +43,51 @@ class DeadlineExceeded(LeptonError):
     code = "deadline_exceeded"
 
 
+class Cancelled(LeptonError):
+    """The call was given up by the caller."""
+
+    code = "cancelled"
+
+
 class Unavailable(LeptonError):
-    """No server there, or it is starting, draining, or the model is not ready."""
+    """No server there, or it is starting, draining, closed, or the model is not ready."""
 
     code = "unavailable"
 
 
-# The errors that a caller may want to tell apart, by HTTP status. The server's table is in
-# docs/reference/errors.md.
-_BY_STATUS: dict[int, tuple[type[LeptonError], str]] = {
-    400: (InvalidInput, "invalid_argument"),
-    401: (LeptonError, "unauthenticated"),
-    403: (LeptonError, "permission_denied"),
-    404: (ModelNotFound, "model_not_found"),
-    405: (LeptonError, "method_not_allowed"),
-    413: (InvalidInput, "payload_too_large"),
-    429: (Overloaded, "overloaded"),
-    499: (LeptonError, "cancelled"),
-    501: (LeptonError, "unsupported"),
-    503: (Unavailable, "unavailable"),
-    504: (DeadlineExceeded, "deadline_exceeded"),
+# The server's table is in docs/reference/errors.md.
+_STATUS = {
+    "invalid_argument": 400,
+    "unauthenticated": 401,
+    "permission_denied": 403,
+    "model_not_found": 404,
+    "method_not_allowed": 405,
+    "payload_too_large": 413,
+    "queue_full": 429,
+    "overloaded": 429,
+    "cancelled": 499,
+    "unsupported": 501,
+    "unavailable": 503,
+    "deadline_exceeded": 504,
+}
+
+# The codes that a caller may want to tell apart; the rest are LeptonError itself.
+_BY_CODE: dict[str, type[LeptonError]] = {
+    "payload_too_large": InvalidInput,
+    "queue_full": Overloaded,
+} | {
+    kind.code: kind
+    for kind in (
+        InvalidInput,
+        ModelNotFound,
+        Overloaded,
+        DeadlineExceeded,
+        Cancelled,
+        Unavailable,
+    )
 }
 
 
-def error_for(status: int, message: str, retry_after: float | None = None) -> LeptonError:
-    """Returns the error that an HTTP status stands for."""
-    kind, code = _BY_STATUS.get(status, (LeptonError, "internal"))
-    return kind(message, code=code, status=status, retry_after=retry_after)
+def error_for(code: str, message: str) -> LeptonError:
+    """Returns the error that a code of the closed set stands for."""
+    return _BY_CODE.get(code, LeptonError)(message, code=code)

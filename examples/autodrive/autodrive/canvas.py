@@ -108,8 +108,10 @@ class Canvas:
     def write_png(self, path: Path, scale: float = 1.5) -> bool:
         """Writes the same as PNG; False, and nothing, where matplotlib is not installed."""
         try:
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-            from matplotlib.figure import Figure
+            from matplotlib.backends.backend_agg import (  # type: ignore[import-not-found, unused-ignore]
+                FigureCanvasAgg,
+            )
+            from matplotlib.figure import Figure  # type: ignore[import-not-found, unused-ignore]
         except ImportError:
             return False
         figure = Figure(figsize=(self.width / 100, self.height / 100), dpi=100 * scale)
@@ -153,7 +155,7 @@ def _points(points: Array) -> str:
 
 
 def _to_matplotlib(axes: Any, shape: _Line | _Circle | _Area | _Text, order: int) -> None:  # noqa: ANN401 - matplotlib is optional
-    from matplotlib.patches import Circle, Polygon
+    from matplotlib.patches import Circle, Polygon  # type: ignore[import-not-found, unused-ignore]
 
     points_per_pixel = 0.72  # The figure has 100 pixels, and 72 points, per inch.
     match shape:
@@ -191,6 +193,6 @@ def _to_matplotlib(axes: Any, shape: _Line | _Circle | _Area | _Text, order: int
                 color=shape.color,
                 ha={"start": "left", "middle": "center", "end": "right"}[shape.anchor],
                 va="baseline",
-                weight="semibold" if shape.bold else "normal",
+                weight="bold" if shape.bold else "normal",
                 zorder=order,
             )

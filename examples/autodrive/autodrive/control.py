@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from autodrive.simulator import MAX_STEERING, WHEELBASE, Command
+from autodrive.simulator import MAX_BRAKING, MAX_STEERING, WHEELBASE, Command
 from autodrive.track import Array, wrapped
 
 POINTS = 8  # Of a planned path.
@@ -14,7 +14,8 @@ POINT_SPACING = 3.0  # Metres along the path from one to the next; the first is 
 
 MAX_SPEED = 14.0  # m/s.
 MAX_SIDEWAYS = 4.0  # m/s^2, through bends.
-BRAKING = 4.0  # m/s^2, that the speed is planned with.
+BRAKING = 4.5  # m/s^2, that the speed is planned with; the brakes have some more.
+STOP_BEFORE_END = 2.0  # Metres of path that are left when the car stands.
 ACCELERATION = 2.5
 SPEED_RESPONSE = 0.3  # Seconds in which a difference of speed is to be made up.
 STEERING_RATE = 1.2  # Radians per second.
@@ -64,7 +65,7 @@ class PathFollower:
         wanted = max(-MAX_STEERING, min(MAX_STEERING, pure_pursuit(self.path, speed)))
         self._steering += max(-most, min(most, wanted - self._steering))
         acceleration = (speed_limit(self.path) - speed) / SPEED_RESPONSE
-        return Command(self._steering, max(-BRAKING, min(ACCELERATION, acceleration)))
+        return Command(self._steering, max(-MAX_BRAKING, min(ACCELERATION, acceleration)))
 
     def _seen_from_next_frame(self, speed: float, steering: float) -> Array:
         way = speed * self._period
@@ -94,7 +95,7 @@ def speed_limit(path: Array) -> float:
     along = _distance_along(points)
     steps = np.diff(points, axis=0)
     turns = np.abs(wrapped(np.diff(np.arctan2(steps[:, 1], steps[:, 0]))))
-    squares = [MAX_SPEED**2, 2 * BRAKING * along[-1]]
+    squares = [MAX_SPEED**2, 2 * BRAKING * max(0.0, along[-1] - STOP_BEFORE_END)]
     if len(turns) > 0:
         curvature = np.maximum(turns / ((along[2:] - along[:-2]) / 2), 1e-4)
         squares.append(float((MAX_SIDEWAYS / curvature + 2 * BRAKING * along[1:-1]).min()))

@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from autodrive.ai import AutodriveAI, Decision, Frame, Outcome
-from autodrive.simulator import Simulator
+from autodrive.simulator import Command, Simulator
 from autodrive.track import HALF_WIDTH, Array
 
 # Metres that the car's middle keeps from a wall, or its side touches it.
@@ -25,8 +26,10 @@ class Moment:
 
     Attributes:
         seconds: Since the drive began.
+        x, y, heading, speed, steering: Where the car was, as no sensor knows it.
         along: Metres driven along the centre line.
         offset: Metres to the left of the centre line.
+        frame: What the car saw; None in a record that was read from a file.
     """
 
     seconds: float
@@ -37,6 +40,7 @@ class Moment:
     steering: float
     along: float
     offset: float
+    frame: Frame | None
     decision: Decision
 
 
@@ -56,11 +60,36 @@ class Drive:
     deadline: float
     touched: bool
 
+    @classmethod
+    def load(cls, path: Path, course_length: float, deadline: float) -> Self:
+        """Reads what save(), or the C++ program, wrote; all but what a file does not hold.
+
+        Raises:
+            ValueError: The file is none of a drive.
+        """
+        moments = []
+        with path.open(newline="") as file:
+            try:
+                for row in csv.DictReader(file):
+                    latency = float(row.pop("latency_ms")) / 1e3
+                    outcome = Outcome(row.pop("outcome"))
+                    command = Command(float(row["steering"]), 0.0)
+                    decision = Decision(command, np.empty((0, 2)), outcome, latency)
+                    values = {name: float(value) for name, value in row.items()}
+                    moments.append(Moment(**values, frame=None, decision=decision))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path} is no record of a drive: {error}") from None
+        if len(moments) < 2:
+            raise ValueError(f"{path} is no record of a drive: {len(moments)} frames")
+        period = moments[-1].seconds / (len(moments) - 1)
+        touched = is_at_wall(moments[-1].offset)
+        return cls(moments, course_length, period, deadline, touched)
+
     def save(self, path: Path) -> None:
         """Writes a line per frame, as the C++ program does."""
         with path.open("w", newline="") as file:
             writer = csv.writer(file)
-            names = [field.name for field in fields(Moment)][:-1]
+            names = [field.name for field in fields(Moment)][:-2]
             writer.writerow([*names, "latency_ms", "outcome"])
             for moment in self.moments:
                 values = [f"{getattr(moment, name):.4f}" for name in names]
@@ -103,22 +132,28 @@ def drive(
         ranges, odometry = car.sense()
         due = start + number * period
         time.sleep(max(0.0, due - time.perf_counter()))
-        decision = ai.decide(Frame(due, ranges[0], float(odometry[0, 0]), float(odometry[0, 1])))
+        frame = Frame(due, ranges[0], float(odometry[0, 0]), float(odometry[0, 1]))
+        decision = ai.decide(frame)
         x, y, heading = car.pose[0]
         offset = float(car.track.locate(car.pose[:, :2])[1][0])
         moments.append(
             Moment(
                 number * period, x, y, heading, car.speed[0], car.steering[0], along, offset,
-                decision,
+                frame, decision,
             )
         )  # fmt: skip
         car.step(period)
         car.actuate([decision.command])
         before, place = place, _along(car)
         along += (place - before + length / 2) % length - length / 2
-        touched = abs(offset) > HALF_WIDTH - HALF_CAR
+        touched = is_at_wall(offset)
         after_frame(moments[-1], due + period)
     return Drive(moments, length, period, deadline, touched)
+
+
+def is_at_wall(offset: float) -> bool:
+    """Returns whether a car so far off the centre line touches a wall."""
+    return abs(offset) > HALF_WIDTH - HALF_CAR
 
 
 def _along(car: Simulator) -> float:

@@ -1,218 +1,221 @@
-"""A drive as one picture: the course from above, and strips of what happened over time."""
+"""A drive as one picture: the course, what the planner saw, and strips over time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from autodrive.ai import Outcome
 from autodrive.canvas import Canvas
+from autodrive.colors import BLUE, FAINT, INK, QUIET, RED, REFERENCE, ROAD, SPEEDS, WALL
 from autodrive.control import MAX_SPEED
 from autodrive.drive import Drive, Moment, Summary
+from autodrive.insets import Box, draw_breakdown, draw_scan, is_missed
 from autodrive.track import HALF_WIDTH, Array, Track
 
-WIDTH, HEIGHT = 1280, 1010
+Projection: TypeAlias = Callable[[object], Array]
+
+WIDTH, HEIGHT = 1280, 1060
 _MARGIN = 44
-_INK, _QUIET, _FAINT = "#1f1e1c", "#6b6963", "#dcdad4"
-_ROAD, _WALL = "#f1efea", "#bdbab2"
-_BLUE, _RED = "#2a78d6", "#d63a39"
-# Speed from standing to MAX_SPEED, light to dark.
-_SPEEDS = ("#b5d4f4", "#85b7eb", "#5598e0", "#2a78d6", "#185fa5", "#0c447c", "#042c53")
-_MAP = (_MARGIN, 150, WIDTH - 2 * _MARGIN, 480)  # x, y, width, height.
-_STRIP_LEFT, _STRIP_RIGHT = _MARGIN + 48, WIDTH - _MARGIN
-_STRIP_HEIGHT, _STRIP_GAP = 72, 38
+_MAP = (_MARGIN, 156, 790, 500)  # x, y, width, height.
+_WIDE_MAP = (_MARGIN, 156, WIDTH - 2 * _MARGIN, 500)
+_INSET = (890, 156, WIDTH - _MARGIN - 890, 330)
+_BREAKDOWN_TOP = 540
+_STRIPS_TOP = 742
+_STRIP_LEFT, _STRIP_RIGHT = _MARGIN + 40, WIDTH - _MARGIN
+_STRIP_HEIGHT, _STRIP_GAP = 70, 38
+# The colours of the path begin here; everything slower looks the same.
+_SLOW = 6.0
 
 
 def picture(track: Track, result: Drive, summary: Summary, source: str) -> Canvas:
-    """Draws the drive; `source` says in a few words who planned it."""
+    """Draws the drive; `source` says in a few words where the planner ran."""
     hz = 1 / result.period
     canvas = Canvas(WIDTH, HEIGHT, f"A drive of {summary.laps:.2f} laps at {hz:g} Hz")
-    canvas.text(_MARGIN, 48, "Autodrive", 26, _INK, bold=True)
+    canvas.text(_MARGIN, 50, "Autodrive", 26, INK, bold=True)
     canvas.text(
         _MARGIN,
-        72,
+        75,
         f"{summary.laps:.2f} laps of {track.length:.0f} m at {hz:g} frames a second, "
-        f"each with a deadline of {result.deadline * 1e3:g} ms · {source}",
+        f"each with a deadline of {result.deadline * 1e3:g} ms; {source}",
         14,
-        _QUIET,
+        QUIET,
     )
-    _figures(canvas, summary)
-    _map(canvas, track, result.moments)
-    _strips(canvas, result, summary)
+    _draw_figures(canvas, summary)
+    shown = draw_scan(canvas, result.moments, _INSET)
+    left, _, width, _ = _INSET
+    shown = draw_breakdown(canvas, summary, (left, _BREAKDOWN_TOP, width)) or shown
+    _draw_map(canvas, track, result.moments, _MAP if shown else _WIDE_MAP)
+    _draw_strips(canvas, result)
     return canvas
 
 
-def _figures(canvas: Canvas, summary: Summary) -> None:
+def _draw_figures(canvas: Canvas, summary: Summary) -> None:
     missed = summary.frames - summary.outcomes[Outcome.IN_TIME]
     figures = (
         (f"{summary.hit_rate:.2%}", f"of {summary.frames} frames in time", missed > 0),
         (f"{missed}", f"fallbacks, at most {summary.longest_fallback} in a row", missed > 0),
         (f"{summary.latency_ms['p50']:.2f} ms", "latency, median", False),
-        (f"{summary.latency_ms['p99']:.2f} ms", "99th percentile", False),
-        (f"{summary.cross_track_mean_m:.2f} m", "from the centre, mean", False),
-        (f"{summary.cross_track_max_m:.2f} m", "from the centre, at most", summary.touched),
+        (f"{summary.latency_ms['p99']:.2f} ms", "latency, 99th percentile", False),
+        (f"{summary.cross_track_mean_m:.2f} m", "off the centre line, mean", False),
+        (f"{summary.cross_track_max_m:.2f} m", "off the centre line, most", summary.touched),
     )
     step = (WIDTH - 2 * _MARGIN) / len(figures)
     for number, (value, what, bad) in enumerate(figures):
-        canvas.text(_MARGIN + number * step, 112, value, 22, _RED if bad else _INK, bold=True)
-        canvas.text(_MARGIN + number * step, 131, what, 12.5, _QUIET)
+        canvas.text(_MARGIN + number * step, 116, value, 22, RED if bad else INK, bold=True)
+        canvas.text(_MARGIN + number * step, 136, what, 12.5, QUIET)
 
 
-def _map(canvas: Canvas, track: Track, moments: list[Moment]) -> None:
-    left, top, width, height = _MAP
+def _draw_map(canvas: Canvas, track: Track, moments: list[Moment], box: Box) -> None:
+    project, scale = _projection(track, box)
+    centre = project(track.centre)
+    canvas.line(centre, WALL, 2 * HALF_WIDTH * scale + 3, closed=True)
+    canvas.line(centre, ROAD, 2 * HALF_WIDTH * scale, closed=True)
+    left, right = project(track.walls[:, 0])
+    canvas.line(np.array([left, right]), INK, 2.5)
+    outside = right + (right - left) / np.hypot(*(right - left)) * 24
+    canvas.text(outside[0], outside[1] + 4, "start", 12, QUIET, anchor="middle")
+    canvas.line(centre, REFERENCE, 1.2, closed=True, dash=(6.0, 5.0))
+    _draw_path(canvas, project, moments)
+    missed = any(is_missed(moment) for moment in moments)
+    _draw_legend(canvas, box[0], box[1] + box[3] + 22, scale, missed)
+
+
+def _projection(track: Track, box: Box) -> tuple[Projection, float]:
+    """Returns what turns metres into pixels of the map, and the pixels of a metre."""
+    left, top, width, height = box
     outline = track.walls.reshape(-1, 2)
-    # Lying down, because the picture is wider than high.
-    turn = _flattest(outline)
-    turned = outline @ turn.T
-    low, high = turned.min(axis=0), turned.max(axis=0)
-    scale = min((width - 40) / (high - low)[0], (height - 30) / (high - low)[1])
-    middle = (low + high) / 2
+    best = (0.0, np.eye(2), np.zeros(2))
+    for angle in np.linspace(0, math.pi, 90, endpoint=False):
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        turned = outline @ turn.T
+        low, high = turned.min(axis=0), turned.max(axis=0)
+        fits = float(min((np.array([width, height]) - 8) / (high - low)))
+        best = max(best, (fits, turn, (low + high) / 2), key=lambda candidate: candidate[0])
+    scale, turn, middle = best
 
-    def place(points: Array) -> Array:
+    def project(points: object) -> Array:
         away = (np.asarray(points) @ turn.T - middle) * scale
-        return np.stack([left + width / 2 + away[:, 0], top + height / 2 - away[:, 1]], axis=1)
+        return np.stack([left + width / 2 + away[..., 0], top + height / 2 - away[..., 1]], axis=-1)
 
-    centre = place(track.centre)
-    canvas.line(centre, _WALL, 2 * HALF_WIDTH * scale + 3, closed=True)
-    canvas.line(centre, _ROAD, 2 * HALF_WIDTH * scale, closed=True)
-    start = place(track.walls[:, 0])
-    canvas.line(start, _INK, 2.5)
-    canvas.line(centre, "#8f8c84", 1.2, closed=True, dash=(6.0, 5.0))
-    _driven_path(canvas, place, moments)
-    side = start[1] + (start[1] - start[0]) * 0.35
-    canvas.text(side[0], side[1] + 4, "start", 12, _QUIET, anchor="middle")
-    _map_legend(canvas, left, top + height, scale, any(_missed(moment) for moment in moments))
+    return project, scale
 
 
-def _flattest(points: Array) -> Array:
-    """Returns the rotation after which the points are least high."""
-
-    def rotation(angle: float) -> Array:
-        return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-
-    angles = np.linspace(0, math.pi, 90, endpoint=False)
-    return min((rotation(angle) for angle in angles), key=lambda r: float(np.ptp(points @ r.T[:, 1])))
-
-
-def _driven_path(canvas: Canvas, place: object, moments: list[Moment]) -> None:
-    assert callable(place)
-    path = place([(moment.x, moment.y) for moment in moments])
+def _draw_path(canvas: Canvas, project: Projection, moments: list[Moment]) -> None:
+    path = project([(moment.x, moment.y) for moment in moments])
     levels = [_level(moment.speed) for moment in moments]
     begin = 0
     for end in range(1, len(moments)):
         if end == len(moments) - 1 or levels[end] != levels[begin]:
-            canvas.line(path[begin : end + 1], _SPEEDS[levels[begin]], 3.2)
+            canvas.line(path[begin : end + 1], SPEEDS[levels[begin]], 3.4)
             begin = end
     for moment, (x, y) in zip(moments, path, strict=True):
-        if _missed(moment):
-            canvas.circle(x, y, 4.5, "none", _RED, 1.6)
+        if is_missed(moment):
+            canvas.circle(x, y, 4.5, "none", RED, 1.6)
     last = moments[-1]
-    nose = place([(last.x + math.cos(last.heading), last.y + math.sin(last.heading))])[0]
+    nose = project((last.x + math.cos(last.heading), last.y + math.sin(last.heading)))
     ahead = (nose - path[-1]) / np.hypot(*(nose - path[-1]))
     side = np.array([-ahead[1], ahead[0]])
-    tip = path[-1]
-    arrow = np.array([tip + ahead * 13, tip - ahead * 7 + side * 8, tip - ahead * 7 - side * 8])
-    canvas.area(arrow, _INK)
+    arrow = path[-1] + np.array([ahead * 13, ahead * -7 + side * 8, ahead * -7 - side * 8])
+    canvas.area(arrow, INK)
     canvas.line(arrow, "#ffffff", 1.2, closed=True)
 
 
-def _map_legend(canvas: Canvas, left: float, bottom: float, scale: float, missed: bool) -> None:
-    y = bottom - 4
-    bar = 50 * scale
-    canvas.line(np.array([[left, y], [left + bar, y]]), _INK, 2)
-    canvas.text(left + bar + 8, y + 4, "50 m", 12, _QUIET)
-    x = left + bar + 66
-    canvas.line(np.array([[x, y], [x + 34, y]]), "#8f8c84", 1.2, dash=(6.0, 5.0))
-    canvas.text(x + 42, y + 4, "reference", 12, _QUIET)
-    x += 122
-    canvas.text(x, y + 4, "driven at  0", 12, _QUIET)
-    for number, color in enumerate(_SPEEDS):
-        piece = np.array([[x + 76 + number * 16, y], [x + 90 + number * 16, y]])
+def _draw_legend(canvas: Canvas, x: float, y: float, scale: float, missed: bool) -> None:
+    bar = 20 * scale
+    canvas.line(np.array([[x, y], [x + bar, y]]), INK, 2)
+    canvas.text(x + bar + 8, y + 4, "20 m", 12, QUIET)
+    x += bar + 66
+    canvas.line(np.array([[x, y], [x + 34, y]]), REFERENCE, 1.2, dash=(6.0, 5.0))
+    canvas.text(x + 42, y + 4, "centre line", 12, QUIET)
+    x += 132
+    canvas.text(x, y + 4, f"driven at {_SLOW:g}", 12, QUIET)
+    for number, color in enumerate(SPEEDS):
+        piece = np.array([[x + 74 + number * 14, y], [x + 85 + number * 14, y]])
         canvas.line(piece, color, 5)
-    canvas.text(x + 84 + len(_SPEEDS) * 16, y + 4, f"{MAX_SPEED:g} m/s", 12, _QUIET)
+    x += 82 + len(SPEEDS) * 14
+    canvas.text(x, y + 4, f"{MAX_SPEED:g} m/s", 12, QUIET)
     if missed:
-        x += 84 + len(_SPEEDS) * 16 + 70
-        canvas.circle(x, y, 4.5, "none", _RED, 1.6)
-        canvas.text(x + 12, y + 4, "frame without an answer in time", 12, _QUIET)
+        canvas.circle(x + 74, y, 4.5, "none", RED, 1.6)
+        canvas.text(x + 86, y + 4, "frame without an answer in time", 12, QUIET)
 
 
-def _strips(canvas: Canvas, result: Drive, summary: Summary) -> None:
+def _draw_strips(canvas: Canvas, result: Drive) -> None:
     moments = result.moments
     seconds = np.array([moment.seconds for moment in moments])
     span = max(seconds[-1], result.period)
     x = _STRIP_LEFT + seconds / span * (_STRIP_RIGHT - _STRIP_LEFT)
-    top = _MAP[1] + _MAP[3] + 46
+    _draw_latency(canvas, _STRIPS_TOP, x, result)
 
-    deadline = result.deadline * 1e3
-    latency = np.array([moment.decision.latency for moment in moments]) * 1e3
-    # Room for the deadline, unless every answer is so quick that nothing else could be seen.
-    highest = deadline * 1.25 if latency.max() > deadline / 12 else _round_up(latency.max() * 1.3)
-    title = f"Latency from the frame's time stamp, ms; deadline {deadline:g} ms"
-    if summary.breakdown_ms:
-        parts = " + ".join(f"{name} {ms * 1e3:.0f}" for name, ms in summary.breakdown_ms.items())
-        title += f" · on average, µs: {parts}"
-    to_y = _axes(canvas, top, title, (0.0, highest))
-    if highest > deadline:
-        line = np.array([[_STRIP_LEFT, to_y(deadline)], [_STRIP_RIGHT, to_y(deadline)]])
-        canvas.line(line, _RED, 1.2, dash=(5.0, 4.0))
-    for moment, at, value in zip(moments, x, latency, strict=True):
-        late = _missed(moment)
-        y = to_y(min(value, highest))
-        canvas.circle(at, y, 2.6 if late else 1.3, _RED if late else _BLUE)
-
-    top += _STRIP_HEIGHT + _STRIP_GAP
+    top = _STRIPS_TOP + _STRIP_HEIGHT + _STRIP_GAP
     offsets = np.array([moment.offset for moment in moments])
-    most = _round_up(np.abs(offsets).max() * 1.1)
-    to_y = _axes(canvas, top, "Left (+) and right (-) of the centre line, m", (-most, most))
-    _curve(canvas, x, [to_y(value) for value in offsets])
+    most = _round_up(max(np.abs(offsets).max(), 0.1))
+    to_y = _draw_axes(canvas, top, "Left (+) and right (-) of the centre line, m", (-most, 0, most))
+    _draw_curve(canvas, x, [to_y(value) for value in offsets])
 
     top += _STRIP_HEIGHT + _STRIP_GAP
-    to_y = _axes(canvas, top, "Speed, m/s", (0.0, MAX_SPEED))
-    _curve(canvas, x, [to_y(moment.speed) for moment in moments])
+    to_y = _draw_axes(canvas, top, "Speed, m/s", (0, MAX_SPEED / 2, MAX_SPEED))
+    _draw_curve(canvas, x, [to_y(moment.speed) for moment in moments])
     step = next(step for step in (0.5, 1, 2, 5, 10, 20, 60, 600, math.inf) if span / step <= 14)
     for tick in np.arange(0, span + 1e-9, step):
         at = _STRIP_LEFT + tick / span * (_STRIP_RIGHT - _STRIP_LEFT)
         label = f"{tick:g} s" if tick == 0 else f"{tick:g}"
-        canvas.text(at, top + _STRIP_HEIGHT + 18, label, 12, _QUIET, anchor="middle")
+        canvas.text(at, top + _STRIP_HEIGHT + 18, label, 12, QUIET, anchor="middle")
 
 
-class _Scale:
-    """Turns a value into a pixel's row."""
+def _draw_latency(canvas: Canvas, top: float, x: Array, result: Drive) -> None:
+    """Draws on a logarithmic scale: typical latencies and deadlines are decades apart."""
+    deadline = result.deadline * 1e3
+    latency = np.array([moment.decision.latency for moment in result.moments]) * 1e3
+    low = math.floor(math.log10(min(latency.min(), deadline)))
+    high = max(math.ceil(math.log10(max(latency.max(), deadline) * 1.05)), low + 1)
+    title = f"Latency of each frame, from its time stamp to the command, ms; deadline {deadline:g}"
+    ticks = tuple(float(decade) for decade in range(low, high + 1))
+    to_y = _draw_axes(canvas, top, title, ticks, lambda decade: f"{10**decade:g}")
+    at_deadline = to_y(math.log10(deadline))
+    line = np.array([[_STRIP_LEFT, at_deadline], [_STRIP_RIGHT, at_deadline]])
+    canvas.line(line, RED, 1.2, dash=(5.0, 4.0))
+    for moment, at, value in zip(result.moments, x, latency, strict=True):
+        missed = is_missed(moment)
+        y = to_y(math.log10(value))
+        canvas.circle(at, y, 2.8 if missed else 1.4, RED if missed else BLUE)
 
-    def __init__(self, top: float, low: float, high: float) -> None:
-        self._top, self._low, self._high = top, low, high
 
-    def __call__(self, value: float) -> float:
-        share = (value - self._low) / (self._high - self._low)
-        return self._top + _STRIP_HEIGHT * (1 - share)
+def _draw_axes(
+    canvas: Canvas,
+    top: float,
+    title: str,
+    ticks: Sequence[float],
+    label: Callable[[float], str] = lambda value: f"{value:.3g}",
+) -> Callable[[float], float]:
+    """Draws a strip's grid; returns what turns a value into a row of pixels."""
+    low, high = ticks[0], ticks[-1]
 
+    def to_y(value: float) -> float:
+        return top + _STRIP_HEIGHT * (high - value) / (high - low)
 
-def _axes(canvas: Canvas, top: float, title: str, limits: tuple[float, float]) -> _Scale:
-    to_y = _Scale(top, *limits)
-    canvas.text(_STRIP_LEFT, top - 10, title, 12.5, _QUIET)
-    for value in (limits[0], (limits[0] + limits[1]) / 2, limits[1]):
+    canvas.text(_STRIP_LEFT, top - 11, title, 12.5, QUIET)
+    for value in ticks:
         y = to_y(value)
-        canvas.line(np.array([[_STRIP_LEFT, y], [_STRIP_RIGHT, y]]), _FAINT, 1)
-        canvas.text(_STRIP_LEFT - 8, y + 4, f"{value:.3g}", 12, _QUIET, anchor="end")
+        canvas.line(np.array([[_STRIP_LEFT, y], [_STRIP_RIGHT, y]]), FAINT, 1)
+        canvas.text(_STRIP_LEFT - 8, y + 4, label(value), 12, QUIET, anchor="end")
     return to_y
 
 
-def _curve(canvas: Canvas, x: Array, y: Sequence[float]) -> None:
+def _draw_curve(canvas: Canvas, x: Array, y: Sequence[float]) -> None:
     if len(x) > 1:
-        canvas.line(np.stack([x, y], axis=1), _BLUE, 1.6)
+        canvas.line(np.stack([x, y], axis=1), BLUE, 1.6)
 
 
 def _level(speed: float) -> int:
-    return min(int(speed / MAX_SPEED * len(_SPEEDS)), len(_SPEEDS) - 1)
-
-
-def _missed(moment: Moment) -> bool:
-    return moment.decision.outcome is not Outcome.IN_TIME
+    share = (speed - _SLOW) / (MAX_SPEED - _SLOW)
+    return min(max(int(share * len(SPEEDS)), 0), len(SPEEDS) - 1)
 
 
 def _round_up(value: float) -> float:
     """Returns the next of 1, 2, 4, 5, 10, 20, ... that is no less."""
-    power = 10.0 ** math.floor(math.log10(max(value, 1e-3)))
+    power = 10.0 ** math.floor(math.log10(value))
     return next(power * step for step in (1, 2, 4, 5, 10) if power * step >= value * (1 - 1e-9))

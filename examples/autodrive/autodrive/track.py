@@ -64,13 +64,13 @@ class Track:
     def heading(self) -> Array:
         """[n] radians, the direction of the centre line at its points."""
         ahead = np.roll(self.centre, -1, axis=0) - np.roll(self.centre, 1, axis=0)
-        return np.arctan2(ahead[:, 1], ahead[:, 0])
+        return np.asarray(np.arctan2(ahead[:, 1], ahead[:, 0]))
 
     @cached_property
     def curvature(self) -> Array:
         """[n] 1/m, positive to the left."""
         turned = wrapped(np.roll(self.heading, -1) - np.roll(self.heading, 1))
-        return turned / (2 * self.spacing)
+        return np.asarray(turned / (2 * self.spacing))
 
     @cached_property
     def walls(self) -> Array:

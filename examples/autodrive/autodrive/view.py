@@ -54,6 +54,8 @@ class View:
         if self._shown:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.__enter__()
+            # What drawing for the first time brings with it is not to happen in the loop.
+            self._live.update(_braille(self._drawn), refresh=True)
         return self
 
     def __exit__(
@@ -81,8 +83,8 @@ class View:
 
     def _dot(self, points: Array, kind: int, drawn: Array | None = None) -> None:
         drawn = self._drawn if drawn is None else drawn
-        place = np.abs(points - self._corner) * self._scale
-        column, row = np.minimum(place, self._size - 1).astype(int).T
+        place = (points - self._corner) * (self._scale, -self._scale)
+        column, row = np.clip(place, 0, self._size - 1).astype(int).T
         drawn[row, column] = np.maximum(drawn[row, column], kind)
 
     def _course(self, moment: Moment) -> Text:
@@ -92,21 +94,8 @@ class View:
         x, y = (np.interp(reach, np.arange(len(path)), path[:, axis]) for axis in (0, 1))
         cos, sin = np.cos(moment.heading), np.sin(moment.heading)
         ahead = np.stack([moment.x + x * cos - y * sin, moment.y + x * sin + y * cos], axis=1)
-        self._dot(np.clip(ahead, self._corner - [0, 1e3], self._corner + [1e3, 0]), _PLANNED, drawn)
-        rows, columns = drawn.shape
-        cells = drawn.reshape(rows // 4, 4, columns // 2, 2).transpose(0, 2, 1, 3)
-        codes = 0x2800 + (_DOTS * (cells >= 0)).sum(axis=(2, 3))
-        kinds = cells.max(axis=(2, 3))
-        text = Text(no_wrap=True)
-        for row_codes, row_kinds in zip(codes, kinds, strict=True):
-            # One span per run of the same style: a span per character would take too long.
-            edges = np.flatnonzero(np.diff(row_kinds)) + 1
-            for run, kind in zip(
-                np.split(row_codes, edges), row_kinds[np.r_[0, edges]], strict=True
-            ):
-                text.append("".join(map(chr, run)), _STYLES[kind] if kind >= 0 else "")
-            text.append("\n")
-        return text
+        self._dot(ahead, _PLANNED, drawn)
+        return _braille(drawn)
 
     def _status(self, moment: Moment) -> Text:
         decision = moment.decision
@@ -120,3 +109,19 @@ class View:
             "bold red" if late else "green",
         )
         return status
+
+
+def _braille(drawn: Array) -> Text:
+    """Returns dots as text: [rows, columns] of a kind each, negative for none."""
+    rows, columns = drawn.shape
+    cells = drawn.reshape(rows // 4, 4, columns // 2, 2).transpose(0, 2, 1, 3)
+    codes = 0x2800 + (_DOTS * (cells >= 0)).sum(axis=(2, 3))
+    kinds = cells.max(axis=(2, 3))
+    text = Text(no_wrap=True)
+    for row_codes, row_kinds in zip(codes, kinds, strict=True):
+        # One span per run of the same style: a span per character would take too long.
+        edges = np.flatnonzero(np.diff(row_kinds)) + 1
+        for run, kind in zip(np.split(row_codes, edges), row_kinds[np.r_[0, edges]], strict=True):
+            text.append("".join(map(chr, run)), _STYLES[kind] if kind >= 0 else "")
+        text.append("\n")
+    return text

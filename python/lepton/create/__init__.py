@@ -1,5 +1,7 @@
-"""Makes a service folder from a model file: `lepton create`."""
+"""Makes a service folder from a model of any framework: `lepton create`."""
 
-from lepton.create.service import CreateError, Service, create_service
+from lepton.create.errors import CreateError
+from lepton.create.options import InputSpec, Options, parse_input
+from lepton.create.service import Service, create_service
 
-__all__ = ["CreateError", "Service", "create_service"]
+__all__ = ["CreateError", "InputSpec", "Options", "Service", "create_service", "parse_input"]

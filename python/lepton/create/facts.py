@@ -107,5 +107,9 @@ class Facts(TypedDict):
     signature: SignatureFacts
     check: NotRequired[CheckFacts]
     latency: list[LatencyFacts]
+    # The shapes of one row of the inputs that latency was measured with: open extents have a value.
+    measured_shapes: NotRequired[dict[str, list[int]]]
+    # What config.pbtxt says where the model had none before.
+    config: NotRequired[str]
     # Remarks for a person, one sentence each, e.g. of what was assumed.
     notes: NotRequired[list[str]]

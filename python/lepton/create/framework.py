@@ -6,8 +6,9 @@ A module of a framework has
     def detect(path: Path) -> Format | None     told by content; quick; imports no framework
     def load(job: Job) -> Original              in the child process; may take seconds
 
-and is listed in lepton.create.source. The child (lepton.create.worker) then asks the Original for
-its inputs, its OpenVINO model, and its answers, which it compares with those of what was written.
+where load() may raise NoReferenceError when Format.converted is false. Each module is listed in
+lepton.create.source. The child (lepton.create.worker) then asks the Original for its inputs, its
+OpenVINO model, and its answers, which it compares with those of what was written.
 """
 
 from __future__ import annotations
@@ -67,6 +68,10 @@ class Job:
     work: Path
 
 
+class NoReferenceError(Exception):
+    """The original cannot be run here, in words for a person; the file itself will be served."""
+
+
 @dataclass
 class Original(ABC):
     """A model as its own framework runs it.
@@ -84,10 +89,13 @@ class Original(ABC):
     notes: list[str] = field(default_factory=list)
 
     @abstractmethod
-    def convert(self) -> Any:  # noqa: ANN401 - openvino's bindings have no type to name here
-        """Returns the openvino.Model that answers alike; f32 weights stay f32.
+    def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401 - openvino has no types
+        """Returns the openvino.Model that answers alike, its tensors named; f32 stays f32.
 
         Not called where Format.converted is false.
+
+        Args:
+            sample: Inputs of some rows that run() has taken, for those who need to trace it.
 
         Raises:
             CreateError: OpenVINO cannot express it.
@@ -107,6 +115,14 @@ class Original(ABC):
         """Returns inputs of `batch` rows to compare with, or None for noise as `inputs` says."""
         del batch
         return None
+
+    def extremes(self) -> dict[str, Array] | None:
+        """Returns inputs at the edges of what the model takes, to compare with once, or None."""
+        return None
+
+    def config(self) -> str:
+        """Returns what config.pbtxt is to say where the service has none yet; "" for no file."""
+        return ""
 
 
 def version_of(package: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,32 @@ def parse_input(text: str) -> InputSpec:
     if "batch" in dims[1:]:
         raise CreateError(f'--input "{text}" has "batch" as another axis than the first')
     return InputSpec(found["name"].strip(), DATATYPE_OF_WORD[word], tuple(shape), tuple(dims))
+
+
+def parse_module_args(texts: Sequence[str]) -> dict[str, Any]:
+    """Reads the arguments of a class: JSON objects or `key=value`, whose value is JSON or a word.
+
+    Raises:
+        CreateError: One is neither.
+    """
+    arguments: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if text.lstrip().startswith("{"):
+            try:
+                arguments |= json.loads(text)
+            except ValueError as error:
+                raise CreateError(f"--module-args '{text}' is no JSON object: {error}") from None
+        elif equals and key.strip().isidentifier():
+            try:
+                arguments[key.strip()] = json.loads(value)
+            except ValueError:
+                arguments[key.strip()] = value
+        else:
+            raise CreateError(
+                f"--module-args '{text}' is neither a JSON object nor key=value, as in width=64"
+            )
+    return arguments
 
 
 @dataclass(frozen=True)

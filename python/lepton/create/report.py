@@ -1,15 +1,12 @@
-"""The report that a person reads: report.md beside a model's versions."""
+"""The report that a person reads, as Markdown: report.md beside a model's versions."""
 
 from __future__ import annotations
 
-from typing import Any
-
-# What a JSON request holds as an example, by datatype; BF16 and FP16 have no JSON form.
-_EXAMPLE_VALUE = {"BOOL": "false", "BYTES": '""', "FP32": "0.0", "FP64": "0.0"}
-_LONGEST_EXAMPLE = 64
+from lepton.create import report_calls, report_words
+from lepton.create.facts import Facts, TensorFacts
 
 
-def render(name: str, version: str, facts: dict[str, Any]) -> str:
+def render(name: str, version: str, facts: Facts) -> str:
     """Returns the report of one version.
 
     Args:
@@ -17,7 +14,7 @@ def render(name: str, version: str, facts: dict[str, Any]) -> str:
         version: Which of its versions.
         facts: That version's entry of lepton.json.
     """
-    source, signature = facts["source"], facts["signature"]
+    signature = facts["signature"]
     lines = [
         f"# {name}, version {version}",
         "",
@@ -26,13 +23,13 @@ def render(name: str, version: str, facts: dict[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| file | `{source['path']}` |",
-        f"| format | {facts['format']} |",
-        f"| size | {source['size_bytes'] / 1e6:.2f} MB |",
-        f"| SHA-256 | `{source['sha256']}` |",
-        f"| precision | {facts['precision']} |",
+        *(f"| {key} | {_cell(value)} |" for key, value in report_words.origin(facts)),
         "",
         "## Signature",
+        "",
+        "```",
+        *_picture(name, facts),
+        "```",
         "",
         "An extent of -1 is chosen by each request."
         + (" The first axis counts rows: requests share runs." if facts["batches"] else ""),
@@ -42,24 +39,9 @@ def render(name: str, version: str, facts: dict[str, Any]) -> str:
         *(_row("input", tensor) for tensor in signature["inputs"]),
         *(_row("output", tensor) for tensor in signature["outputs"]),
         "",
-    ]
-    if facts["latency"]:
-        lines += [
-            "## Latency in-process",
-            "",
-            f"Measured on {facts['machine']}, open extents at 1, made-up input; what the network "
-            "adds is in each answer's breakdown.",
-            "",
-            "| rows | p50 | p99 | p50 per row | runs |",
-            "|---|---|---|---|---|",
-            *(
-                f"| {run['batch']} | {_time(run['p50_us'])} | {_time(run['p99_us'])} "
-                f"| {_time(run['p50_us'] / run['batch'])} | {run['runs']} |"
-                for run in facts["latency"]
-            ),
-            "",
-        ]
-    lines += [
+        *_notes(facts),
+        *_check(facts),
+        *_latency(facts),
         "## Serve it",
         "",
         "```",
@@ -68,66 +50,91 @@ def render(name: str, version: str, facts: dict[str, Any]) -> str:
         "",
         "## Call it",
         "",
-        *_python(name, signature["inputs"]),
-        *_curl(name, signature["inputs"]),
     ]
+    inputs = signature["inputs"]
+    curl = report_calls.curl_line(name, inputs)
+    if curl is not None:
+        lines += ["```", curl, "```", ""]
+    lines += ["```python", *report_calls.python_lines(name, inputs), "```", ""]
+    lines += ["```cpp", *report_calls.cpp_lines(name, inputs), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _row(kind: str, tensor: dict[str, Any]) -> str:
+def _cell(value: str) -> str:
+    return value.replace("|", "\\|")
+
+
+def _row(kind: str, tensor: TensorFacts) -> str:
     return f"| {kind} | `{tensor['name']}` | {tensor['datatype']} | {tensor['shape']} |"
 
 
-def _time(us: float) -> str:
-    return f"{us / 1000:.2f} ms" if us >= 1000 else f"{us:.1f} µs"
+def _picture(name: str, facts: Facts) -> list[str]:
+    """Draws inputs, model and outputs beside each other."""
+
+    def labels(tensors: list[TensorFacts]) -> list[str]:
+        said = report_words.extents
+        return [f"{t['name']}  {t['datatype']} {said(t, facts['batches'])}" for t in tensors]
+
+    left = labels(facts["signature"]["inputs"])
+    right = labels(facts["signature"]["outputs"])
+    width = max(len(label) for label in left)
+    height = max(len(left), len(right))
+    left = _centered(left, height)
+    right = _centered(right, height)
+    box = _centered([name], height)
+    edge, arrow = "─" * (len(name) + 2), " ──▶ "
+    lines = []
+    for a, b, c in zip(left, box, right, strict=True):
+        into, out = (arrow if text else " " * len(arrow) for text in (a, c))
+        lines.append(f"{a:>{width}}{into}│ {b:^{len(name)}} │{out}{c}".rstrip())
+    indent = " " * (width + len(arrow))
+    return [f"{indent}┌{edge}┐", *lines, f"{indent}└{edge}┘"]
 
 
-def _example_shape(tensor: dict[str, Any]) -> list[int]:
-    return [1 if extent == -1 else extent for extent in tensor["shape"]]
+def _centered(lines: list[str], height: int) -> list[str]:
+    above = (height - len(lines)) // 2
+    return [""] * above + lines + [""] * (height - len(lines) - above)
 
 
-def _python(name: str, inputs: list[dict[str, Any]]) -> list[str]:
-    kinds = {"BOOL": "np.bool_", "BYTES": "object", "BF16": "np.float32", "FP16": "np.float16"}
+def _notes(facts: Facts) -> list[str]:
+    notes = facts.get("notes", [])
+    return ["## Notes", "", *(f"- {note}" for note in notes), ""] if notes else []
 
-    def zeros(tensor: dict[str, Any]) -> str:
-        datatype = tensor["datatype"]
-        kind = kinds.get(datatype) or "np." + datatype.lower().replace("fp", "float")
-        if datatype == "BYTES":
-            return f'np.full({tuple(_example_shape(tensor))}, b"", object)'
-        return f"np.zeros({tuple(_example_shape(tensor))}, {kind})"
 
-    if len(inputs) == 1:
-        argument = zeros(inputs[0])
-    else:
-        argument = (
-            "{" + ", ".join(f'"{tensor["name"]}": {zeros(tensor)}' for tensor in inputs) + "}"
-        )
-    return [
-        "```python",
-        "import numpy as np",
-        "from lepton import LeptonAI",
+def _check(facts: Facts) -> list[str]:
+    check = facts.get("check")
+    lines = ["## Against the original", "", report_words.comparison(check), ""]
+    if check is None or check["against"] is None:
+        return lines
+    head, *rows = report_words.table(check)
+    lines += [
+        "| " + " | ".join(head) + " |",
+        "|---" * len(head) + "|",
+        *(f"| `{row[0]}` | " + " | ".join(row[1:]) + " |" for row in rows),
         "",
-        f'client = LeptonAI("http://127.0.0.1:8000", model="{name}")',
-        f"print(client.inference({argument}))",
-        "```",
+        f"Verdict: **{report_words.verdict(check)}**.",
         "",
     ]
+    return lines
 
 
-def _curl(name: str, inputs: list[dict[str, Any]]) -> list[str]:
-    """The same by curl, where the input is small enough to be read and has a JSON form."""
-    tensors = []
-    for tensor in inputs:
-        shape = _example_shape(tensor)
-        count = 1
-        for extent in shape:
-            count *= extent
-        if count > _LONGEST_EXAMPLE or tensor["datatype"] in ("FP16", "BF16"):
-            return []
-        data = ",".join([_EXAMPLE_VALUE.get(tensor["datatype"], "0")] * count)
-        tensors.append(
-            f'{{"name":"{tensor["name"]}","datatype":"{tensor["datatype"]}",'
-            f'"shape":{shape},"data":[{data}]}}'.replace(", ", ",")
-        )
-    body = '{"inputs":[' + ",".join(tensors) + "]}"
-    return ["```", f"curl -s http://127.0.0.1:8000/v2/models/{name}/infer -d '{body}'", "```", ""]
+def _latency(facts: Facts) -> list[str]:
+    if not facts["latency"]:
+        return []
+    return [
+        "## Latency in-process",
+        "",
+        f"Measured on {facts['machine']}, open extents at 1, made-up input; what the network "
+        "adds is in each answer's breakdown.",
+        "",
+        "| rows | p50 | p99 | p50 per row | rows per second | runs |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {run['batch']} | {report_words.duration(run['p50_us'])} "
+            f"| {report_words.duration(run['p99_us'])} "
+            f"| {report_words.duration(run['p50_us'] / run['batch'])} "
+            f"| {report_words.rate(run['batch'], run['p50_us'])} | {run['runs']} |"
+            for run in facts["latency"]
+        ),
+        "",
+    ]

@@ -1,8 +1,8 @@
 """Writes a service folder: a model repository that `lepton serve` reads.
 
-<output>/<name>/<version>/model.<ext>   the model, as it was given
+<output>/<name>/<version>/model.<ext>   the model, as it was given or as OpenVINO IR
 <output>/<name>/lepton.json             where each version is from, and what was measured
-<output>/<name>/report.md               the latest version, for a person
+<output>/<name>/report.md, report.html  the latest version, for a person
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lepton
-from lepton.create.check import check_model
+from lepton.create.child import work_on
+from lepton.create.errors import CreateError
+from lepton.create.facts import Facts
+from lepton.create.options import Options
 from lepton.create.report import render
-from lepton.create.source import FORMATS, CreateError, ModelSource, find_source
+from lepton.create.report_html import render_html
+from lepton.create.source import ModelSource, find_source
 
 __all__ = ["CreateError", "Service", "create_service"]
 
@@ -40,7 +44,7 @@ class Service:
     repository: Path
     name: str
     version: str
-    facts: dict[str, Any]
+    facts: Facts
 
     @property
     def report(self) -> Path:
@@ -53,18 +57,20 @@ def create_service(
     output_path: Path,
     name: str | None = None,
     *,
+    options: Options | None = None,
     measure: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Service:
-    """Checks a model, runs it once, and writes it as the next version of a service.
+    """Checks a model and writes it, converted where that is needed, as a service's next version.
 
     Nothing is left behind when it fails: the version is made in a hidden folder beside its place
     and renamed when it is whole.
 
     Args:
-        model_path: The model's file, or the folder of a SavedModel.
+        model_path: The model's file, or the folder of a SavedModel or of Hugging Face.
         output_path: The repository: a folder that is made where it is missing.
         name: The model's name; that of the file, or of its folder, when left out.
+        options: What the file does not say, and how to check it.
         measure: Whether to measure its latency.
         progress: Called with each step as it begins.
 
@@ -73,7 +79,8 @@ def create_service(
         OSError: The folder cannot be written.
     """
     progress("reading the file")
-    source = find_source(model_path)
+    options = options or Options()
+    source = find_source(model_path, options)
     name = _checked_name(name if name is not None else _default_name(model_path))
     if output_path.exists() and not output_path.is_dir():
         raise CreateError(f"{output_path} is a file, expected a folder")
@@ -85,9 +92,11 @@ def create_service(
     try:
         content = work / "version"
         content.mkdir()
-        progress("copying")
-        source.copy_to(content)
-        facts = _check(source, content / source.entry, output_path, measure, progress)
+        _check_space(source, output_path)
+        if not source.format.converted:
+            progress("copying")
+            source.copy_to(content)
+        facts = _facts(source, content / source.entry, output_path, options, measure, progress)
         progress("writing")
         with _locked(output_path):
             version = _publish(content, work, output_path / name, name, facts)
@@ -99,36 +108,62 @@ def create_service(
     return Service(output_path, name, version, facts)
 
 
-def _check(
+def _facts(
     source: ModelSource,
     entry: Path,
     repository: Path,
+    options: Options,
     measure: bool,
     progress: Callable[[str], None],
-) -> dict[str, Any]:
-    """Returns what is known of the copy at `entry`, which is what will be served."""
+) -> Facts:
+    """Has `entry`, which is what will be served, written if it is not there yet, and checked."""
+    work = Path(tempfile.mkdtemp(prefix="work-", dir=entry.parent.parent))
     try:
-        checked = check_model(entry, measure=measure, progress=progress)
+        known = work_on(
+            source.path,
+            source.format,
+            options,
+            entry=entry,
+            work=work,
+            measure=measure,
+            progress=progress,
+        )
     except CreateError as error:
         # The user knows the file by the path that they gave.
         raise CreateError(str(error).replace(str(entry), str(source.path))) from None
-    return {
+    facts: dict[str, Any] = {
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "format": FORMATS[source.extension],
+        "lepton": lepton.__version__,
+        "repository": str(repository),
+        "machine": _machine(),
         "source": {
             "path": str(source.path.resolve()),
             "sha256": source.sha256(),
             "size_bytes": source.size_bytes(),
             "files": sorted(source.files),
         },
-        "lepton": lepton.__version__,
-        "repository": str(repository),
-        "machine": _machine(),
-        **checked,
+        "format": source.format.name,
+        "framework": source.format.framework,
+        "converted": source.format.converted,
+        "options": options.as_given(),
+        **known,
     }
+    return cast(Facts, facts)
 
 
-def _publish(content: Path, work: Path, folder: Path, name: str, facts: dict[str, Any]) -> str:
+def _check_space(source: ModelSource, folder: Path) -> None:
+    """Refuses early what would fail after minutes of conversion."""
+    # What Keras exports on the way is as large again as what is written.
+    need = source.size_bytes() * (2 if source.format.converted else 1)
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise CreateError(
+            f"{folder} has {free / 1e6:.0f} MB free, {source.path} needs {need / 1e6:.0f} MB: make "
+            "room, or choose another --output_path"
+        )
+
+
+def _publish(content: Path, work: Path, folder: Path, name: str, facts: Facts) -> str:
     """Moves a whole version into its place and returns its number. Under the repository's lock."""
     if not folder.exists():
         # The first version comes with its model's folder, so that no reader meets an empty one.
@@ -171,11 +206,14 @@ def _read_known(folder: Path) -> dict[str, Any]:
         raise CreateError(f"{path} is not what `lepton create` wrote, move it away") from None
 
 
-def _write_facts(folder: Path, name: str, version: str, facts: dict[str, Any]) -> None:
+def _write_facts(folder: Path, name: str, version: str, facts: Facts) -> None:
     versions = {**_read_known(folder), version: facts}
     known = {"format": 1, "name": name, "versions": versions}
     _replace(folder / "lepton.json", json.dumps(known, indent=2) + "\n")
     _replace(folder / "report.md", render(name, version, facts))
+    _replace(folder / "report.html", render_html(name, version, facts))
+    if facts.get("config") and not (folder / "config.pbtxt").exists():
+        _replace(folder / "config.pbtxt", facts["config"])
 
 
 def _replace(path: Path, text: str) -> None:

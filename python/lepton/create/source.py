@@ -1,4 +1,4 @@
-"""The file that a user names, and the files beside it that belong to the model."""
+"""The file or folder that a user names: what it is, and the files that belong to it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import hashlib
 import mmap
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from lepton.create import hugging_face, keras, onnx, openvino_ir, pytorch_file, tensorflow
+from lepton.create.errors import CreateError
+from lepton.create.framework import Format
+from lepton.create.options import Options
+
+__all__ = ["CreateError", "ModelSource", "find_source"]
+
+# Those that know a file by its content come before those that go by its name.
+_MODULES = (hugging_face, pytorch_file, keras, tensorflow, onnx, openvino_ir)
+FORMATS: tuple[Format, ...] = tuple(one for module in _MODULES for one in module.FORMATS)
+_BY_NAME_ONLY = {*onnx.FORMATS, *openvino_ir.FORMATS, tensorflow.FROZEN}
 
 # An ONNX model may keep its weights in files beside it, each named by a StringStringEntryProto
 # {key: "location", value: <file>} of onnx.proto: field 1 is the key, field 2 the value.
 _EXTERNAL_DATA = re.compile(rb"\x0a\x08location\x12")
-
-FORMATS = {
-    ".onnx": "ONNX",
-    ".xml": "OpenVINO IR",
-    ".pb": "TensorFlow frozen graph",
-    ".savedmodel": "TensorFlow SavedModel",
-    ".tflite": "TensorFlow Lite",
-    ".pdmodel": "PaddlePaddle",
-}
-
-
-class CreateError(Exception):
-    """The user's input cannot become a service; one line that says why."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,20 @@ class ModelSource:
     """A model as it lies on disk.
 
     Attributes:
-        path: What OpenVINO reads: a file, or the folder of a SavedModel.
-        extension: As in a model repository, e.g. ".onnx", or ".savedmodel" for that folder.
-        files: Everything to copy, by its path below the version folder.
+        path: The file, or the folder of a SavedModel or of Hugging Face.
+        format: What it is.
+        files: All that belongs to it, by its path below the version folder when it is served as it
+            is, else by its name.
     """
 
     path: Path
-    extension: str
+    format: Format
     files: dict[str, Path]
 
     @property
     def entry(self) -> str:
-        """The name of the model's file, or folder, below the version folder."""
-        return f"model{self.extension}"
+        """The name of the served file, or folder, below the version folder."""
+        return f"model{self.format.extension}"
 
     def sha256(self) -> str:
         """Returns one hash of all files and their names, in the form of `sha256sum` of one file."""
@@ -66,42 +67,95 @@ class ModelSource:
             shutil.copyfile(path, target)
 
 
-def find_source(path: Path) -> ModelSource:
+def find_source(path: Path, options: Options | None = None) -> ModelSource:
     """Returns the model that `path` names.
 
     Raises:
-        CreateError: There is nothing, or it is of a kind that OpenVINO does not read, or a file
-            that belongs to it is missing.
+        CreateError: There is nothing, or it is of no kind that is known, or not of the kind that
+            its name says, or a file that belongs to it is missing, or an option does not suit it.
     """
+    options = options or Options()
     if not path.exists():
         raise CreateError(f"{path} does not exist")
     if path.is_file() and path.name == "saved_model.pb":
         path = path.parent
-    if path.is_dir():
-        if not (path / "saved_model.pb").is_file():
-            raise CreateError(f"{path} is a folder without saved_model.pb, name the model's file")
-        inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
-        files = {f"model.savedmodel/{file.relative_to(path)}": file for file in inside}
-        return ModelSource(path, ".savedmodel", files)
-    extension = path.suffix.lower()
-    if extension not in FORMATS or extension == ".savedmodel":
-        known = ", ".join(name for name in FORMATS if name != ".savedmodel")
-        raise CreateError(f'{path} has extension "{path.suffix}", expected {known} or a SavedModel')
-    if path.stat().st_size == 0:
+    if path.suffix == ".safetensors" and not options.module and hugging_face.detect(path.parent):
+        path = path.parent
+    if path.is_file() and path.stat().st_size == 0:
         raise CreateError(f"{path} is empty")
-    files = {f"model{extension}": path}
-    if extension == ".onnx":
+    found = next((one for module in _MODULES if (one := module.detect(path))), None)
+    if path.is_dir():
+        if found is None:
+            raise CreateError(
+                f"{path} is a folder without saved_model.pb (TensorFlow) or config.json (Hugging "
+                "Face), name the model's file"
+            )
+    else:
+        found = _by_name(path, found)
+    _check_options(path, found, options)
+    return ModelSource(path, found, _files(path, found))
+
+
+def _by_name(path: Path, found: Format | None) -> Format:
+    """Returns the format, unless the file's name says another one."""
+    suffix = path.suffix.lower()
+    said = [one for one in FORMATS if suffix and suffix in one.suffixes]
+    if found is None and said:
+        names = " or ".join(dict.fromkeys(one.framework for one in said))
+        raise CreateError(
+            f'{path} is called "{suffix}" but its content is not of {names}: it may be cut short, '
+            "get it again"
+        )
+    if found is None:
+        known = ", ".join(dict.fromkeys(s for one in FORMATS for s in one.suffixes if s))
+        raise CreateError(
+            f'{path} has extension "{path.suffix}", expected {known}, or the folder of a '
+            "SavedModel or of Hugging Face"
+        )
+    if said and found not in said and found not in _BY_NAME_ONLY:
+        raise CreateError(
+            f'{path} is called "{suffix}" but holds {found.name}: rename it to '
+            f"{path.with_suffix(found.suffixes[0]).name}"
+        )
+    return found
+
+
+def _check_options(path: Path, kind: Format, options: Options) -> None:
+    """Refuses what would have no effect."""
+    of_torch = kind.module == "pytorch"
+    for given, option in (
+        (options.inputs, "--input"),
+        (options.module, "--module"),
+        (options.module_args, "--module-args"),
+    ):
+        if given and not of_torch:
+            raise CreateError(
+                f"{option} is for PyTorch's files, {path} is {kind.name}: leave it out"
+            )
+    if options.module_args and not options.module:
+        raise CreateError("--module-args is for the class of --module, which is missing")
+
+
+def _files(path: Path, kind: Format) -> dict[str, Path]:
+    if path.is_dir():
+        folder = f"model{kind.extension}/" if not kind.converted else ""
+        inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        return {f"{folder}{file.relative_to(path)}": file for file in inside}
+    if kind.converted:
+        return {path.name: path}
+    files = {f"model{kind.extension}": path}
+    if kind in onnx.FORMATS:
         for name in _external_data(path):
             files[name] = _beside(path, name)
     # Weights in a file of their own; a model without weights has none.
-    for suffix in {".xml": (".bin",), ".pdmodel": (".pdiparams",)}.get(extension, ()):
+    for suffix in {".xml": (".bin",), ".pdmodel": (".pdiparams",)}.get(kind.extension, ()):
         weights = path.with_suffix(suffix)
         if weights.is_file():
             files[f"model{suffix}"] = weights
-    return ModelSource(path, extension, files)
+    return files
 
 
-def _external_data(path: Path) -> list[str]:
+def _external_data(path: Path) -> Iterable[str]:
     names: set[str] = set()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for match in _EXTERNAL_DATA.finditer(data):

@@ -61,6 +61,7 @@ def test_service_is_a_model_repository_with_its_facts_and_report(
         "linear/1",
         "linear/1/model.onnx",
         "linear/lepton.json",
+        "linear/report.html",
         "linear/report.md",
     ]
     facts = facts_of(tmp_path / "out", "linear", "1")

@@ -37,9 +37,11 @@ struct RetryOptions {
 // do; the first answer is taken, the other one cancelled.
 struct HedgeOptions {
     bool enabled = false;
-    double quantile = 0.95;  // Of the latencies that this client measured lately.
-    std::chrono::microseconds min_delay{1000};  // Never earlier than that.
-    double budget_ratio = 0.1;                  // Hedges per call, averaged.
+    double quantile = 0.95;                    // Of the latencies that this client measured lately.
+    std::uint64_t min_samples = 100;           // Before so many calls nobody knows what is slow.
+    std::chrono::microseconds min_delay{100};  // Never earlier than that.
+    double budget_ratio = 0.05;                // Hedges per call, averaged.
+    bool same_endpoint = false;                // Also where there is no other one.
 };
 
 struct TlsOptions {

@@ -68,6 +68,13 @@ template <Element T>
     return make_input(name, std::span<const T>(values), shape);
 }
 
+// What would be gone before the call began.
+template <class Name, class Values>
+    requires std::same_as<Name, std::string>
+Input make_input(Name&& name, const Values& values, Shape shape) = delete;
+template <class T>
+Input make_input(std::string_view name, std::vector<T>&& values, Shape shape) = delete;
+
 // The elements of a BYTES tensor, in the wire's layout; kept by the caller until the call that uses
 // its input() has ended. Not thread-safe.
 class BytesTensor {

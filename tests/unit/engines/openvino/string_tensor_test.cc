@@ -47,5 +47,13 @@ TEST(StringTensor, BytesAfterTheLastElementAreNamed) {
                 HasSubstr("5 bytes after its 1 elements"));
 }
 
+TEST(StringTensor, BytesThatAreNotUtf8AreRefusedWhereTextIsAskedFor) {
+    const std::vector<std::byte> wire = length_prefixed({"a", "\xc3"});
+    std::vector<std::string> strings(2);
+    EXPECT_TRUE(decode_strings(wire, strings, "x"));
+    EXPECT_EQ(decode_strings(wire, strings, "x", StringContent::kUtf8).error().message,
+              "element 1 of input \"x\" is not UTF-8 at its byte 0");
+}
+
 }  // namespace
 }  // namespace lepton::openvino

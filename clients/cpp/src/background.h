@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "call.h"
+#include "lepton/client.h"
+#include "lepton/core/clock.h"
+#include "lepton/core/sync.h"
+#include "wake_fd.h"
+
+namespace lepton::client {
+
+// The thread of a client that runs the calls which nobody waits for: one epoll, one timer per call.
+// The records of calls are used again, so that a steady load allocates nothing. Thread-safe; what
+// stands below "of the thread" is its own.
+class Background : public std::enable_shared_from_this<Background> {
+public:
+    // `core` outlives stop().
+    static std::shared_ptr<Background> start(Core& core);
+    // Use start().
+    explicit Background(Core& core);
+    ~Background();
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+
+    CallHandle submit(const InferRequest& request,
+                      Clock::time_point deadline,
+                      Client::Callback callback,
+                      InferResult storage);
+    void cancel(std::uint32_t slot, std::uint64_t generation);
+
+    // Cancels all calls; when it returns every callback has been called, and the thread has ended.
+    void stop();
+
+private:
+    struct AsyncCall;
+    using Timers = std::multimap<Clock::time_point, AsyncCall*>;
+    struct AsyncCall {
+        AsyncCall(Core& core, WakeFd& wake, std::uint32_t its_slot)
+            : call(core, wake), slot(its_slot) {}
+
+        InferRequest request;
+        Operation operation;
+        Answer answer;
+        Client::Callback callback;
+        Call call;
+        std::uint32_t slot;
+        std::uint64_t generation = 0;  // Guarded as the lists are, counted up when it ends.
+        Timers::node_type spare_timer;
+        Timers::iterator timer;
+        bool has_timer = false;
+        bool active = false;
+        bool in_waiting = false;
+    };
+    struct Cancellation {
+        std::uint32_t slot;
+        std::uint64_t generation;
+    };
+
+    AsyncCall& new_call() LEPTON_REQUIRES(mutex_);
+    void run();
+    // Starts what was submitted, ends what was cancelled; true when it is time to stop.
+    bool take_inbox();
+    void wait();
+    void on_event(int fd);
+    void advance_due();
+    void advance_waiting();
+    // After each step of a call: hands it back when it is done, else waits for what it waits for.
+    void settle(AsyncCall& call);
+    void arm(AsyncCall& call, const Call::Interest& interest);
+    void set_timer(AsyncCall& call, Clock::time_point when);
+    void clear_timer(AsyncCall& call);
+    void hand_back(AsyncCall& call);
+
+    Core& core_;
+    int epoll_ = -1;
+    WakeFd wake_;
+    int wake_descriptor_ = -1;
+
+    Mutex mutex_;
+    std::vector<std::unique_ptr<AsyncCall>> calls_ LEPTON_GUARDED_BY(mutex_);  // By slot.
+    std::vector<AsyncCall*> free_ LEPTON_GUARDED_BY(mutex_);
+    std::vector<AsyncCall*> submitted_ LEPTON_GUARDED_BY(mutex_);
+    std::vector<Cancellation> cancelled_ LEPTON_GUARDED_BY(mutex_);
+    bool stopping_ LEPTON_GUARDED_BY(mutex_) = false;
+
+    // Of the thread.
+    std::vector<AsyncCall*> starting_;
+    std::vector<AsyncCall*> cancelling_;
+    std::vector<AsyncCall*> waiting_;  // For a connection of the pool.
+    std::vector<AsyncCall*> advancing_;
+    std::vector<AsyncCall*> by_socket_;  // Whom an event is for; may be out of date, does no harm.
+    Timers timers_;
+
+    std::thread thread_;  // Last: uses all of the above.
+};
+
+}  // namespace lepton::client

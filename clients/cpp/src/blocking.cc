@@ -1,0 +1,61 @@
+#include "blocking.h"
+
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <ctime>
+#include <utility>
+
+#include "call.h"
+
+namespace lepton::client {
+namespace {
+
+timespec until(Clock::time_point when) {
+    using std::chrono::duration_cast;
+    const auto left = std::max(Clock::duration::zero(), when - Clock::now());
+    const auto seconds = duration_cast<std::chrono::seconds>(left);
+    const auto nanoseconds = duration_cast<std::chrono::nanoseconds>(left - seconds);
+    return {.tv_sec = seconds.count(), .tv_nsec = nanoseconds.count()};
+}
+
+// Waits for what the call waits for; false where a signal came first.
+bool wait(Call& call, WakeFd& wake) {
+    const Call::Waits waits = call.waits();
+    std::array<pollfd, 3> ready{};
+    nfds_t count = 0;
+    for (std::size_t i = 0; i < waits.socket_count; ++i) {
+        ready[count++] = {waits.sockets[i].connection->socket(), waits.sockets[i].events, 0};
+    }
+    if (waits.for_wake) ready[count++] = {wake.fd(), POLLIN, 0};
+    const timespec timeout = until(waits.until);
+    const int result = ppoll(ready.data(), count, &timeout, nullptr);
+    if (result < 0) return errno != EINTR;
+    for (nfds_t i = 0; i < count && result > 0; ++i) {
+        if ((ready[i].revents & ~POLLOUT) != 0) call.on_readable(ready[i].fd);
+    }
+    if (waits.for_wake) wake.clear();
+    return true;
+}
+
+}  // namespace
+
+Ended run_blocking(Core& core, const Operation& operation, Answer& answer) {
+    // Outlives the call, which may have a place in a line until it is done.
+    thread_local WakeFd wake;
+    Call call(core, wake);
+    call.start(operation, answer, Clock::now());
+    while (!call.done()) {
+        const bool interrupted = !wait(call, wake);
+        if (interrupted && core.options.interrupted && core.options.interrupted()) {
+            call.cancel();
+        } else {
+            call.advance(Clock::now());
+        }
+    }
+    return {std::move(call.error()), call.was_answered()};
+}
+
+}  // namespace lepton::client

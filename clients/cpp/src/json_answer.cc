@@ -1,0 +1,281 @@
+#include "json_answer.h"
+
+#include <cstring>
+#include <limits>
+
+#include <simdjson.h>
+
+#include "exchange.h"
+#include "json_elements.h"
+
+namespace lepton::client {
+
+namespace od = simdjson::ondemand;
+static_assert(JsonAnswer::kPadding >= simdjson::SIMDJSON_PADDING);
+
+struct JsonAnswer::Parser {
+    od::parser ondemand;
+    od::document document;
+
+    bool open(std::string_view json, od::object& object) {
+        return ondemand.iterate(json.data(), json.size(), json.size() + kPadding).get(document) ==
+                   simdjson::SUCCESS &&
+               document.get_object().get(object) == simdjson::SUCCESS;
+    }
+};
+
+namespace {
+
+tl::unexpected<Error> no_answer(std::string_view what) {
+    return fail(ErrorCode::kInternal, "the answer is no KServe v2 response: " + std::string(what));
+}
+
+bool get(od::object& object, std::string_view key, od::value& value) {
+    return object.find_field_unordered(key).get(value) == simdjson::SUCCESS;
+}
+
+// A string, unescaped where it stands in the buffer: it gets no longer by that.
+bool view_in_place(od::value value, std::string_view& text) {
+    const std::string_view token = value.raw_json_token();
+    std::string_view unescaped;
+    if (value.get_string().get(unescaped) != simdjson::SUCCESS) return false;
+    char* const place = const_cast<char*>(token.data()) + 1;  // Behind the quote.
+    if (!unescaped.empty()) std::memmove(place, unescaped.data(), unescaped.size());
+    text = {place, unescaped.size()};
+    return true;
+}
+
+bool read_optional(od::object& object, std::string_view key, std::string_view& text) {
+    od::value value;
+    return !get(object, key, value) || value.is_null() || view_in_place(value, text);
+}
+
+bool read_string(od::object& object, std::string_view key, std::string& text) {
+    std::string_view view;
+    if (object.find_field_unordered(key).get_string().get(view) != simdjson::SUCCESS) return false;
+    text = view;
+    return true;
+}
+
+bool read_type(od::object& object, DataType& type) {
+    std::string_view name;
+    if (object.find_field_unordered("datatype").get_string().get(name) != simdjson::SUCCESS) {
+        return false;
+    }
+    const auto parsed = parse_data_type(name);
+    if (parsed) type = *parsed;
+    return parsed.has_value();
+}
+
+bool read_shape(od::object& object, Shape& shape) {
+    shape.clear();
+    od::array extents;
+    if (object.find_field_unordered("shape").get_array().get(extents) != simdjson::SUCCESS) {
+        return false;
+    }
+    for (auto element : extents) {
+        std::int64_t extent = 0;
+        if (element.get_int64().get(extent) != simdjson::SUCCESS || !shape.push_back(extent)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Where the data of the outputs is: behind the JSON, and for what stands in the JSON, at the tail.
+struct DataPlaces {
+    ByteBuffer& bytes;
+    std::size_t binary_at;
+    std::size_t binary_end;
+    std::size_t tail_at;
+};
+
+Result<> read_data(od::object& object, Output& output, DataPlaces& places) {
+    od::object parameters;
+    std::uint64_t size = 0;
+    const bool binary =
+        object.find_field_unordered("parameters").get_object().get(parameters) ==
+            simdjson::SUCCESS &&
+        parameters.find_field_unordered("binary_data_size").get_uint64().get(size) ==
+            simdjson::SUCCESS;
+    if (binary) {
+        if (size > places.binary_end - places.binary_at) {
+            return no_answer("output \"" + std::string(output.name) + "\" has " +
+                             std::to_string(size) + " bytes of data, but " +
+                             std::to_string(places.binary_end - places.binary_at) + " came");
+        }
+        output.data = {places.bytes.data() + places.binary_at, size};
+        places.binary_at += size;
+        return {};
+    }
+    od::value data;
+    if (!get(object, "data", data)) {
+        return no_answer("output \"" + std::string(output.name) + "\" has no data");
+    }
+    places.tail_at = (places.tail_at + kOutputAlignment - 1) & ~(kOutputAlignment - 1);
+    const std::span<std::byte> tail{places.bytes.data() + places.tail_at,
+                                    places.bytes.capacity() - places.tail_at};
+    const auto written = write_elements(data, output.dtype, tail);
+    if (!written) {
+        return no_answer("output \"" + std::string(output.name) + "\" has data that are not " +
+                         std::string(to_string(output.dtype)));
+    }
+    output.data = tail.first(*written);
+    places.tail_at += *written;
+    return {};
+}
+
+Result<> check_size(const Output& output) {
+    const auto elements = output.shape.element_count();
+    if (!elements) return no_answer("output \"" + std::string(output.name) + "\" has open extents");
+    if (output.dtype == DataType::kBytes) return {};
+    if (output.data.size() / element_bytes(output.dtype) != static_cast<std::size_t>(*elements) ||
+        output.data.size() % element_bytes(output.dtype) != 0) {
+        return no_answer("output \"" + std::string(output.name) + "\" has " +
+                         std::to_string(output.data.size()) + " bytes, which are not " +
+                         std::string(to_string(output.dtype)) + " " + to_string(output.shape));
+    }
+    return {};
+}
+
+Result<> read_output(od::object& object, Output& output, DataPlaces& places) {
+    od::value name;
+    if (!get(object, "name", name) || !view_in_place(name, output.name)) {
+        return no_answer("an output has no name");
+    }
+    if (!read_type(object, output.dtype)) {
+        return no_answer("output \"" + std::string(output.name) + "\" has no known datatype");
+    }
+    if (!read_shape(object, output.shape)) {
+        return no_answer("output \"" + std::string(output.name) + "\" has no shape");
+    }
+    LEPTON_CHECK_OK(read_data(object, output, places));
+    return check_size(output);
+}
+
+bool read_specs(od::object& object, std::string_view key, std::vector<TensorSpec>& specs) {
+    specs.clear();
+    od::array tensors;
+    if (object.find_field_unordered(key).get_array().get(tensors) != simdjson::SUCCESS) {
+        return false;
+    }
+    for (auto element : tensors) {
+        od::object tensor;
+        if (element.get_object().get(tensor) != simdjson::SUCCESS) return false;
+        TensorSpec spec;
+        if (!read_string(tensor, "name", spec.name) || !read_type(tensor, spec.dtype) ||
+            !read_shape(tensor, spec.shape)) {
+            return false;
+        }
+        specs.push_back(std::move(spec));
+    }
+    return true;
+}
+
+bool read_strings(od::object& object, std::string_view key, std::vector<std::string>& list) {
+    list.clear();
+    od::array elements;
+    if (object.find_field_unordered(key).get_array().get(elements) != simdjson::SUCCESS) {
+        return false;
+    }
+    for (auto element : elements) {
+        std::string_view text;
+        if (element.get_string().get(text) != simdjson::SUCCESS) return false;
+        list.emplace_back(text);
+    }
+    return true;
+}
+
+void read_properties(od::object& object, ModelInfo& model) {
+    model.properties.clear();
+    od::object properties;
+    if (object.find_field_unordered("parameters").get_object().get(properties) !=
+        simdjson::SUCCESS) {
+        return;
+    }
+    for (auto property : properties) {
+        std::string_view key;
+        if (property.unescaped_key().get(key) != simdjson::SUCCESS) return;
+        std::string name(key);
+        std::string_view text;
+        if (property.value().get_string().get(text) != simdjson::SUCCESS) continue;
+        model.properties.emplace_back(std::move(name), text);
+    }
+}
+
+}  // namespace
+
+JsonAnswer::JsonAnswer() : parser_(std::make_unique<Parser>()) {}
+JsonAnswer::~JsonAnswer() = default;
+
+Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
+                                std::size_t body_at,
+                                std::size_t json_bytes) {
+    const std::size_t body_end = contents.bytes.size();
+    const auto* const json = reinterpret_cast<const char*>(contents.bytes.data() + body_at);
+    od::object object;
+    if (!parser_->open({json, json_bytes}, object)) return no_answer("it is no JSON object");
+    if (!read_optional(object, "model_name", contents.model_name) ||
+        !read_optional(object, "model_version", contents.model_version) ||
+        !read_optional(object, "id", contents.id)) {
+        return no_answer("its model_name, model_version or id is no string");
+    }
+    od::array outputs;
+    if (object.find_field_unordered("outputs").get_array().get(outputs) != simdjson::SUCCESS) {
+        return no_answer("it has no outputs");
+    }
+    // The tail begins behind what aligning the outputs may take.
+    DataPlaces places{
+        contents.bytes, body_at + json_bytes, body_end, body_end + kPadding + json_bytes};
+    for (auto element : outputs) {
+        od::object output;
+        if (element.get_object().get(output) != simdjson::SUCCESS) {
+            return no_answer("an output is no JSON object");
+        }
+        LEPTON_CHECK_OK(read_output(output, contents.outputs.emplace_back(), places));
+    }
+    if (places.binary_at != body_end) {
+        return no_answer(std::to_string(body_end - places.binary_at) +
+                         " bytes belong to no output");
+    }
+    align_outputs(contents);
+    return {};
+}
+
+Result<> JsonAnswer::read_model(std::string_view json, ModelInfo& model) {
+    od::object object;
+    if (!parser_->open(json, object)) return no_answer("it is no JSON object");
+    if (!read_string(object, "name", model.name)) return no_answer("it has no name");
+    if (!read_string(object, "platform", model.platform)) model.platform.clear();
+    if (!read_strings(object, "versions", model.versions)) model.versions.clear();
+    if (!read_specs(object, "inputs", model.inputs)) return no_answer("its inputs are not known");
+    if (!read_specs(object, "outputs", model.outputs)) {
+        return no_answer("its outputs are not known");
+    }
+    read_properties(object, model);
+    return {};
+}
+
+Result<> JsonAnswer::read_models(std::string_view json, std::vector<std::string>& models) {
+    od::object object;
+    if (!parser_->open(json, object) || !read_strings(object, "models", models)) {
+        return fail(ErrorCode::kUnsupported,
+                    "the server does not list its models; name one in the request");
+    }
+    return {};
+}
+
+std::string JsonAnswer::read_error(std::string_view json) {
+    od::object object;
+    std::string text;
+    if (parser_->open(json, object) && read_string(object, "error", text)) return text;
+    constexpr std::size_t kShown = 200;
+    text = json.substr(0, kShown);
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    for (char& c : text) {
+        if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    }
+    return text;
+}
+
+}  // namespace lepton::client

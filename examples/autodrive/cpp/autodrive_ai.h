@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "lepton/core/clock.h"
+#include "lepton/core/result.h"
+#include "lepton/core/timeline.h"
+#include "lepton/inference.h"
+#include "path_follower.h"
+#include "simulator.h"
+
+namespace autodrive {
+
+using lepton::Clock;
+
+// How a frame ended; all but the first fall back on the last path.
+enum class Outcome : std::uint8_t {
+    kInTime,
+    kLate,         // No answer within the deadline, or one after it.
+    kRefused,      // The server said no, or is not there.
+    kImplausible,  // An answer that no car should follow.
+};
+inline constexpr std::array<std::string_view, 4> kOutcomes{
+    "in time", "late", "refused", "implausible"};
+
+// What the sensors said at one moment.
+struct Frame {
+    Clock::time_point stamp;
+    Reading reading;
+};
+
+// What the AI made of a frame.
+struct Decision {
+    Command command;
+    Outcome outcome = Outcome::kInTime;
+    Clock::duration latency{};  // From the frame's time stamp to the command.
+    lepton::Breakdown timing;   // The answer's own account; all zero where there was none.
+    std::string reason;         // Why the frame was not answered in time; empty where it was.
+};
+
+// Turns frames into commands, each within a deadline: sensors in, a command out, a network in
+// between that is served, or runs in this process. A frame without a usable answer in time is a
+// fallback: the car follows the last path that it has (see PathFollower). Not thread-safe.
+//
+//     auto client = *lepton::Client::open("http://127.0.0.1:8000");
+//     AutodriveAI ai([&](const auto& request, auto& result) { return client.infer(request, result);
+//     },
+//                    {.period = 1.0 / 30, .deadline = 20ms});
+//     const Decision decision = ai.decide({Clock::now(), reading});
+class AutodriveAI {
+public:
+    // Client::infer or Server::infer: fills the result, or says why not.
+    using Planner =
+        std::function<lepton::Result<>(const lepton::InferRequest&, lepton::InferResult&)>;
+
+    struct Options {
+        std::string model = "planner";
+        double period = 1.0 / 30;    // Seconds between two frames.
+        Clock::duration deadline{};  // From a frame's time stamp until its answer is of no use.
+    };
+
+    AutodriveAI(Planner planner, const Options& options);
+    // The request looks at the members.
+    AutodriveAI(const AutodriveAI&) = delete;
+    AutodriveAI& operator=(const AutodriveAI&) = delete;
+
+    // Opens the connection and has everything run before the first frame counts; the planner's
+    // error where it does not answer, whatever the time.
+    [[nodiscard]] lepton::Result<> warm_up();
+
+    // The command for this frame, no later than the deadline.
+    [[nodiscard]] Decision decide(const Frame& frame);
+
+private:
+    void take_in(const Reading& reading);
+    [[nodiscard]] Outcome ask(const Frame& frame, Decision& decision);
+
+    Planner planner_;
+    Clock::duration deadline_;
+    PathFollower follower_;
+    std::array<float, kBeams> scan_{};  // As the network takes it.
+    std::array<float, 2> odometry_{};
+    lepton::InferRequest request_;
+    lepton::InferResult result_;
+};
+
+}  // namespace autodrive

@@ -1,0 +1,126 @@
+"""What `lepton create` shows while it works, and what it says at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from lepton.console import BAD_INPUT, FAILED, die, err, out
+from lepton.create.errors import CreateError
+from lepton.create.facts import CheckFacts
+from lepton.create.last_service import remember
+from lepton.create.options import Options, parse_input, parse_module_args
+from lepton.create.service import Service, create_service
+
+# The first words of the steps in their order; copying is instead of converting.
+_STEPS = ("reading", "loading", "converting", "running", "comparing", "measuring", "writing")
+_PLACES = {**{step: place for place, step in enumerate(_STEPS)}, "copying": 0}
+_INTERRUPTED = 130  # As a shell says that Ctrl-C ended a program.
+
+
+def run_create(
+    model_path: Path,
+    output_path: Path,
+    name: str | None,
+    given: dict[str, Any],
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Creates a service and prints what was made; ends the process where that fails.
+
+    Args:
+        model_path: The model.
+        output_path: The service folder.
+        name: The model's name, or None.
+        given: The fields of Options, as the command line has them.
+        as_json: Whether to print one JSON object instead of words.
+        quiet: Whether to print nothing but errors.
+    """
+    try:
+        texts = {
+            "inputs": tuple(parse_input(text) for text in given["inputs"]),
+            "module_args": parse_module_args(given["module_args"]),
+        }
+        options = Options(**{**given, **texts})
+        with _progress(hidden=as_json or quiet) as show:
+            service = create_service(model_path, output_path, name, options=options, progress=show)
+    except CreateError as error:
+        _fail(str(error), BAD_INPUT, as_json)
+    except OSError as error:
+        what = error.strerror or str(error)
+        _fail(f"{error.filename or output_path}: {what}", FAILED, as_json)
+    except KeyboardInterrupt:
+        _fail("interrupted, nothing was written", _INTERRUPTED, as_json)
+    remember(output_path)
+    if as_json:
+        print(json.dumps(_for_machines(service)))
+    elif not quiet:
+        _tell(service)
+
+
+def _tell(service: Service) -> None:
+    runs = service.facts["latency"]
+    speed = f", one row takes {runs[0]['p50_us'] / 1000:.3g} ms" if runs else ""
+    out.print(f"[bold]{escape(service.name)}[/] version {service.version}{speed}")
+    out.print(f"  check   {escape(_verdict(service.facts['check']))}")
+    for note in service.facts.get("notes", []):
+        out.print(f"  note    {escape(note)}")
+    out.print(f"  report  {escape(str(service.report))}")
+    out.print(f"  serve   lepton serve {escape(str(service.repository))}")
+
+
+def _verdict(check: CheckFacts) -> str:
+    if check["against"] is None:
+        return f"not compared: {check['skipped']}"
+    worst = max(
+        (output["max_rel"] if output["equal"] is None else 1 - output["equal"])
+        if output["max_rel"] is not None
+        else float("inf")
+        for output in check["outputs"]
+    )
+    how = "as" if check["passed"] else "OTHERWISE than"
+    return f"answers {how} {check['against']}, difference {worst:.2g} of the largest value"
+
+
+def _for_machines(service: Service) -> dict[str, Any]:
+    return {
+        "name": service.name,
+        "version": service.version,
+        "service": str(service.repository),
+        "report": str(service.report),
+        "facts": service.facts,
+    }
+
+
+def _fail(message: str, code: int, as_json: bool) -> NoReturn:
+    if as_json:
+        print(json.dumps({"error": message}))
+        raise SystemExit(code)
+    die("create", message, code)
+
+
+@contextmanager
+def _progress(*, hidden: bool) -> Iterator[Callable[[str], None]]:
+    """Shows which step is at work and for how long; on a terminal only."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.fields[place]}/{task.total:.0f} {task.description:<36}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    hidden = hidden or not err.is_terminal
+    with Progress(*columns, console=err, transient=True, disable=hidden) as bar:
+        task = bar.add_task("starting", total=len(_STEPS), place=1)
+
+        def show(step: str) -> None:
+            place = _PLACES[step.split()[0]]
+            bar.update(task, description=escape(step), completed=place, place=place + 1)
+
+        yield show

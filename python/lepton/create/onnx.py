@@ -1,0 +1,73 @@
+"""ONNX models: served as they are, checked against ONNX Runtime where it is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lepton.create.errors import CreateError, one_line
+from lepton.create.framework import Format, Job, NoReferenceError, Original, need, version_of
+from lepton.datatypes import Array
+
+ONNX = Format("ONNX", "ONNX", "onnx", (".onnx",), ".onnx", converted=False)
+FORMATS = (ONNX,)
+
+
+def detect(path: Path) -> Format | None:
+    """Returns ONNX for what is called so: a protobuf does not say what it is."""
+    return ONNX if path.is_file() and path.suffix.lower() in ONNX.suffixes else None
+
+
+def load(job: Job) -> Original:
+    """Loads it in ONNX Runtime.
+
+    Raises:
+        NoReferenceError: That is not installed, or does not know an operator.
+    """
+    try:
+        runtime = need("onnxruntime", "onnx", "compare with ONNX Runtime")
+    except CreateError as error:
+        raise NoReferenceError(str(error)) from None
+    return _Onnx(job, runtime)
+
+
+class _Onnx(Original):
+    def __init__(self, job: Job, runtime: Any) -> None:  # noqa: ANN401
+        version = version_of("onnxruntime")
+        super().__init__(f"onnxruntime {version}", {"onnxruntime": version}, [])
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        options.log_severity_level = 4
+        try:
+            self._session = runtime.InferenceSession(
+                str(job.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise NoReferenceError(f"ONNX Runtime does not load it: {one_line(error)}") from None
+        if any("bfloat16" in one.type for one in self._session.get_inputs()):
+            raise NoReferenceError("ONNX Runtime takes no bfloat16 from Python")
+
+    def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401
+        """Not needed: the file itself is served."""
+        raise NotImplementedError
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Returns ONNX Runtime's answer."""
+        names = [output.name for output in self._session.get_outputs()]
+        feed = {name: _text(array) for name, array in inputs.items()}
+        return dict(zip(names, self._session.run(names, feed), strict=True))
+
+
+def _text(array: Array) -> Array:
+    """Returns an array of bytes as one of str, which is what ONNX Runtime takes."""
+    if array.dtype.kind != "O":
+        return array
+    text = np.empty(array.shape, dtype=np.object_)
+    text.reshape(-1)[:] = [
+        item.decode() if isinstance(item, bytes) else item for item in array.reshape(-1)
+    ]
+    return text

@@ -1,0 +1,366 @@
+"""PyTorch's models: loads them, runs them, and has OpenVINO convert them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lepton.create import pytorch_file
+from lepton.create.errors import CreateError, one_line
+from lepton.create.framework import Job, Original, need, version_of
+from lepton.create.options import InputSpec
+from lepton.create.pytorch_file import FORMATS, detect
+from lepton.create.samples import read_example, specs_of_example
+from lepton.datatypes import Array
+
+__all__ = ["FORMATS", "detect", "load"]
+
+_EXAMPLE = "--input image:f32[batch,3,224,224]"
+# Where training scripts keep the weights among other things.
+_KEYS_OF_WEIGHTS = ("state_dict", "model_state_dict", "model")
+
+
+def load(job: Job) -> Original:
+    """Loads what the file holds.
+
+    Raises:
+        CreateError: It cannot be loaded, or the user must say more about it.
+    """
+    name = job.format
+    options = job.options
+    holds_weights = name in (pytorch_file.STATE_DICT.name, pytorch_file.SAFETENSORS.name)
+    if options.module and not holds_weights and name != pytorch_file.PICKLED.name:
+        raise CreateError(f"{job.path} is a {name}, which is whole without --module: leave it out")
+    if holds_weights and not options.module:
+        raise CreateError(
+            f"{job.path} holds weights without their model: add --module package.module:Class "
+            "(and --module-args '{\"name\": value}'), or save torch.export or TorchScript instead"
+        )
+    if name == pytorch_file.PICKLED.name and not options.trust_pickle:
+        classes = ", ".join(pytorch_file.classes_of(job.path)[:3])
+        raise CreateError(
+            f"{job.path} is a pickle that names {classes}: to load it runs whatever code its maker "
+            "put into it; if you trust it, add --trust-pickle, else have it saved by torch.export"
+        )
+    torch = need("torch", "torch", f"read {job.path.name}, a {name},")
+    warnings.simplefilter("ignore")  # Of tracing and deprecations: the check tells what matters.
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    if name == pytorch_file.EXPORTED.name:
+        return _Exported(job, torch)
+    if name == pytorch_file.TORCHSCRIPT.name:
+        return _Eager(job, torch, _load(job, lambda: torch.jit.load(job.path, map_location="cpu")))
+    return _Eager(job, torch, _module(job, torch))
+
+
+class _Torch(Original):
+    """What both kinds have: a callable of tensors, whose outputs are flattened."""
+
+    def __init__(self, job: Job, torch: Any, inputs: list[InputSpec]) -> None:  # noqa: ANN401
+        version = version_of("torch")
+        super().__init__(f"torch {version}", {"torch": version}, inputs)
+        self._job, self._torch = job, torch
+        self._outputs: list[str] = []
+
+    def _call(self, *tensors: Any) -> Any:  # noqa: ANN401
+        raise NotImplementedError
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Returns the module's outputs; those of nested structures in their order."""
+        torch = self._torch
+        with torch.no_grad():
+            answer = self._call(*(self._tensor(inputs[spec.name], spec) for spec in self.inputs))
+        named = _flatten(torch, answer)
+        self._outputs = _names(named)
+        return {
+            name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+            for name, (_, tensor) in zip(self._outputs, named, strict=True)
+        }
+
+    def _tensor(self, array: Array, spec: InputSpec) -> Any:  # noqa: ANN401
+        tensor = self._torch.from_numpy(np.ascontiguousarray(array))
+        return tensor.bfloat16() if spec.datatype == "BF16" else tensor
+
+    def _convert(self, module: Any, **arguments: Any) -> Any:  # noqa: ANN401
+        from lepton.create.conversion import convert, name_tensors
+
+        model = convert(module, self._job.path, **arguments)
+        if len(model.inputs) != len(self.inputs):
+            raise CreateError(
+                f"{self._job.path} uses {len(model.inputs)} of {len(self.inputs)} inputs: name "
+                "only those by --input"
+            )
+        name_tensors(model, self.inputs, self._outputs)
+        return model
+
+
+class _Eager(_Torch):
+    """A module: TorchScript, or one of Python that is traced."""
+
+    def __init__(self, job: Job, torch: Any, module: Any) -> None:  # noqa: ANN401
+        self._module = module.eval()
+        self._scripted = isinstance(module, torch.jit.ScriptModule)
+        arguments, needed = _arguments(module, self._scripted)
+        inputs, self._order = _ordered(job, arguments, needed)
+        super().__init__(job, torch, inputs)
+
+    def _call(self, *tensors: Any) -> Any:  # noqa: ANN401
+        return self._module(**dict(zip(self._order, tensors, strict=True)))
+
+    def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401
+        """Traces the module with `sample`, so that what depends on values is as it was there."""
+        import openvino as ov
+
+        from lepton.create.conversion import ELEMENT_TYPES
+
+        torch = self._torch
+        tensors = tuple(self._tensor(sample[spec.name], spec) for spec in self.inputs)
+        signature = [
+            (ov.PartialShape(list(spec.shape)), ELEMENT_TYPES[spec.datatype])
+            for spec in self.inputs
+        ]
+        call = self._call
+
+        class Flat(torch.nn.Module):  # type: ignore[misc,name-defined]
+            """Takes tensors by position, and gives them as a tuple."""
+
+            def __init__(self, module: Any) -> None:  # noqa: ANN401
+                super().__init__()
+                self.module = module
+
+            def forward(self, *tensors: Any) -> Any:  # noqa: ANN401
+                return tuple(tensor for _, tensor in _flatten(torch, call(*tensors)))
+
+        if self._scripted and len(self._order) == len(self._module.forward.schema.arguments) - 1:
+            with torch.no_grad():
+                structure = self._call(*tensors)
+            if isinstance(structure, torch.Tensor):
+                return self._convert(self._module, input=signature)
+        return self._convert(Flat(self._module), example_input=tensors, input=signature)
+
+
+class _Exported(_Torch):
+    """A program of torch.export: it knows its inputs."""
+
+    def __init__(self, job: Job, torch: Any) -> None:  # noqa: ANN401
+        self._program = _load(job, lambda: torch.export.load(job.path))
+        super().__init__(job, torch, _exported_inputs(self._program, torch, job.path))
+        if job.options.inputs:
+            raise CreateError(
+                f"{job.path} says itself what it takes ({', '.join(map(str, self.inputs))}): leave "
+                "out --input"
+            )
+        self._call_program = self._program.module()
+
+    def _call(self, *tensors: Any) -> Any:  # noqa: ANN401
+        args, kwargs = self._program.call_spec.in_spec.unflatten(tensors)
+        return self._call_program(*args, **kwargs)
+
+    def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401
+        """Converts the program's graph; nothing is traced."""
+        del sample
+        return self._convert(self._program)
+
+
+def _load(job: Job, load: Callable[[], Any]) -> Any:  # noqa: ANN401
+    try:
+        return load()
+    except Exception as error:  # torch raises what its readers and the file's classes raise.
+        raise CreateError(
+            f"{job.path} cannot be loaded as {job.format}: {one_line(error)}"
+        ) from None
+
+
+def _module(job: Job, torch: Any) -> Any:  # noqa: ANN401
+    """Returns the module of a pickle, or of --module with the file's weights."""
+    # The user's own modules are where the command runs, as for `python -m`.
+    sys.path.insert(0, os.getcwd())
+    if job.format == pytorch_file.SAFETENSORS.name:
+        need("safetensors", "torch", f"read {job.path.name}")
+        from safetensors.torch import load_file
+
+        held = _load(job, lambda: load_file(job.path))
+    else:
+        whole = job.format == pytorch_file.PICKLED.name
+        held = _load(job, lambda: torch.load(job.path, map_location="cpu", weights_only=not whole))
+    if isinstance(held, torch.nn.Module):
+        if job.options.module:
+            raise CreateError(f"{job.path} holds a whole module: leave out --module")
+        return held
+    weights = _weights(held, torch)
+    if weights is None:
+        raise CreateError(
+            f"{job.path} holds a {type(held).__name__}, expected a module or a dict of tensors by "
+            "name"
+        )
+    if not job.options.module:
+        raise CreateError(f"{job.path} holds weights: add --module package.module:Class")
+    module = _made(job.options.module, job.options.module_args, torch)
+    return _filled(module, weights, job)
+
+
+def _weights(held: Any, torch: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    """Returns the tensors by name, wherever a training script has put them."""
+    for _ in range(2):
+        if not isinstance(held, Mapping):
+            return None
+        if held and all(isinstance(value, torch.Tensor) for value in held.values()):
+            weights = {str(name): tensor for name, tensor in held.items()}
+            # DistributedDataParallel and torch.compile put theirs before each name.
+            for prefix in ("module.", "_orig_mod."):
+                if all(name.startswith(prefix) for name in weights):
+                    weights = {name.removeprefix(prefix): t for name, t in weights.items()}
+            return weights
+        held = next((held[key] for key in _KEYS_OF_WEIGHTS if key in held), None)
+    return None
+
+
+def _made(place: str, arguments: dict[str, Any], torch: Any) -> Any:  # noqa: ANN401
+    """Returns what --module makes."""
+    name, _, attribute = place.partition(":")
+    if not name or not attribute:
+        raise CreateError(f'--module "{place}" is not of the form package.module:Class')
+    try:
+        made: Any = importlib.import_module(name)
+    except Exception as error:  # The module's own code may raise anything.
+        raise CreateError(
+            f'--module "{place}" does not import ({one_line(error)}): run lepton where '
+            f"`import {name}` works, or set PYTHONPATH"
+        ) from None
+    for part in attribute.split("."):
+        if not hasattr(made, part):
+            raise CreateError(f'--module "{place}" names nothing: {name} has no "{part}"')
+        made = getattr(made, part)
+    try:
+        module = made(**arguments)
+    except Exception as error:
+        raise CreateError(
+            f'--module "{place}" cannot be made with {arguments or "no arguments"} '
+            f"({one_line(error)}): correct --module-args"
+        ) from None
+    if not isinstance(module, torch.nn.Module):
+        raise CreateError(f'--module "{place}" makes a {type(module).__name__}, no torch module')
+    return module
+
+
+def _filled(module: Any, weights: dict[str, Any], job: Job) -> Any:  # noqa: ANN401
+    own = module.state_dict()
+    problems = []
+    missing = [name for name in own if name not in weights]
+    unknown = [name for name in weights if name not in own]
+    if missing:
+        problems.append(f"{len(missing)} are missing, as {missing[0]}")
+    if unknown:
+        problems.append(f"{len(unknown)} are unknown to it, as {unknown[0]}")
+    for name in own:
+        if name in weights and own[name].shape != weights[name].shape:
+            problems.append(
+                f"{name} is {list(weights[name].shape)}, expected {list(own[name].shape)}"
+            )
+            break
+    if problems:
+        raise CreateError(
+            f"{job.path} does not fit {job.options.module}: {'; '.join(problems)}; correct "
+            "--module or --module-args"
+        )
+    _load(job, lambda: module.load_state_dict(weights))
+    return module
+
+
+def _arguments(module: Any, scripted: bool) -> tuple[list[str], int]:  # noqa: ANN401
+    """Returns the names of forward's arguments and how many have no default."""
+    if scripted:
+        schema = module.forward.schema.arguments[1:]
+        return [arg.name for arg in schema], sum(not arg.has_default_value() for arg in schema)
+    parameters = [
+        parameter
+        for parameter in inspect.signature(module.forward).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    return [one.name for one in parameters], sum(one.default is one.empty for one in parameters)
+
+
+def _ordered(job: Job, arguments: list[str], needed: int) -> tuple[list[InputSpec], list[str]]:
+    """Returns the inputs that the user described, and the argument of forward for each.
+
+    Names of arguments say which is meant; other names are given in the order of the arguments.
+    """
+    options = job.options
+    specs: Sequence[InputSpec] = options.inputs
+    if not specs and options.example:
+        specs = specs_of_example(read_example(options.example))
+    takes = f"its forward takes {', '.join(arguments)}"
+    if not specs:
+        shape = _EXAMPLE if needed < 2 else " ".join(
+            f"--input {name}:f32[batch,8]" for name in arguments[:needed]
+        )  # fmt: skip
+        raise CreateError(
+            f"{job.path} does not say the shapes of its inputs ({takes}): add each as "
+            f"--input name:dtype[shape], e.g. {shape}, or --example inputs.npz"
+        )
+    names = [spec.name for spec in specs]
+    known = [name for name in names if name in arguments]
+    if known and len(known) < len(names):
+        strange = next(name for name in names if name not in arguments)
+        raise CreateError(f'input "{strange}" is unknown to {job.path}: {takes}')
+    if len(names) < needed or len(names) > len(arguments):
+        raise CreateError(f"{job.path} was given {len(names)} inputs ({', '.join(names)}): {takes}")
+    order = names if known else arguments[: len(names)]
+    # OpenVINO takes them in the order of the arguments.
+    pairs = sorted(zip(specs, order, strict=True), key=lambda pair: arguments.index(pair[1]))
+    return [spec for spec, _ in pairs], [argument for _, argument in pairs]
+
+
+def _exported_inputs(program: Any, torch: Any, path: Path) -> list[InputSpec]:  # noqa: ANN401
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    specs = []
+    for name in program.graph_signature.user_inputs:
+        value = values.get(name) if isinstance(name, str) else None
+        if not isinstance(value, torch.Tensor):
+            raise CreateError(f'{path} takes "{name}", which is no tensor: export it without')
+        shape = tuple(extent if isinstance(extent, int) else -1 for extent in value.shape)
+        dims = tuple(
+            "" if extent != -1 else "batch" if axis == 0 else str(value.shape[axis])
+            for axis, extent in enumerate(shape)
+        )
+        specs.append(InputSpec(name, _datatype(value.dtype, torch), shape, dims))
+    return specs
+
+
+def _datatype(dtype: Any, torch: Any) -> str:  # noqa: ANN401
+    from lepton.create.options import DATATYPE_OF_WORD
+
+    word = str(dtype).removeprefix("torch.")
+    if word not in DATATYPE_OF_WORD:
+        raise CreateError(f"an input is {word}, for which the protocol has no word")
+    del torch
+    return DATATYPE_OF_WORD[word]
+
+
+def _flatten(torch: Any, answer: Any, name: str = "") -> list[tuple[str, Any]]:  # noqa: ANN401
+    """Returns the tensors of nested tuples, lists and dicts with the names that dicts give."""
+    if isinstance(answer, torch.Tensor):
+        return [(name, answer)]
+    if isinstance(answer, Mapping):
+        parts = [(str(key), value) for key, value in answer.items()]
+    elif isinstance(answer, tuple | list):
+        parts = [(name, value) for value in answer]
+    elif answer is None:
+        parts = []
+    else:
+        raise TypeError(f"the model returns a {type(answer).__name__}, expected tensors")
+    return [tensor for key, value in parts for tensor in _flatten(torch, value, key)]
+
+
+def _names(named: Sequence[tuple[str, Any]]) -> list[str]:
+    from lepton.create.conversion import output_names
+
+    given = [name for name, _ in named]
+    return given if all(given) and len(set(given)) == len(given) else output_names(len(given))

@@ -1,0 +1,141 @@
+"""Tells what a file of PyTorch holds, by its content, without PyTorch and without running it."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import pickletools
+import zipfile
+from pathlib import Path
+
+from lepton.create.errors import CreateError
+from lepton.create.framework import Format
+
+_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+TORCHSCRIPT = Format("TorchScript", "PyTorch", "pytorch", (".pt", ".pth", ".ts", ".torchscript"))
+EXPORTED = Format("PyTorch exported program", "PyTorch", "pytorch", (".pt2", *_SUFFIXES))
+STATE_DICT = Format("PyTorch state dict", "PyTorch", "pytorch", _SUFFIXES)
+PICKLED = Format("pickled PyTorch module", "PyTorch", "pytorch", _SUFFIXES)
+SAFETENSORS = Format("safetensors", "PyTorch", "pytorch", (".safetensors",))
+FORMATS = (TORCHSCRIPT, EXPORTED, STATE_DICT, PICKLED, SAFETENSORS)
+
+_ZIP = b"PK\x03\x04"
+# torch.save() before 1.6: a pickle of protocol 2 that begins with this number.
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LONGEST_HEADER = 100 << 20  # Of safetensors: the bound of its own reader.
+# What the pickle of a dict of tensors may name; anything else would run code to be rebuilt.
+# Whatever this lets pass is read by PyTorch's restricted unpickler all the same.
+_OF_TENSORS = {"torch", "torch._utils", "torch.storage", "torch._tensor", "torch.nn.parameter"}
+_OF_CONTAINERS = {("collections", "OrderedDict"), ("collections", "defaultdict")}
+
+
+def detect(path: Path) -> Format | None:
+    """Returns what the file holds, or None when it is not of PyTorch.
+
+    Raises:
+        CreateError: It begins as a file of PyTorch and does not end as one.
+    """
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        begin = file.read(16)
+    if begin.startswith(_ZIP):
+        return _detect_zip(path)
+    if begin.startswith(b"\x80\x02\x8a\x0a" + _LEGACY_MAGIC.to_bytes(10, "little")):
+        return PICKLED if classes_of(path) else STATE_DICT
+    size = int.from_bytes(begin[:8], "little")
+    if begin[8:9] == b"{" and 2 <= size <= _LONGEST_HEADER:
+        return _detect_safetensors(path, size)
+    return None
+
+
+def classes_of(path: Path) -> list[str]:
+    """Returns what a pickle wants to import besides tensors: classes whose code would run."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            streams = [archive.read(name)]
+    else:
+        streams = _legacy_pickles(path)
+    named: list[str] = []
+    for stream in streams:
+        for module, name in _globals(stream):
+            harmless = module in _OF_TENSORS or (module, name) in _OF_CONTAINERS
+            if not harmless and f"{module}.{name}" not in named:
+                named.append(f"{module}.{name}")
+    return named
+
+
+def _detect_zip(path: Path) -> Format | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        raise CreateError(f"{path} is cut short or damaged (a zip archive without its end), get it "
+                          "again") from None  # fmt: skip
+    below = {name.partition("/")[2] for name in names}
+    if "constants.pkl" in below and any(name.startswith("code/") for name in below):
+        return TORCHSCRIPT
+    if "models/model.json" in below or "serialized_exported_program.json" in names:
+        return EXPORTED
+    if "data.pkl" in below:
+        try:
+            return PICKLED if classes_of(path) else STATE_DICT
+        except zipfile.BadZipFile:
+            raise CreateError(f"{path} is damaged (a checksum is wrong), get it again") from None
+    return None
+
+
+def _detect_safetensors(path: Path, header_size: int) -> Format | None:
+    with path.open("rb") as file:
+        file.seek(8)
+        header = file.read(header_size)
+    try:
+        tensors = json.loads(header)
+        ends = [
+            entry["data_offsets"][1] for name, entry in tensors.items() if name != "__metadata__"
+        ]
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError):
+        if len(header) < header_size:
+            raise CreateError(f"{path} is cut short within its header, get it again") from None
+        return None
+    whole = 8 + header_size + max(ends, default=0)
+    size = path.stat().st_size
+    if size < whole:
+        raise CreateError(f"{path} is cut short: {size} bytes of {whole}, get it again")
+    return SAFETENSORS
+
+
+def _legacy_pickles(path: Path) -> list[bytes]:
+    """Returns the pickles that stand one after another: magic, protocol, system, object, keys."""
+    data = path.read_bytes()
+    stream, streams = io.BytesIO(data), []
+    try:
+        for _ in range(5):
+            begin = stream.tell()
+            for _opcode in pickletools.genops(stream):
+                pass
+            streams.append(data[begin : stream.tell()])
+    except (ValueError, pickle.UnpicklingError):
+        raise CreateError(f"{path} is cut short or damaged, get it again") from None
+    return streams
+
+
+def _globals(stream: bytes) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    texts: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(stream):
+            if opcode.name in ("GLOBAL", "INST"):
+                module, _, name = str(argument).partition(" ")
+                found.append((module, name))
+            elif opcode.name == "STACK_GLOBAL":
+                # Its names may come from the memo: then those seen last are a wrong guess, which
+                # can only make a harmless file look like one that runs code.
+                found.append((texts[-2], texts[-1]) if len(texts) > 1 else ("unknown", "unknown"))
+            elif isinstance(argument, str):
+                texts.append(argument)
+    except ValueError:
+        return [("unknown", "unknown")]
+    return found

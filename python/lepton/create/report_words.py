@@ -1,0 +1,110 @@
+"""What both forms of the report say in the same words."""
+
+from __future__ import annotations
+
+from lepton.create.facts import CheckFacts, Facts, OutputCheck, TensorFacts
+
+
+def origin(facts: Facts) -> list[tuple[str, str]]:
+    """Returns what is known of the file and of how it was read, as names and values."""
+    source = facts["source"]
+    rows = [
+        ("file", source["path"]),
+        ("format", facts["format"]),
+        ("framework", facts.get("framework", "")),
+        ("size", f"{source['size_bytes'] / 1e6:.2f} MB"),
+        ("SHA-256", source["sha256"]),
+        ("precision", facts["precision"]),
+        ("made", f"{facts['created']} by lepton {facts['lepton']}"),
+        ("made with", versions(facts)),
+        ("measured on", facts["machine"]),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def versions(facts: Facts) -> str:
+    """Returns the packages that took part, with their versions."""
+    packages = {"openvino": facts["openvino"], **facts.get("versions", {})}
+    return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
+
+
+def extents(tensor: TensorFacts, batches: bool) -> str:
+    """Returns a shape as people say it: the open first axis of a batching model counts rows."""
+    words = [
+        ("rows" if axis == 0 and batches else "any") if extent == -1 else str(extent)
+        for axis, extent in enumerate(tensor["shape"])
+    ]
+    return "[" + ", ".join(words) + "]"
+
+
+def verdict(check: CheckFacts | None) -> str:
+    """Returns what the comparison with the original came to, in one word or two."""
+    if check is None or check["against"] is None:
+        return "not compared"
+    return "agrees" if check["passed"] else "differs"
+
+
+def comparison(check: CheckFacts | None) -> str:
+    """Returns how the served model was compared with the original, as a sentence."""
+    if check is None:
+        return "The model was not compared with its original framework."
+    if check["against"] is None:
+        reason = (check["skipped"] or "nothing to compare with").rstrip(".")
+        return f"Not compared with the original: {reason}."
+    if check["example"]:
+        inputs = f"the inputs of {check['example']}"
+    else:
+        inputs = "samples" if check["inputs"] == "example" else "made-up inputs"
+    batches = ", ".join(str(batch) for batch in check["batches"])
+    rows = f" of {batches} rows" if batches else ""
+    return (
+        f"Compared with {check['against']} on {inputs}, {check['runs']} runs{rows}. A difference "
+        f"of {share(check['tolerance'])} of an output's largest value is allowed."
+    )
+
+
+def table(check: CheckFacts) -> list[list[str]]:
+    """Returns the comparison's figures: a head and a row per output, without empty columns."""
+    head = [
+        "output",
+        "largest difference",
+        "of the largest value",
+        "same top class",
+        "equal",
+        "tolerance",
+    ]
+    rows = [[output["name"], *_figures(output)] for output in check["outputs"]]
+    kept = [index for index in range(len(head)) if any(row[index] for row in rows)]
+    return [[row[index] for index in kept] for row in [head, *rows]]
+
+
+def _figures(output: OutputCheck) -> list[str]:
+    exact = output["equal"] is not None
+    return [
+        "" if exact and output["max_abs"] is None else number(output["max_abs"]),
+        "" if exact and output["max_rel"] is None else number(output["max_rel"]),
+        "" if output["top1"] is None else share(output["top1"]),
+        "" if output["equal"] is None else share(output["equal"]),
+        "within" if output["passed"] else "beyond",
+    ]
+
+
+def number(value: float | None) -> str:
+    """Returns a difference with two digits; what is no number as such."""
+    return "no number" if value is None else f"{value:.1e}" if value else "0"
+
+
+def share(value: float) -> str:
+    """Returns a share as per cent, small ones in powers of ten."""
+    return f"{value:.0e}" if 0 < value < 1e-3 else f"{value * 100:.4g} %"
+
+
+def duration(us: float) -> str:
+    """Returns a time in the unit in which it is short."""
+    return f"{us / 1000:.2f} ms" if us >= 1000 else f"{us:.1f} µs"
+
+
+def rate(batch: int, us: float) -> str:
+    """Returns rows per second, of runs that follow each other."""
+    value = batch / us * 1e6
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,78 @@
+"""The server in this process: the same scheduler and engine, without a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from os import PathLike
+
+from lepton import _native
+from lepton.calls import Caller
+
+
+class Server(Caller[_native.Server]):
+    """Runs models in this process, as `lepton serve` runs them.
+
+    An idle model runs on the calling thread, while other threads of Python run. Calls that find it
+    busy queue, earliest deadline first, and may share a run. Thread-safe. A process that forks
+    makes a server after the fork.
+
+    Args:
+        services: Folders that `lepton create` wrote; one, or several.
+        model: The model that calls mean which name none; may be left out where there is one.
+        version: Its version; the latest when left out.
+        timeout: Seconds that a call may take which names no timeout of its own. It is looked at
+            before the model runs: a run is not interrupted.
+        cores: For computing; 0 is all that this process may use.
+        cache_dir: Where compiled models are kept, to start faster the next time; nowhere when left
+            out.
+        log_level: trace, debug, info, warn, error or off; on stderr.
+
+    Raises:
+        InvalidInput: A folder is no service, or a model in it does not load; names the reason.
+
+    Example:
+        >>> from lepton import Server
+        >>> with Server("service/") as server:
+        ...     server.infer(image).outputs["probabilities"]
+    """
+
+    def __init__(
+        self,
+        services: str | PathLike[str] | Sequence[str | PathLike[str]],
+        model: str | None = None,
+        *,
+        version: str | None = None,
+        timeout: float = 30.0,
+        cores: int = 0,
+        cache_dir: str | PathLike[str] | None = None,
+        log_level: str = "warn",
+    ) -> None:
+        native = open_server(services, cores, cache_dir, log_level)
+        super().__init__(native, model, version, timeout)
+
+    def load(self, model: str) -> None:
+        """Looks again at the folder of a model; returns when what is new there serves."""
+        self._native.load(model)
+
+    def unload(self, model: str) -> None:
+        """Returns when the model's calls are answered; further ones raise Unavailable."""
+        self._native.unload(model)
+
+
+def open_server(
+    services: str | PathLike[str] | Sequence[str | PathLike[str]],
+    cores: int = 0,
+    cache_dir: str | PathLike[str] | None = None,
+    log_level: str = "warn",
+) -> _native.Server:
+    """Returns what is behind Server and LeptonAI(service=...)."""
+    folders = [services] if isinstance(services, (str, PathLike)) else list(services)
+    return _native.Server(
+        [os.fspath(folder) for folder in folders],
+        cores,
+        "" if cache_dir is None else os.fspath(cache_dir),
+        # As in a wheel, and as scripts/link_product.sh makes it in a checkout.
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib", "engines"),
+        log_level,
+    )
