@@ -151,9 +151,9 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
 
 Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const {
     return {ErrorCode::kOverloaded,
-            "overloaded: " + std::to_string(queue_.size()) +
-                " requests wait, and this one would not be answered within the " +
-                milliseconds(call.deadline - at.now) + " that are left"};
+            "busy for " + milliseconds(at.start() - at.now) + " more with " +
+                std::to_string(queue_.size()) + " requests waiting, too late for a deadline in " +
+                milliseconds(call.deadline - at.now)};
 }
 
 double DeadlinePolicy::price(const Moment& at) const {
