@@ -125,7 +125,7 @@ Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
 }
 
 std::span<const iovec> GrpcExchange::to_send() {
-    session_.pump();
+    if (session_.has_more()) session_.pump();
     return session_.frames().unsent();
 }
 
@@ -158,6 +158,7 @@ bool GrpcExchange::abandon() {
     if (answer_ != nullptr) {
         answer_ = nullptr;
         drop_stream();
+        session_.pump();
     }
     return reusable();
 }

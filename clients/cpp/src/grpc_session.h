@@ -38,13 +38,16 @@ public:
     GrpcSession& operator=(const GrpcSession&) = delete;
 
     // Opens a stream whose body is what `request` holds. False: there are no more. `fields` are
-    // kept by the caller until frames() took them, which pump() makes sure of.
+    // kept by the caller until the stream is closed.
     [[nodiscard]] bool open(std::span<const nghttp2_nv> fields);
     // The server is told that nobody waits for the answer. Nothing more is heard of the stream.
     void reset();
 
-    // Moves to frames() what may be sent.
+    // Moves to frames() what may be sent; to be called after all of the others but open(). Not from
+    // within the listener.
     void pump();
+    // frames() was full: when it has been sent, there may be more to pump.
+    [[nodiscard]] bool has_more() const { return has_more_; }
     [[nodiscard]] GrpcFrames& frames() { return frames_; }
 
     // False: the bytes are not HTTP/2, and the connection is of no use any more.
@@ -58,11 +61,14 @@ public:
 private:
     struct Callbacks;
 
+    [[nodiscard]] bool is_full();
+
     GrpcSessionListener& listener_;
     GrpcRequest& request_;
     GrpcFrames frames_;
     std::int32_t stream_ = 0;  // 0: none is open.
-    BlockCache blocks_;        // Before session_, whose memory it is.
+    bool has_more_ = false;
+    BlockCache blocks_;  // Before session_, whose memory it is.
     nghttp2_session* session_ = nullptr;
 };
 
