@@ -84,7 +84,7 @@ def test_the_car_drives_and_every_frame_is_accounted_for(tmp_path: Path) -> None
     assert summary["outcomes"]["in time"] > 0
     assert 0.03 < summary["laps"] < 0.2
     assert summary["cross_track_max_m"] < OFF_CENTRE
-    assert summary["breakdown_ms"].keys() >= {"client", "queue", "compute"}
+    assert summary["breakdown_ms"].keys() >= {"prepare", "call", "queue", "compute", "steer"}
     assert summary["load"]["answered"] > 0
     assert len(rows_of(tmp_path / "drive.csv")) == 6 * HZ
     assert_well_formed(tmp_path / "drive.svg")

@@ -14,7 +14,7 @@ import numpy as np
 
 from autodrive.ai import AutodriveAI, Decision, Frame, Outcome
 from autodrive.simulator import Command, Simulator
-from autodrive.track import HALF_WIDTH, Array
+from autodrive.track import HALF_WIDTH
 
 # Metres that the car's middle keeps from a wall, or its side touches it.
 HALF_CAR = 0.9
@@ -167,8 +167,7 @@ class Summary:
     Attributes:
         outcomes: Frames by how they ended.
         latency_ms: From the frames' time stamps: p50, p99 and max.
-        breakdown_ms: Where the time of the answered frames went, on average: the server's account,
-            and `client`, the rest.
+        breakdown_ms: Where the time of the answered frames went, on average; see Decision.
         reason: What was said of the first frame that was not answered in time.
     """
 
@@ -211,11 +210,7 @@ def summarize(result: Drive) -> Summary:
 
 
 def _breakdown(answered: list[Decision]) -> dict[str, float]:
-    timed = [decision for decision in answered if decision.timing_ms]
+    timed = [decision.timing_ms for decision in answered if decision.timing_ms]
     if not timed:
         return {}
-    stations: Array = np.array([list(decision.timing_ms.values()) for decision in timed])
-    total = np.mean([decision.latency for decision in timed]) * 1e3
-    means = stations.mean(axis=0)
-    names = timed[0].timing_ms
-    return {"client": float(total - means.sum()), **dict(zip(names, means.tolist(), strict=True))}
+    return {name: float(np.mean([timing[name] for timing in timed])) for name in timed[0]}
