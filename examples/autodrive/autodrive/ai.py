@@ -135,10 +135,10 @@ class AutodriveAI:
             return None, Outcome.LATE, {}, str(error)
         except LeptonError as error:
             return None, Outcome.REFUSED, {}, str(error)
-        path = answer.outputs["path"][0].astype(np.float64)
-        if not is_plausible(path):
-            return None, Outcome.IMPLAUSIBLE, answer.timing_ms, "the path is none to follow"
-        return path, Outcome.IN_TIME, answer.timing_ms, ""
+        path = answer.outputs.get("path")
+        if path is None or not is_plausible(path[0]):
+            return None, Outcome.IMPLAUSIBLE, answer.timing_ms, "the answer is no path to follow"
+        return path[0].astype(np.float64), Outcome.IN_TIME, answer.timing_ms, ""
 
 
 def is_plausible(path: Array) -> bool:

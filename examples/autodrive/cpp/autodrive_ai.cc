@@ -101,7 +101,7 @@ Outcome AutodriveAI::ask(Clock::time_point stamp, Decision& decision) {
     }
     const std::span<const float, 2 * kPathPoints> planned(output->as<float>());
     if (!Path::is_plausible(planned)) {
-        decision.reason = "the path is none to follow";
+        decision.reason = "the answer is no path to follow";
         return Outcome::kImplausible;
     }
     follower_.plan(Path(planned));
