@@ -1,6 +1,7 @@
 """examples/autodrive: the loop closes, and a car without answers comes to a stop."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ import onnx
 import pytest
 from lepton_server import BINARY, ROOT
 from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
 
 from lepton import LeptonAI
 from lepton.create import create_service
@@ -25,11 +27,12 @@ sys.path.insert(0, str(EXAMPLE))
 
 from autodrive.ai import AutodriveAI, Frame, Outcome, is_plausible  # noqa: E402
 from autodrive.control import POINTS, PathFollower  # noqa: E402
-from autodrive.drive import Drive, drive, summarize  # noqa: E402
+from autodrive.drive import Drive, Moment, drive, summarize  # noqa: E402
 from autodrive.expert import expert_path  # noqa: E402
 from autodrive.picture import picture  # noqa: E402
 from autodrive.simulator import BEAMS, MAX_RANGE, Simulator, lidar  # noqa: E402
 from autodrive.track import HALF_WIDTH, Track  # noqa: E402
+from autodrive.view import View  # noqa: E402
 
 pytestmark = pytest.mark.openvino
 HZ = 30
@@ -324,6 +327,46 @@ def test_without_a_new_path_the_car_stands_before_the_last_one_ends() -> None:
     assert 15 < way < POINTS * 3
 
 
+def test_the_view_shows_the_car_on_its_course(course: Track, tmp_path: Path) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, height=40, legacy_windows=False)
+    car = Simulator(course, np.zeros(1), np.random.default_rng(3))
+    with (
+        LeptonAI(service=write_stubborn_model(tmp_path, STRAIGHT)) as planner,
+        View(course, console, 0.02) as view,
+    ):
+        ai = AutodriveAI(planner, period=1 / HZ, deadline=10.0)
+        frame = Frame(time.perf_counter(), car.sense()[0][0], 4.0, 0.0)
+        moment = Moment(0.0, *car.pose[0], 4.0, 0.0, 0.0, 0.1, frame, ai.decide(frame))
+        empty = screen.getvalue()
+        view.after_frame(moment, until=time.perf_counter())  # No time to draw.
+        assert screen.getvalue() == empty
+        view.after_frame(moment, until=time.perf_counter() + 10)
+    drawn = screen.getvalue()[len(empty) :]
+    assert sum("\u2800" < character <= "\u28ff" for character in drawn) > 100
+    assert "+0.10 m from the centre" in drawn
+    assert "missed 0 of 2" in drawn
+
+
+def test_with_seven_of_ten_answers_lost_the_car_still_keeps_to_its_course(
+    service: Path, course: Track
+) -> None:
+    lost = np.random.default_rng(4).random(20 * HZ) < 0.7
+    with LeptonAI(service=service) as planner:
+        ai = AutodriveAI(planner, period=1 / HZ, deadline=10.0)
+        car = Simulator(course, np.zeros(1), np.random.default_rng(3))
+        for late in lost:
+            ranges, odometry = car.sense()
+            # A frame that is older than the deadline when it arrives.
+            stamp = time.perf_counter() - (20.0 if late else 0.0)
+            decision = ai.decide(Frame(stamp, ranges[0], *odometry[0]))
+            assert decision.outcome is (Outcome.LATE if late else Outcome.IN_TIME)
+            car.step(1 / HZ)
+            car.actuate([decision.command])
+            assert abs(course.locate(car.pose[:, :2])[1][0]) < OFF_CENTRE
+    assert course.locate(car.pose[:, :2])[0][0] > 150
+
+
 def test_a_saved_drive_is_drawn_again(course: Track, tmp_path: Path) -> None:
     car = Simulator(course, np.zeros(1), np.random.default_rng(3))
     with LeptonAI(service=write_stubborn_model(tmp_path / "service", STRAIGHT)) as planner:
@@ -336,6 +379,8 @@ def test_a_saved_drive_is_drawn_again(course: Track, tmp_path: Path) -> None:
     assert summarize(again).outcomes == summarize(result).outcomes
     picture(course, again, summarize(again), "").write_svg(tmp_path / "again.svg")
     assert_well_formed(tmp_path / "again.svg")
+    drawing = picture(course, result, summarize(result), "")
+    assert drawing.write_png(tmp_path / "again.png") == (tmp_path / "again.png").exists()
     (tmp_path / "drive.csv").write_text("nothing\n")
     with pytest.raises(ValueError, match="no record of a drive"):
         Drive.load(tmp_path / "drive.csv", course.length, 0.02)
