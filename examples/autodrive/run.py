@@ -93,6 +93,8 @@ def main() -> None:
     except (CreateError, ServerFailed, LeptonError, ValueError) as error:
         print(f"autodrive: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def _open_planner(
@@ -125,16 +127,16 @@ def run(
     ai = AutodriveAI(planner, period=period, deadline=deadline)
     ai.warm_up()
     with contextlib.ExitStack() as stack:
-        background = stack.enter_context(load.running(url, arguments.load))
+        background = stack.enter_context(load.running(url, arguments.model, arguments.load))
+        console.print(f"[bold]course[/]   {track.length:.0f} m; Ctrl-C ends the drive")
         view = View(track, console, deadline)
         if live:
             stack.enter_context(view)
         # What is alive now stays so: collections in the loop need not look at it again.
         gc.freeze()
         result = drive(
-            ai, car, period=period, deadline=deadline, laps=arguments.laps,
-            seconds=arguments.seconds, after_frame=view.after_frame,
-        )  # fmt: skip
+            ai, car, laps=arguments.laps, seconds=arguments.seconds, after_frame=view.after_frame
+        )
     summary = summarize(result)
     report(console, summary, result, background)
     write(arguments.output_path, track, result, summary, url, background)

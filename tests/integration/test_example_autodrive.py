@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -117,7 +118,7 @@ def test_the_same_seed_gives_the_same_drive_whatever_the_latency(
             # No deadline that a busy machine could miss.
             ai = AutodriveAI(client, period=1 / HZ, deadline=30.0)
             car = Simulator(course, np.zeros(1), np.random.default_rng(3))
-            result = drive(ai, car, period=1 / HZ, deadline=30.0, laps=1, seconds=1.5)
+            result = drive(ai, car, laps=1, seconds=1.5)
         assert {moment.decision.outcome for moment in result.moments} == {Outcome.IN_TIME}
         positions.append([(moment.x, moment.y) for moment in result.moments])
     np.testing.assert_array_equal(positions[0], positions[1])
@@ -134,7 +135,7 @@ def test_when_the_server_goes_away_the_car_stops_on_the_last_path(
         car = Simulator(course, np.zeros(1), np.random.default_rng(3))
         stop = threading.Timer(3.0, server.stop)
         stop.start()
-        result = drive(ai, car, period=1 / HZ, deadline=0.025, laps=1, seconds=8)
+        result = drive(ai, car, laps=1, seconds=8)
         stop.join()
     last_seen = max(
         number
@@ -149,6 +150,26 @@ def test_when_the_server_goes_away_the_car_stops_on_the_last_path(
     summary = summarize(result)
     assert summary.outcomes[Outcome.REFUSED] + summary.outcomes[Outcome.LATE] >= 60
     assert summary.reason
+
+
+@pytest.mark.slow
+def test_an_interrupted_drive_is_reported(tmp_path: Path) -> None:
+    command = [sys.executable, EXAMPLE / "run.py", "--load", "1", "--output_path", tmp_path]
+    with subprocess.Popen(
+        [*map(str, command)],
+        env={**os.environ, "LEPTON_SERVER": str(BINARY), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while "Ctrl-C ends the drive" not in process.stdout.readline():
+            assert process.poll() is None, process.stderr.read()
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "scans/s" in out
+    assert json.loads((tmp_path / "summary.json").read_text())["laps"] < 0.5
 
 
 @pytest.mark.slow
@@ -372,7 +393,7 @@ def test_a_saved_drive_is_drawn_again(course: Track, tmp_path: Path) -> None:
     with LeptonAI(service=write_stubborn_model(tmp_path / "service", STRAIGHT)) as planner:
         ai = AutodriveAI(planner, period=1 / HZ, deadline=0.02)
         before = time.perf_counter()
-        result = drive(ai, car, period=1 / HZ, deadline=0.02, laps=1, seconds=0.5)
+        result = drive(ai, car, laps=1, seconds=0.5)
     assert time.perf_counter() - before >= 0.5 - 1 / HZ  # In real time.
     result.save(tmp_path / "drive.csv")
     again = Drive.load(tmp_path / "drive.csv", course.length, 0.02)

@@ -93,7 +93,8 @@ class AutodriveAI:
 
     def __init__(self, planner: Planner, *, period: float, deadline: float) -> None:
         self._planner = planner
-        self._deadline = deadline
+        self.period = period
+        self.deadline = deadline
         self._follower = PathFollower(period)
 
     def warm_up(self) -> None:
@@ -110,9 +111,9 @@ class AutodriveAI:
         """Returns the command for `frame`; takes no longer than the deadline, and never raises."""
         inputs = network_inputs(frame.ranges[None], np.array([[frame.speed, frame.steering]]))
         asked = time.perf_counter()
-        path, outcome, server_ms, reason = self._ask(inputs, frame.stamp + self._deadline - asked)
+        path, outcome, server_ms, reason = self._ask(inputs, frame.stamp + self.deadline - asked)
         answered = time.perf_counter()
-        if outcome is Outcome.IN_TIME and answered > frame.stamp + self._deadline:
+        if outcome is Outcome.IN_TIME and answered > frame.stamp + self.deadline:
             path, outcome, reason = None, Outcome.LATE, "the answer came after the deadline"
         command = self._follower.follow(path, frame.speed, frame.steering)
         end = time.perf_counter()
