@@ -59,12 +59,12 @@ def test_no_call_fails_when_one_of_two_servers_is_killed(start_server, zoo: Path
     assert program.wait(SECONDS) == 0, said
 
 
-class TestTls:
-    @staticmethod
-    @pytest.fixture(scope="class")
-    def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-        return make_certificate(tmp_path_factory.mktemp("tls"))
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
+
+class TestTls:
     @pytest.fixture
     def proxy(self, server: LeptonServer, certificate: tuple[Path, Path]):
         proxies = []
