@@ -35,10 +35,11 @@ conformance:  ## Runs h2spec against the server
 	@scripts/test.sh conformance
 
 .PHONY: bench
-bench: build  ## Measures against the ping-pong floor and the in-process limit; ARGS=--quick: a minute
+bench: build  ## Measures against the ping-pong floor and the in-process limit, and the clients; ARGS=--quick: two minutes
 	@scripts/setup.sh test
 	@cmake --build $(BUILD)
 	@$(VENV)/bin/python bench/run.py $(ARGS)
+	@$(VENV)/bin/python bench/clients.py $(ARGS)
 
 .PHONY: lint
 lint: build  ## Checks format, includes, types; clang-tidy on what changed since it last passed

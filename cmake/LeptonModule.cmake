@@ -6,8 +6,12 @@ function(lepton_module name)
     cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
     add_library(lepton_${name} STATIC ${ARG_SOURCES})
     add_library(lepton::${name} ALIAS lepton_${name})
-    target_include_directories(lepton_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
-    target_link_libraries(lepton_${name} PUBLIC lepton_flags ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE_DEPENDS})
+    target_include_directories(lepton_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+    target_link_libraries(lepton_${name}
+        PUBLIC $<BUILD_INTERFACE:lepton_flags> ${ARG_DEPENDS}
+        PRIVATE ${ARG_PRIVATE_DEPENDS})
+    # Of the installed C++ package, whose users know lepton::client and lepton::server alone.
+    set_target_properties(lepton_${name} PROPERTIES EXPORT_NAME module_${name})
 endfunction()
 
 # A plug-in of engines/<name>: lepton_engine_<name>.so in lib/engines of the build tree.

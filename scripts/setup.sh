@@ -16,7 +16,7 @@ build_packages=(
     nlohmann-json3-dev zlib1g-dev libssl-dev
     libgtest-dev libgmock-dev libbenchmark-dev
 )
-test_packages=("${build_packages[@]}" curl)
+test_packages=("${build_packages[@]}" curl openssl)
 conformance_packages=("${build_packages[@]}" golang-go)
 
 part=${1:-build}

@@ -43,7 +43,7 @@ python_tests() {  # report folder [pytest options]
 
 suite_unit() { build release && unit_tests release unit; }
 suite_python() { make --no-print-directory build && python_tests python tests/unit "$@"; }
-suite_integration() { make --no-print-directory build && python_tests integration tests/integration "$@"; }
+suite_integration() { make --no-print-directory build && build release && python_tests integration tests/integration "$@"; }
 
 # A sanitizer's build of the tests and the server: unit tests, then the real server. Neither runs
 # models with OpenVINO: it opens libraries in a way that ASan refuses, and its threads are not
@@ -53,7 +53,8 @@ sanitized() {  # preset [names of tests to leave out]
     [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || return
     local programs
     mapfile -t programs < <(test_programs "$preset")
-    build "$preset" "${programs[@]}" lepton-server lepton_engine_fake || return
+    build "$preset" "${programs[@]}" lepton-server lepton_engine_fake \
+        client_against_server || return
     unit_tests "$preset" "$preset" "${@:2}" || code=1
     LEPTON_SERVER=$PWD/build/$preset/bin/lepton-server \
         python_tests "$preset-integration" tests/integration -m "not slow and not openvino" || code=1

@@ -46,7 +46,7 @@ def read_tables(text: str) -> Tables:
 
 
 def module_of(path: Path) -> str:
-    """Returns "net" for src/lepton/net/*, "engines/openvino" for engines/openvino/*."""
+    """Returns "net" for src/lepton/net/*, "engines/openvino", "clients/cpp" for their folders."""
     parts = path.relative_to(ROOT).parts
     return parts[2] if parts[0] == "src" else "/".join(parts[:2])
 
@@ -65,7 +65,8 @@ def included_module(header: str) -> str | None:
     """Returns the module that `header` belongs to, or None when it is not one of ours."""
     parts = header.split("/")
     if parts[0] == "lepton":
-        return parts[1]
+        # The public headers, "lepton/client.h", are of no module of the server.
+        return parts[1] if len(parts) > 2 else "clients/cpp"
     return "/".join(parts[:2]) if parts[0] == "engines" else None
 
 
@@ -107,7 +108,7 @@ def main() -> int:
     tables = read_tables(TABLES.read_text())
     files = [
         path
-        for folder in ("src/lepton", "engines")
+        for folder in ("src/lepton", "engines", "clients/cpp")
         for pattern in ("*.h", "*.cc")
         for path in sorted((ROOT / folder).rglob(pattern))
     ]

@@ -41,9 +41,7 @@ def markdown(
 ) -> str:
     """The whole result, for bench/results."""
     parts = [
-        "# Benchmark\n",
-        f"`{command}`\n",
-        _table(("machine", ""), list(machine.items())),
+        *_head("Benchmark", machine, command),
         "## Ratios\n",
         "Overhead is (served p50 - in-process p50) / ping-pong p50 of the same bytes, at one "
         "connection; the ping-pong's server sleeps between messages, also where Lepton's polls. "
@@ -67,6 +65,28 @@ def markdown(
         _table(("", "allocations", "beyond the engine's own"), counts),
     ]
     return "\n".join(parts)
+
+
+def clients_markdown(
+    machine: dict[str, str], command: str, rows: list[Row], absolutes: list[Absolute]
+) -> str:
+    """The result of the clients, for bench/results."""
+    parts = [
+        *_head("Benchmark of the clients", machine, command),
+        "## Ratios\n",
+        "Of the p50 of one request after the other, client and server on a processor each, "
+        "`mlp`; taken within a round, shown is the median of the rounds. The socket loop writes "
+        "the same prepared bytes each time and reads little of the answer; a client encodes an "
+        "array, keeps the deadline, and hands out arrays.\n",
+        _table(RATIO_HEADS, [ratio_cells(row) for row in rows]),
+        "## Each by itself\n",
+        _table(ABSOLUTE_HEADS[:-1], [absolute_cells(line)[:-1] for line in absolutes]),
+    ]
+    return "\n".join(parts)
+
+
+def _head(title: str, machine: dict[str, str], command: str) -> list[str]:
+    return [f"# {title}\n", f"`{command}`\n", _table(("machine", ""), list(machine.items()))]
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -132,28 +132,30 @@ class Absolute:
 def absolutes_of(rounds: list[Round]) -> list[Absolute]:
     """Limit, floors and every variant."""
     limit = [block.in_process for each in rounds for block in each.blocks]
-    lines = [_absolute("in-process, 1 row", limit, "rows_rate")]
+    lines = [median_absolute("in-process, 1 row", limit, "rows_rate")]
     unbound = [r.in_process_unbound for r in rounds]
-    lines.append(_absolute("in-process, 1 row, threads unbound", unbound, "rows_rate"))
+    lines.append(median_absolute("in-process, 1 row, threads unbound", unbound, "rows_rate"))
     lines.append(
-        _absolute("in-process, 16 rows", [r.in_process_16_rows for r in rounds], "rows_rate")
+        median_absolute("in-process, 16 rows", [r.in_process_16_rows for r in rounds], "rows_rate")
     )
     for variant in [block.variant for block in rounds[0].blocks]:
         blocks = list(_blocks(rounds, variant))
         for connections in blocks[0].floor:
             name = f"{variant}, {connections} connection{'s' if connections > 1 else ''}"
             floors = [block.floor[connections] for block in blocks]
-            lines.append(_absolute(f"{name}: ping-pong", floors))
+            lines.append(median_absolute(f"{name}: ping-pong", floors))
             for mode in blocks[0].served:
                 figures = [block.served[mode][connections] for block in blocks]
-                lines.append(_absolute(f"{name}: {mode}", figures))
+                lines.append(median_absolute(f"{name}: {mode}", figures))
         spinning = [block.spinning_floor for block in blocks]
-        lines.append(_absolute(f"{variant}, 1 connection: spinning ping-pong", spinning))
+        lines.append(median_absolute(f"{variant}, 1 connection: spinning ping-pong", spinning))
     return lines
 
 
-def _absolute(name: str, figures: list[Figures], rate: str = "rate") -> Absolute:
-    cpu = [each["server_cpu_us_per_request"] for each in figures if "rate" in each]
+def median_absolute(name: str, figures: list[Figures], rate: str = "rate") -> Absolute:
+    """The medians of several runs of the same."""
+    in_figures = "server_cpu_us_per_request"
+    cpu = [each[in_figures] for each in figures if in_figures in each]
     return Absolute(
         name,
         p50_us=median(p50(each) for each in figures),

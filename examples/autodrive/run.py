@@ -54,7 +54,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=_positive, default=_NO_LAP_TAKES_SECONDS, help="or after this time"
     )
-    parser.add_argument("--course", type=int, metavar="SEED", help="another course than course.csv")
+    courses = parser.add_mutually_exclusive_group()
+    courses.add_argument(
+        "--course", type=Path, metavar="CSV", default=HERE / "course.csv", help="what to drive"
+    )
+    courses.add_argument("--course-seed", type=int, metavar="N", help="or one drawn at random")
     parser.add_argument("--seed", type=int, default=1, help="of the sensors' noise")
     parser.add_argument("--load", type=int, default=0, metavar="N", help="clients of other work")
     parser.add_argument(
@@ -86,9 +90,11 @@ def main() -> None:
             planner, url, source = _open_planner(arguments, stack)
             console.print(f"[bold]planner[/]  {escape(source)}")
             run(arguments, planner, url, console, live=not plain)
-    except (CreateError, ServerFailed, LeptonError) as error:
+    except (CreateError, ServerFailed, LeptonError, ValueError) as error:
         print(f"autodrive: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def _open_planner(
@@ -115,24 +121,22 @@ def run(
 ) -> None:
     """Drives with an open planner, then reports; ends the process where a wall was touched."""
     period, deadline = 1 / arguments.hz, arguments.deadline / 1e3
-    if arguments.course is None:
-        track = Track.load(HERE / "course.csv")
-    else:
-        track = Track.random(arguments.course)
+    seed = arguments.course_seed
+    track = Track.load(arguments.course) if seed is None else Track.random(seed)
     car = Simulator(track, np.zeros(1), np.random.default_rng(arguments.seed))
     ai = AutodriveAI(planner, period=period, deadline=deadline)
     ai.warm_up()
     with contextlib.ExitStack() as stack:
-        background = stack.enter_context(load.running(url, arguments.load))
+        background = stack.enter_context(load.running(url, arguments.model, arguments.load))
+        console.print(f"[bold]course[/]   {track.length:.0f} m; Ctrl-C ends the drive")
         view = View(track, console, deadline)
         if live:
             stack.enter_context(view)
         # What is alive now stays so: collections in the loop need not look at it again.
         gc.freeze()
         result = drive(
-            ai, car, period=period, deadline=deadline, laps=arguments.laps,
-            seconds=arguments.seconds, after_frame=view.after_frame,
-        )  # fmt: skip
+            ai, car, laps=arguments.laps, seconds=arguments.seconds, after_frame=view.after_frame
+        )
     summary = summarize(result)
     report(console, summary, result, background)
     write(arguments.output_path, track, result, summary, url, background)
@@ -193,6 +197,7 @@ def write(
     drawing.write_svg(folder / "drive.svg")
     drawing.write_png(folder / "drive.png")
     result.save(folder / "drive.csv")
+    track.save(folder / "course.csv")
     figures = {**asdict(summary), "load": background}
     (folder / "summary.json").write_text(json.dumps(figures, indent=2) + "\n")
 

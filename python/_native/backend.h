@@ -31,21 +31,19 @@ public:
     // `what`: "the client".
     Backend(T backend, const char* what)
         : backend_(std::make_shared<T>(std::move(backend))), what_(what) {}
-    ~Backend() {
-        // Its threads stayed with the parent: nobody would answer when it stops them.
-        if (guard_.forked()) {
-            static_cast<void>(std::make_unique<std::shared_ptr<T>>(std::move(backend_)).release());
-            return;
-        }
-        close();
-    }
+    ~Backend() { close(); }
     Backend(const Backend&) = delete;
     Backend& operator=(const Backend&) = delete;
 
     // Ends when those have ended who are in it.
     void close() {
         std::shared_ptr<T> backend = std::move(backend_);
-        if (backend == nullptr || guard_.forked()) return;
+        if (backend == nullptr) return;
+        if (guard_.forked()) {
+            // Its threads stayed with the parent: nobody would answer when it stops them.
+            new std::shared_ptr<T>(std::move(backend));
+            return;
+        }
         const nb::gil_scoped_release released;
         if constexpr (requires { backend->close(); }) backend->close();
         backend.reset();

@@ -23,6 +23,7 @@ std::chrono::nanoseconds to_duration(double seconds) {
 }
 
 Parameter to_parameter(nb::handle name, nb::handle value) {
+    if (!PyUnicode_Check(name.ptr())) throw nb::type_error("names of parameters are str");
     Parameter parameter{nb::cast<std::string_view>(name), false};
     if (PyBool_Check(value.ptr())) {
         parameter.value = nb::cast<bool>(value);
@@ -51,7 +52,10 @@ CallOptions::CallOptions(double timeout,
     request_.priority = priority;
     request_.id = id;
     if (!outputs.is_none()) {
-        for (const nb::handle name : outputs) outputs_.push_back(nb::cast<std::string>(name));
+        for (const nb::handle name : outputs) {
+            if (!PyUnicode_Check(name.ptr())) throw nb::type_error("outputs are names, as str");
+            outputs_.push_back(nb::cast<std::string>(name));
+        }
     }
     if (parameters.is_none()) return;
     // A copy: the caller may change theirs.

@@ -121,6 +121,10 @@ Inputs::Inputs(const Signature& model, nb::handle values) {
         // Converting it may run Python code, which may change the dict.
         add(*spec, nb::borrow(value));
     }
+    if (inputs_.empty()) {
+        refuse("the dict of inputs is empty; model \"" + model.info.name +
+               "\" takes: " + names_of(specs));
+    }
 }
 
 Inputs::~Inputs() {
@@ -138,7 +142,8 @@ void Inputs::add(const TensorSpec& spec, nb::handle value) {
     add_converted(spec, value);
 }
 
-bool Inputs::add_buffer(const TensorSpec& spec, nb::handle value) {
+// Scalars are left to be given the model's rank, unless that was done already.
+bool Inputs::add_buffer(const TensorSpec& spec, nb::handle value, bool converted) {
     Py_buffer& view = buffers_.emplace_back();
     if (PyObject_GetBuffer(value.ptr(), &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0) {
         PyErr_Clear();
@@ -149,7 +154,7 @@ bool Inputs::add_buffer(const TensorSpec& spec, nb::handle value) {
     const bool fits = kind_of(view.format) == wanted && wanted != Kind::kOther &&
                       static_cast<std::size_t>(view.itemsize) == element_bytes(spec.dtype) &&
                       static_cast<std::size_t>(view.ndim) <= Shape::kMaxRank &&
-                      (view.ndim > 0 || spec.shape.empty());
+                      (view.ndim > 0 || spec.shape.empty() || converted);
     if (!fits) {
         PyBuffer_Release(&view);
         buffers_.pop_back();
@@ -218,12 +223,12 @@ void Inputs::add_converted(const TensorSpec& spec, nb::handle value) {
         // numpy has no bfloat16: its bits, as uint16.
         TensorSpec bits = spec;
         bits.dtype = DataType::kUint16;
-        if (add_buffer(bits, converted)) {
+        if (add_buffer(bits, converted, true)) {
             inputs_.back().name = spec.name;
             inputs_.back().dtype = spec.dtype;
             return;
         }
-    } else if (add_buffer(spec, converted)) {
+    } else if (add_buffer(spec, converted, true)) {
         return;
     }
     refuse("input \"" + spec.name + "\" has more than " + std::to_string(Shape::kMaxRank) +

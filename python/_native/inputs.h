@@ -29,7 +29,7 @@ private:
     using DlpackTensor = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 
     void add(const TensorSpec& spec, nb::handle value);
-    bool add_buffer(const TensorSpec& spec, nb::handle value);
+    bool add_buffer(const TensorSpec& spec, nb::handle value, bool converted = false);
     bool add_dlpack(const TensorSpec& spec, nb::handle value);
     bool add_strings(const TensorSpec& spec, nb::handle list, const Shape* shape);
     void add_converted(const TensorSpec& spec, nb::handle value);

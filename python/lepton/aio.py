@@ -111,7 +111,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Cancels the calls in flight. May be repeated."""
-        if self._loop is not None:
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._completions.fileno())
         await asyncio.to_thread(self._native.close)
         self._collect()

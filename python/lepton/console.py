@@ -11,8 +11,9 @@ from rich.markup import escape
 FAILED = 1
 BAD_INPUT = 2
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Not emoji: they would be made of what stands between colons in a message.
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def die(command: str, message: str, code: int = BAD_INPUT) -> NoReturn:

@@ -70,6 +70,8 @@ def to_wire(value: object, tensor: TensorSpec) -> Array | tuple[list[Any], tuple
 
 
 def _as_array(value: object, wanted: np.dtype[Any]) -> Array:
+    if value is None:
+        raise TypeError("None is no tensor")
     if isinstance(value, (str, bytes)) or not hasattr(value, "__array__"):
         if wanted.kind in "iub" and np.asarray(value).dtype.kind == "f":
             raise TypeError(f"a float is not cut to {wanted.name}")

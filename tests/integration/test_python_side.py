@@ -118,14 +118,23 @@ def test_curl_line_of_the_report_works(digits, service: Path) -> None:
     assert json.loads(done.stdout)["outputs"][0]["shape"] == [1, 10]
 
 
+PAGES = ("README.md", "docs/guides/call.md", "docs/guides/in-process.md")
+SNIPPETS = [
+    (page, code)
+    for page in PAGES
+    for code in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+]
+
+
 @pytest.mark.parametrize(
-    ("page", "number"),
-    [("README.md", 0), ("docs/guides/call.md", 0), ("docs/guides/call.md", 1)],
+    ("page", "code"), SNIPPETS, ids=[f"{page}-{i}" for i, (page, _) in enumerate(SNIPPETS)]
 )
-def test_python_of_the_documentation_works(digits, page: str, number: int) -> None:
-    snippet = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)[number]
-    code = snippet.replace("http://127.0.0.1:8000", digits.url)
-    code = code.replace("127.0.0.1:8000", digits.address)
+def test_python_of_the_documentation_works(digits, service: Path, page: str, code: str) -> None:
+    for documented, here in (
+        ("127.0.0.1:8000", digits.address),
+        ('"service/"', f'"{service}"'),
+    ):
+        code = code.replace(documented, here)
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -13,24 +13,32 @@
 namespace lepton::client {
 namespace {
 
-timespec until(Clock::time_point when) {
+timespec to_timespec(Clock::duration left) {
     using std::chrono::duration_cast;
-    const auto left = std::max(Clock::duration::zero(), when - Clock::now());
+    left = std::max(Clock::duration::zero(), left);
     const auto seconds = duration_cast<std::chrono::seconds>(left);
     const auto nanoseconds = duration_cast<std::chrono::nanoseconds>(left - seconds);
     return {.tv_sec = seconds.count(), .tv_nsec = nanoseconds.count()};
 }
 
-// Waits for what the call waits for; false where a signal came first.
-bool wait(Call& call, WakeFd& wake) {
+// Waits for what the call waits for, or does it; false where a signal came first.
+bool wait(Call& call, WakeFd& wake, Clock::time_point now) {
     const Call::Waits waits = call.waits();
+    const Clock::duration left = waits.until - now;
+    if (waits.socket_count == 1 && !waits.for_wake) {
+        Connection& connection = *waits.sockets[0].connection;
+        if (connection.block_once(left)) {
+            connection.advance(true);
+            return connection.done() || !connection.was_interrupted();
+        }
+    }
     std::array<pollfd, 3> ready{};
     nfds_t count = 0;
     for (std::size_t i = 0; i < waits.socket_count; ++i) {
         ready[count++] = {waits.sockets[i].connection->socket(), waits.sockets[i].events, 0};
     }
     if (waits.for_wake) ready[count++] = {wake.fd(), POLLIN, 0};
-    const timespec timeout = until(waits.until);
+    const timespec timeout = to_timespec(left);
     const int result = ppoll(ready.data(), count, &timeout, nullptr);
     if (result < 0) return errno != EINTR;
     for (nfds_t i = 0; i < count && result > 0; ++i) {
@@ -46,13 +54,15 @@ Ended run_blocking(Core& core, const Operation& operation, Answer& answer) {
     // Outlives the call, which may have a place in a line until it is done.
     thread_local WakeFd wake;
     Call call(core, wake);
-    call.start(operation, answer, Clock::now());
+    Clock::time_point now = Clock::now();
+    call.start(operation, answer, now);
     while (!call.done()) {
-        const bool interrupted = !wait(call, wake);
+        const bool interrupted = !wait(call, wake, now);
+        now = Clock::now();
         if (interrupted && core.options.interrupted && core.options.interrupted()) {
             call.cancel();
         } else {
-            call.advance(Clock::now());
+            call.advance(now);
         }
     }
     return {std::move(call.error()), call.was_answered()};

@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -99,6 +100,9 @@ void Connection::fail_connecting(std::string why) {
 }
 
 void Connection::on_connected() {
+    // From here each read says whether it may block, which block_once() needs.
+    fcntl(socket_, F_SETFL, fcntl(socket_, F_GETFL) & ~O_NONBLOCK);
+    receive_timeout_ = {};
     if (tls_context_ == nullptr) {
         state_ = State::kOpen;
         was_open_ = true;
@@ -233,17 +237,38 @@ IoStep Connection::send_some(std::span<const iovec> spans) {
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(spans.data());  // sendmsg() only reads them.
     message.msg_iovlen = std::min(spans.size(), kMaxSpans);
-    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) return {IoStep::State::kProgress, static_cast<std::size_t>(sent)};
     return {would_block(errno) ? IoStep::State::kWantWrite : IoStep::State::kError, 0};
 }
 
 IoStep Connection::receive_some(std::span<std::byte> space) {
     if (tls_) return tls_->receive(space);
-    const ssize_t read = ::recv(socket_, space.data(), space.size(), 0);
+    const int flags = std::exchange(block_, false) ? 0 : MSG_DONTWAIT;
+    const ssize_t read = ::recv(socket_, space.data(), space.size(), flags);
+    interrupted_ = read < 0 && errno == EINTR;
     if (read > 0) return {IoStep::State::kProgress, static_cast<std::size_t>(read)};
     if (read == 0) return {IoStep::State::kEnd, 0};
     return {would_block(errno) ? IoStep::State::kWantRead : IoStep::State::kError, 0};
+}
+
+bool Connection::block_once(Clock::duration at_most) {
+    using std::chrono::milliseconds;
+    // The kernel counts such timeouts in its ticks, of up to 10 ms.
+    constexpr auto kShortest = milliseconds(32);
+    if (tls_ || state_ != State::kOpen || wants_ != POLLIN || at_most < kShortest) return false;
+    // A power of two of it, so that calls with much the same deadline need not set it each time.
+    Clock::duration timeout = kShortest;
+    while (2 * timeout <= at_most) timeout *= 2;
+    if (timeout != receive_timeout_) {
+        const auto us = std::chrono::duration_cast<std::chrono::microseconds>(timeout).count();
+        constexpr int kUsPerSecond = 1'000'000;
+        const timeval value{.tv_sec = us / kUsPerSecond, .tv_usec = us % kUsPerSecond};
+        if (setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &value, sizeof value) != 0) return false;
+        receive_timeout_ = timeout;
+    }
+    block_ = true;
+    return true;
 }
 
 bool Connection::done() const { return state_ == State::kFailed || exchange_->done(); }

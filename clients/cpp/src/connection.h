@@ -16,8 +16,8 @@
 namespace lepton::client {
 
 // One socket to one endpoint, TLS where its endpoint asks for it, and the exchange that speaks on
-// it. Never blocks (but for looking up a host's name). Not thread-safe; whoever took it from the
-// pool owns it.
+// it. Blocks to look up a host's name, and where block_once() lets it; else never. Not thread-safe;
+// whoever took it from the pool owns it.
 class Connection {
 public:
     enum class State : std::uint8_t { kNew, kConnecting, kHandshaking, kOpen, kFailed };
@@ -40,6 +40,12 @@ public:
     [[nodiscard]] bool done() const;
     // Of poll(): POLLIN, POLLOUT.
     [[nodiscard]] short wants() const { return wants_; }
+
+    // Lets the next advance(true) block for its bytes in place of a poll before it, which saves a
+    // system call; for no longer than `at_most`. False where it cannot, or not to the point.
+    bool block_once(Clock::duration at_most);
+    // A signal ended the wait.
+    [[nodiscard]] bool was_interrupted() const { return interrupted_; }
 
     // Null: answered. Precondition: done().
     [[nodiscard]] const Failure* failure() const;
@@ -89,6 +95,10 @@ private:
     std::vector<SocketAddress> addresses_;
     std::size_t next_address_ = 0;
     Failure connect_failure_;
+
+    bool block_ = false;
+    bool interrupted_ = false;
+    Clock::duration receive_timeout_{};  // What the socket has as SO_RCVTIMEO.
 
     std::uint64_t asked_ = 0;
     bool heard_ = false;

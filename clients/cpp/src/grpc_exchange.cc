@@ -61,7 +61,7 @@ private:
     }
     void on_data(std::span<const std::byte> data) override;
     void on_end() override;
-    void on_closed(std::uint32_t code) override;
+    void on_reset(std::uint32_t code) override;
 
     // Of the message that the answer consists of.
     [[nodiscard]] ByteBuffer& body() {
@@ -95,6 +95,7 @@ private:
     GrpcSession session_;  // Last: it calls the rest.
 };
 
+// By the precondition the connection takes another stream.
 Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
     LEPTON_CHECK_OK(request_.write(operation));
     failure_.reset();
@@ -115,12 +116,7 @@ Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
         field("user-agent", "lepton-cpp/" LEPTON_VERSION),
         // Differs from call to call: it would push the rest out of the compressor's table.
         field("grpc-timeout", timeout_.view(), NGHTTP2_NV_FLAG_NO_INDEX)};
-    if (session_.open(fields)) return {};
-    // The number of streams of one connection is used up, or it has just been closed.
-    usable_ = false;
-    finish(Failure{Cause::kRefused,
-                   {ErrorCode::kUnavailable, "the connection takes no more requests"},
-                   std::nullopt});
+    session_.open(fields);
     return {};
 }
 
@@ -139,9 +135,7 @@ void GrpcExchange::received(std::size_t bytes) {
         finish(broken("the endpoint answers in HTTP/1; gRPC needs HTTP/2, without an upgrade"));
         return;
     }
-    const bool is_http2 = session_.received(heard);
-    session_.pump();  // A frame that breaks the protocol ends the stream once that is sent.
-    if (is_http2 && session_.listens()) return;
+    if (session_.received(heard)) return;
     usable_ = false;
     finish(broken("the endpoint's answer is not HTTP/2"));
 }
@@ -235,7 +229,10 @@ void GrpcExchange::on_end() {
     if (request_.left() > 0) drop_stream();
 }
 
-void GrpcExchange::on_closed(std::uint32_t code) { finish(failure_of_reset(code)); }
+void GrpcExchange::on_reset(std::uint32_t code) {
+    finish(failure_of_reset(code));
+    if (session_.frames().refers()) usable_ = false;
+}
 
 std::optional<Failure> GrpcExchange::verdict() {
     if (auto failure = status_.failure()) return failure;

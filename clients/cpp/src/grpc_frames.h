@@ -21,6 +21,8 @@ public:
 
     // More would make a list longer than one sendmsg() takes.
     [[nodiscard]] bool full() const { return pieces_.size() >= kMostPieces; }
+    // Bytes that are held here; not the caller's.
+    [[nodiscard]] std::size_t copied() const { return copied_.size(); }
     // Whether any of the unsent bytes are the caller's.
     [[nodiscard]] bool refers() const { return referred_ > 0; }
 

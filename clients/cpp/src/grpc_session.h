@@ -1,16 +1,17 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include <nghttp2/nghttp2.h>
 
 #include "grpc_frames.h"
+#include "grpc_hpack.h"
 #include "grpc_request.h"
-#include "lepton/core/block_cache.h"
 
 namespace lepton::client {
 
@@ -20,50 +21,98 @@ public:
     virtual void on_field(std::string_view name, std::string_view value) = 0;
     virtual void on_data(std::span<const std::byte> data) = 0;
     virtual void on_end() = 0;  // The server has sent all of its answer.
-    // By either side, or with the connection; also after on_end(). `code` is HTTP/2's.
-    virtual void on_closed(std::uint32_t code) = 0;
+    // By the server, which may not have answered; `code` is HTTP/2's.
+    virtual void on_reset(std::uint32_t code) = 0;
 
 protected:
     ~GrpcSessionListener() = default;
 };
 
-// The client's side of an HTTP/2 connection, with one stream at a time: nghttp2's session, its
-// memory and its callbacks. Windows for what it receives are as large as they can be, because
-// whatever comes is copied to the answer at once. Not thread-safe; its exchange owns it.
+// The client's side of an HTTP/2 connection with one stream at a time (RFC 9113). It writes and
+// reads frames by itself, because nghttp2's session, which keeps many streams, costs as much again
+// as all else that a small call takes here; compression of headers is nghttp2's. Windows for what
+// it receives are as large as they can be, since whatever comes is copied to the answer at once.
+// Not thread-safe; its exchange owns it.
 class GrpcSession {
 public:
     GrpcSession(GrpcSessionListener& listener, GrpcRequest& request);
-    ~GrpcSession();
     GrpcSession(const GrpcSession&) = delete;
     GrpcSession& operator=(const GrpcSession&) = delete;
 
-    // Opens a stream whose body is what `request` holds. False: there are no more. `fields` are
-    // kept by the caller until frames() took them, which pump() makes sure of.
-    [[nodiscard]] bool open(std::span<const nghttp2_nv> fields);
+    // Whether the server takes another stream, as far as is known.
+    [[nodiscard]] bool takes_streams() const;
+    // Opens a stream whose body is what `request` holds. Precondition: takes_streams().
+    void open(std::span<const nghttp2_nv> fields);
     // The server is told that nobody waits for the answer. Nothing more is heard of the stream.
     void reset();
 
-    // Moves to frames() what may be sent.
-    void pump();
+    // What is to be sent. When it was all sent, pump() may have more of the body.
     [[nodiscard]] GrpcFrames& frames() { return frames_; }
+    void pump();
 
     // False: the bytes are not HTTP/2, and the connection is of no use any more.
     [[nodiscard]] bool received(std::span<const std::byte> bytes);
 
-    // Whether the server still takes new streams, as far as is known.
-    [[nodiscard]] bool takes_streams() const;
-    // Whether it may be that more is received.
-    [[nodiscard]] bool listens() const;
-
 private:
-    struct Callbacks;
+    struct Head {
+        std::size_t length = 0;
+        std::uint8_t type = 0;
+        std::uint8_t flags = 0;
+        std::uint32_t stream = 0;
+        [[nodiscard]] bool has(std::uint8_t flag) const { return (flags & flag) != 0; }
+    };
+    static constexpr std::size_t kHeadBytes = 9;
+
+    void append_head(const Head& head);
+    void append_window_update(std::uint32_t stream, std::uint32_t increment);
+
+    // These return false where the peer breaks the protocol.
+    [[nodiscard]] bool begin_frame();
+    [[nodiscard]] bool take_data(std::span<const std::byte> part);
+    [[nodiscard]] bool on_frame(std::span<const std::byte> payload);
+    [[nodiscard]] bool on_headers(std::span<const std::byte> payload);
+    [[nodiscard]] bool on_continuation(std::span<const std::byte> payload);
+    [[nodiscard]] bool read_headers(std::span<const std::byte> block, bool ends_stream);
+    [[nodiscard]] bool on_settings(std::span<const std::byte> payload);
+    [[nodiscard]] bool on_setting(std::uint32_t id, std::uint32_t value);
+    [[nodiscard]] bool on_reset(std::span<const std::byte> payload);
+    [[nodiscard]] bool on_ping(std::span<const std::byte> payload);
+    [[nodiscard]] bool on_goaway(std::span<const std::byte> payload);
+    [[nodiscard]] bool on_window_update(std::span<const std::byte> payload);
+    void end_stream();
 
     GrpcSessionListener& listener_;
     GrpcRequest& request_;
+    GrpcHpack hpack_;
     GrpcFrames frames_;
-    std::int32_t stream_ = 0;  // 0: none is open.
-    BlockCache blocks_;        // Before session_, whose memory it is.
-    nghttp2_session* session_ = nullptr;
+
+    std::uint32_t stream_ = 0;  // 0: none is open.
+    std::uint32_t next_stream_ = 1;
+    bool going_away_ = false;
+
+    // What the server allows us to send.
+    std::int64_t connection_window_ = 65535;
+    std::int64_t initial_window_ = 65535;
+    std::int64_t stream_window_ = 0;
+    std::size_t max_frame_bytes_ = 16384;
+    std::uint32_t max_streams_ = UINT32_MAX;
+
+    // What it used up of our windows.
+    std::uint32_t heard_on_connection_ = 0;
+    std::uint32_t heard_on_stream_ = 0;
+
+    // The frame that is being received.
+    std::array<std::byte, kHeadBytes> head_bytes_{};
+    std::size_t head_read_ = 0;
+    Head head_;
+    std::size_t left_ = 0;     // Of its payload.
+    std::size_t padding_ = 0;  // Of DATA: at its end.
+    bool padding_known_ = false;
+    std::vector<std::byte> payload_;  // Of other frames, when it comes in pieces.
+    std::vector<std::byte> block_;    // Of headers that go on in a CONTINUATION,
+    std::uint32_t block_stream_ = 0;  // for this stream; 0: none does.
+    bool block_ends_stream_ = false;
+    bool heard_settings_ = false;  // They come first.
 };
 
 }  // namespace lepton::client

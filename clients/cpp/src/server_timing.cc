@@ -1,5 +1,6 @@
-#include <charconv>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 
 #include "exchange.h"
 
@@ -21,6 +22,30 @@ std::string_view next_part(std::string_view& rest, char separator) {
     return trimmed(part);
 }
 
+// A number of milliseconds in decimals, to the nanosecond. By hand: std::from_chars() of doubles
+// takes longer than all else that is read of a small answer.
+std::optional<Clock::duration> milliseconds_of(std::string_view text) {
+    constexpr std::int64_t kNanoseconds = 1'000'000;  // In a millisecond.
+    constexpr std::size_t kMostDigits = 12;           // What is longer is no measurement.
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::size_t at = 0;
+    std::int64_t whole = 0;
+    for (; at < text.size() && is_digit(text[at]); ++at) {
+        if (at == kMostDigits) return std::nullopt;
+        whole = whole * 10 + (text[at] - '0');
+    }
+    if (at == 0) return std::nullopt;
+    std::int64_t nanoseconds = 0;
+    if (at < text.size() && text[at] == '.') {
+        std::int64_t unit = kNanoseconds / 10;
+        for (++at; at < text.size() && is_digit(text[at]); ++at, unit /= 10) {
+            nanoseconds += (text[at] - '0') * unit;
+        }
+    }
+    if (at != text.size()) return std::nullopt;
+    return std::chrono::nanoseconds(whole * kNanoseconds + nanoseconds);
+}
+
 Clock::duration* field_of(Breakdown& breakdown, std::string_view name) {
     if (name == "net") return &breakdown.net;
     if (name == "queue") return &breakdown.queue;
@@ -34,7 +59,6 @@ Clock::duration* field_of(Breakdown& breakdown, std::string_view name) {
 }  // namespace
 
 Breakdown parse_server_timing(std::string_view text) {
-    constexpr double kLongest = 1e9;  // Milliseconds; what is longer is no measurement.
     Breakdown breakdown;
     Clock::duration sum{};
     while (!text.empty()) {
@@ -43,12 +67,9 @@ Breakdown parse_server_timing(std::string_view text) {
         while (!metric.empty()) {
             std::string_view parameter = next_part(metric, ';');
             if (next_part(parameter, '=') != "dur" || field == nullptr) continue;
-            double milliseconds = 0;
-            const auto [end, error] = std::from_chars(
-                parameter.data(), parameter.data() + parameter.size(), milliseconds);
-            if (error != std::errc() || !(milliseconds >= 0 && milliseconds < kLongest)) continue;
-            *field = std::chrono::duration_cast<Clock::duration>(
-                std::chrono::duration<double, std::milli>(milliseconds));
+            const auto time = milliseconds_of(parameter);
+            if (!time) continue;
+            *field = *time;
             if (field != &breakdown.total) sum += *field;
         }
     }

@@ -28,7 +28,8 @@ std::string openssl_reason() {
 int bio_write(BIO* bio, const char* bytes, int count) {
     const int socket = static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
     BIO_clear_retry_flags(bio);
-    const ssize_t sent = ::send(socket, bytes, static_cast<std::size_t>(count), MSG_NOSIGNAL);
+    const ssize_t sent =
+        ::send(socket, bytes, static_cast<std::size_t>(count), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_write(bio);
     return static_cast<int>(sent);
 }
@@ -36,7 +37,7 @@ int bio_write(BIO* bio, const char* bytes, int count) {
 int bio_read(BIO* bio, char* space, int count) {
     const int socket = static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
     BIO_clear_retry_flags(bio);
-    const ssize_t read = ::recv(socket, space, static_cast<std::size_t>(count), 0);
+    const ssize_t read = ::recv(socket, space, static_cast<std::size_t>(count), MSG_DONTWAIT);
     if (read < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
     return static_cast<int>(read);
 }

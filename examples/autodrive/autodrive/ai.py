@@ -58,7 +58,9 @@ class Decision:
     Attributes:
         path: [k, 2] metres, as followed, in the frame of the car at the next frame.
         latency: Seconds from the frame's time stamp to the command.
-        timing_ms: The answer's own account of its time; empty where there was none.
+        timing_ms: Where the time of an answer went, in order: `prepare` from the time stamp to the
+            call, `call` the client and the wire, then the server's own account, and `steer` from
+            the answer to the command. Empty where there was no answer.
         reason: Why the frame was not answered in time; empty where it was.
     """
 
@@ -91,7 +93,8 @@ class AutodriveAI:
 
     def __init__(self, planner: Planner, *, period: float, deadline: float) -> None:
         self._planner = planner
-        self._deadline = deadline
+        self.period = period
+        self.deadline = deadline
         self._follower = PathFollower(period)
 
     def warm_up(self) -> None:
@@ -106,28 +109,37 @@ class AutodriveAI:
 
     def decide(self, frame: Frame) -> Decision:
         """Returns the command for `frame`; takes no longer than the deadline, and never raises."""
-        path, outcome, timing_ms, reason = self._ask(frame)
+        inputs = network_inputs(frame.ranges[None], np.array([[frame.speed, frame.steering]]))
+        asked = time.perf_counter()
+        path, outcome, server_ms, reason = self._ask(inputs, frame.stamp + self.deadline - asked)
+        answered = time.perf_counter()
+        if outcome is Outcome.IN_TIME and answered > frame.stamp + self.deadline:
+            path, outcome, reason = None, Outcome.LATE, "the answer came after the deadline"
         command = self._follower.follow(path, frame.speed, frame.steering)
-        latency = time.perf_counter() - frame.stamp
+        end = time.perf_counter()
+        timing_ms: dict[str, float] = {}
+        if server_ms:
+            called_ms = (answered - asked) * 1e3 - sum(server_ms.values())
+            timing_ms = {"prepare": (asked - frame.stamp) * 1e3, "call": called_ms, **server_ms}
+            timing_ms["steer"] = (end - answered) * 1e3
+        latency = end - frame.stamp
         return Decision(command, self._follower.path, outcome, latency, timing_ms, reason)
 
-    def _ask(self, frame: Frame) -> tuple[Array | None, Outcome, dict[str, float], str]:
-        inputs = network_inputs(frame.ranges[None], np.array([[frame.speed, frame.steering]]))
-        left = frame.stamp + self._deadline - time.perf_counter()
-        if left <= 0:
+    def _ask(
+        self, inputs: dict[str, Array], seconds: float
+    ) -> tuple[Array | None, Outcome, dict[str, float], str]:
+        if seconds <= 0:
             return None, Outcome.LATE, {}, "the deadline passed before the frame was sent"
         try:
-            answer = self._planner.infer(inputs, timeout=left)
+            answer = self._planner.infer(inputs, timeout=seconds)
         except DeadlineExceeded as error:
             return None, Outcome.LATE, {}, str(error)
         except LeptonError as error:
             return None, Outcome.REFUSED, {}, str(error)
-        if time.perf_counter() > frame.stamp + self._deadline:
-            return None, Outcome.LATE, answer.timing_ms, "the answer came after the deadline"
-        path = answer.outputs["path"][0].astype(np.float64)
-        if not is_plausible(path):
-            return None, Outcome.IMPLAUSIBLE, answer.timing_ms, "the path is none to follow"
-        return path, Outcome.IN_TIME, answer.timing_ms, ""
+        path = answer.outputs.get("path")
+        if path is None or not is_plausible(path[0]):
+            return None, Outcome.IMPLAUSIBLE, answer.timing_ms, "the answer is no path to follow"
+        return path[0].astype(np.float64), Outcome.IN_TIME, answer.timing_ms, ""
 
 
 def is_plausible(path: Array) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 from autodrive.track import Array
@@ -20,6 +20,13 @@ class _Line:
     width: float
     closed: bool
     dash: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class _Dots:
+    points: Array
+    radius: float
+    color: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,9 @@ class _Text:
     bold: bool
 
 
+_Shape: TypeAlias = _Line | _Dots | _Circle | _Area | _Text
+
+
 @dataclass
 class Canvas:
     """Shapes in the order in which they cover each other; sizes are pixels."""
@@ -56,7 +66,7 @@ class Canvas:
     width: int
     height: int
     title: str
-    _shapes: list[_Line | _Circle | _Area | _Text] = field(default_factory=list)
+    _shapes: list[_Shape] = field(default_factory=list)
 
     def line(
         self,
@@ -69,6 +79,11 @@ class Canvas:
     ) -> None:
         """Draws a line through [n, 2] points; n of at least 2."""
         self._shapes.append(_Line(points, color, width, closed, dash))
+
+    def dots(self, points: Array, radius: float, color: str) -> None:
+        """Draws a dot at each of [n, 2] points."""
+        if len(points) > 0:
+            self._shapes.append(_Dots(points, radius, color))
 
     def circle(
         self, x: float, y: float, radius: float, fill: str, stroke: str = "none", width: float = 0.0
@@ -125,7 +140,7 @@ class Canvas:
         return True
 
 
-def _to_svg(shape: _Line | _Circle | _Area | _Text) -> str:
+def _to_svg(shape: _Shape) -> str:
     match shape:
         case _Line():
             kind = "polygon" if shape.closed else "polyline"
@@ -134,6 +149,13 @@ def _to_svg(shape: _Line | _Circle | _Area | _Text) -> str:
                 f'<{kind} points="{_points(shape.points)}" fill="none" stroke="{shape.color}" '
                 f'stroke-width="{shape.width:.2f}" stroke-linejoin="round" '
                 f'stroke-linecap="{"butt" if shape.dash else "round"}"{dash}/>'
+            )
+        case _Dots():
+            # Strokes without length and with round ends: a tenth of what circles would take.
+            path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in shape.points)
+            return (
+                f'<path d="{path}" fill="none" stroke="{shape.color}" '
+                f'stroke-width="{2 * shape.radius:.1f}" stroke-linecap="round"/>'
             )
         case _Circle():
             return (
@@ -154,14 +176,15 @@ def _points(points: Array) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _to_matplotlib(axes: Any, shape: _Line | _Circle | _Area | _Text, order: int) -> None:  # noqa: ANN401 - matplotlib is optional
+def _to_matplotlib(axes: Any, shape: _Shape, order: int) -> None:  # noqa: ANN401 - matplotlib is optional
     from matplotlib.patches import Circle, Polygon  # type: ignore[import-not-found, unused-ignore]
 
     points_per_pixel = 0.72  # The figure has 100 pixels, and 72 points, per inch.
+    style: dict[str, Any]
     match shape:
         case _Line():
             width = shape.width * points_per_pixel
-            style: dict[str, Any] = {"color": shape.color, "linewidth": width, "zorder": order}
+            style = {"color": shape.color, "linewidth": width, "zorder": order}
             if shape.dash:
                 # matplotlib's dashes are multiples of the line's width.
                 style["linestyle"] = (0, [length / shape.width for length in shape.dash])
@@ -171,6 +194,10 @@ def _to_matplotlib(axes: Any, shape: _Line | _Circle | _Area | _Text, order: int
                 axes.add_patch(Polygon(shape.points, closed=True, **style))
             else:
                 axes.plot(shape.points[:, 0], shape.points[:, 1], **style)
+        case _Dots():
+            size = 2 * shape.radius * points_per_pixel
+            style = {"color": shape.color, "markersize": size, "zorder": order}
+            axes.plot(shape.points[:, 0], shape.points[:, 1], "o", markeredgewidth=0, **style)
         case _Circle():
             axes.add_patch(
                 Circle(

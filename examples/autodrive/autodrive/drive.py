@@ -14,7 +14,7 @@ import numpy as np
 
 from autodrive.ai import AutodriveAI, Decision, Frame, Outcome
 from autodrive.simulator import Command, Simulator
-from autodrive.track import HALF_WIDTH, Array
+from autodrive.track import HALF_WIDTH
 
 # Metres that the car's middle keeps from a wall, or its side touches it.
 HALF_CAR = 0.9
@@ -101,8 +101,6 @@ def drive(
     ai: AutodriveAI,
     car: Simulator,
     *,
-    period: float,
-    deadline: float,
     laps: float,
     seconds: float,
     after_frame: Callable[[Moment, float], None] = lambda moment, until: None,
@@ -115,40 +113,42 @@ def drive(
     Args:
         ai: What drives.
         car: A simulator with one car.
-        period: Seconds between two frames.
-        deadline: Seconds that an answer may take; for the record.
         laps: Ends when the car has come so far,
-        seconds: or after this time, or at a wall.
+        seconds: or after this time, at a wall, or at Ctrl-C once a frame has been driven.
         after_frame: Called in the time that is left until the moment (perf_counter) of its second
             argument, when the next frame is due.
     """
     moments: list[Moment] = []
-    length = car.track.length
+    period, length = ai.period, car.track.length
     place, along, touched = _along(car), 0.0, False
     start = time.perf_counter() + period
-    for number in itertools.count():
-        if along >= laps * length or number * period >= seconds or touched:
-            break
-        ranges, odometry = car.sense()
-        due = start + number * period
-        time.sleep(max(0.0, due - time.perf_counter()))
-        frame = Frame(due, ranges[0], float(odometry[0, 0]), float(odometry[0, 1]))
-        decision = ai.decide(frame)
-        x, y, heading = car.pose[0]
-        offset = float(car.track.locate(car.pose[:, :2])[1][0])
-        moments.append(
-            Moment(
-                number * period, x, y, heading, car.speed[0], car.steering[0], along, offset,
-                frame, decision,
-            )
-        )  # fmt: skip
-        car.step(period)
-        car.actuate([decision.command])
-        before, place = place, _along(car)
-        along += (place - before + length / 2) % length - length / 2
-        touched = is_at_wall(offset)
-        after_frame(moments[-1], due + period)
-    return Drive(moments, length, period, deadline, touched)
+    try:
+        for number in itertools.count():
+            ranges, odometry = car.sense()
+            due = start + number * period
+            time.sleep(max(0.0, due - time.perf_counter()))
+            frame = Frame(due, ranges[0], float(odometry[0, 0]), float(odometry[0, 1]))
+            decision = ai.decide(frame)
+            x, y, heading = car.pose[0]
+            offset = float(car.track.locate(car.pose[:, :2])[1][0])
+            moments.append(
+                Moment(
+                    number * period, x, y, heading, car.speed[0], car.steering[0], along, offset,
+                    frame, decision,
+                )
+            )  # fmt: skip
+            car.step(period)
+            car.actuate([decision.command])
+            before, place = place, _along(car)
+            along += (place - before + length / 2) % length - length / 2
+            touched = is_at_wall(offset)
+            after_frame(moments[-1], due + period)
+            if along >= laps * length or (number + 1) * period >= seconds or touched:
+                break
+    except KeyboardInterrupt:
+        if not moments:
+            raise
+    return Drive(moments, length, period, ai.deadline, touched)
 
 
 def is_at_wall(offset: float) -> bool:
@@ -167,8 +167,7 @@ class Summary:
     Attributes:
         outcomes: Frames by how they ended.
         latency_ms: From the frames' time stamps: p50, p99 and max.
-        breakdown_ms: Where the time of the answered frames went, on average: the server's account,
-            and `client`, the rest.
+        breakdown_ms: Where the time of the answered frames went, on average; see Decision.
         reason: What was said of the first frame that was not answered in time.
     """
 
@@ -211,11 +210,7 @@ def summarize(result: Drive) -> Summary:
 
 
 def _breakdown(answered: list[Decision]) -> dict[str, float]:
-    timed = [decision for decision in answered if decision.timing_ms]
+    timed = [decision.timing_ms for decision in answered if decision.timing_ms]
     if not timed:
         return {}
-    stations: Array = np.array([list(decision.timing_ms.values()) for decision in timed])
-    total = np.mean([decision.latency for decision in timed]) * 1e3
-    means = stations.mean(axis=0)
-    names = timed[0].timing_ms
-    return {"client": float(total - means.sum()), **dict(zip(names, means.tolist(), strict=True))}
+    return {name: float(np.mean([timing[name] for timing in timed])) for name in timed[0]}

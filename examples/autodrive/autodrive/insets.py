@@ -54,8 +54,7 @@ def draw_scan(canvas: Canvas, moments: list[Moment], box: Box) -> bool:
     canvas.area(np.vstack([car, tips[reach > 0]]), ROAD)
     for tip in tips[reach > 0]:
         canvas.line(np.array([car, tip]), FAINT, 0.8)
-    for x, y in tips[(ranges > 0) & (ranges < MAX_RANGE)]:
-        canvas.circle(x, y, 2.4, INK)
+    canvas.dots(tips[(ranges > 0) & (ranges < MAX_RANGE)], 2.4, INK)
     points = project(path)
     canvas.line(points, GREEN, 2.6)
     for x, y in points[1:]:

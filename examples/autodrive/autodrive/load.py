@@ -3,7 +3,7 @@
 Each client sends batches of scans, one after the other, at no more than a fixed rate: so the load
 is bounded, whatever the server takes. Prints what came of it when its standard input closes.
 
-    python -m autodrive.load URL CLIENTS
+    python -m autodrive.load URL MODEL CLIENTS
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from autodrive.perception import network_inputs
-from autodrive.service import MODEL
 from autodrive.simulator import BEAMS
 from lepton import LeptonAI, LeptonError
 
@@ -29,16 +28,22 @@ REQUESTS_PER_SECOND = 100  # At most, of each client.
 
 
 @contextlib.contextmanager
-def running(url: str, clients: int) -> Iterator[dict[str, float]]:
+def running(url: str, model: str, clients: int) -> Iterator[dict[str, float]]:
     """Runs the load beside what is done meanwhile; fills in its figures in the end."""
     figures: dict[str, float] = {}
     if clients == 0:
         yield figures
         return
-    command = [sys.executable, "-m", "autodrive.load", url, str(clients)]
+    command = [sys.executable, "-m", "autodrive.load", url, model, str(clients)]
     folder = Path(__file__).parents[1]
+    # A session of its own: Ctrl-C is for the drive, after which the load ends too.
     with subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()  # It runs.
@@ -52,9 +57,9 @@ def running(url: str, clients: int) -> Iterator[dict[str, float]]:
 class _Client(threading.Thread):
     """Sends batches until told to stop."""
 
-    def __init__(self, url: str, seed: int, stop: threading.Event) -> None:
+    def __init__(self, url: str, model: str, seed: int, stop: threading.Event) -> None:
         super().__init__()
-        self._url, self._stop_now = url, stop
+        self._url, self._model, self._stop_now = url, model, stop
         rng = np.random.default_rng(seed)
         self._inputs = network_inputs(
             rng.uniform(1, 30, (ROWS, BEAMS)), rng.uniform(0, 0.5, (ROWS, 2))
@@ -64,7 +69,7 @@ class _Client(threading.Thread):
         self.seconds = 0.0
 
     def run(self) -> None:
-        with LeptonAI(self._url, model=MODEL) as client:
+        with LeptonAI(self._url, model=self._model) as client:
             while not self._stop_now.is_set():
                 start = time.perf_counter()
                 try:
@@ -79,9 +84,9 @@ class _Client(threading.Thread):
 
 def main() -> None:
     """Runs the load until standard input closes."""
-    url, clients = sys.argv[1], int(sys.argv[2])
+    url, model, clients = sys.argv[1], sys.argv[2], int(sys.argv[3])
     stop = threading.Event()
-    threads = [_Client(url, seed, stop) for seed in range(clients)]
+    threads = [_Client(url, model, seed, stop) for seed in range(clients)]
     start = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -43,8 +43,18 @@ class Track:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what save() wrote."""
-        return cls(np.loadtxt(path, delimiter=",", skiprows=1))
+        """Reads what save() wrote.
+
+        Raises:
+            ValueError: It cannot be read, or is no course.
+        """
+        try:
+            centre = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"course {path} cannot be read: {error}") from None
+        if centre.shape[1] != 2 or len(centre) < 16:
+            raise ValueError(f"course {path} is {centre.shape}, expected at least 16 rows of x, y")
+        return cls(centre)
 
     def save(self, path: Path) -> None:
         """Writes the centre line, for the C++ program and for a look."""

@@ -51,9 +51,12 @@ lepton::Result<> AutodriveAI::warm_up() {
 Decision AutodriveAI::decide(const Frame& frame) {
     take_in(frame.reading);
     Decision decision;
-    decision.outcome = ask(frame, decision);
+    decision.outcome = ask(frame.stamp, decision);
+    const Clock::time_point asked = Clock::now();
     decision.command = follower_.follow(frame.reading.speed, frame.reading.steering);
-    decision.latency = Clock::now() - frame.stamp;
+    const Clock::time_point end = Clock::now();
+    decision.steer = end - asked;
+    decision.latency = end - frame.stamp;
     return decision;
 }
 
@@ -70,9 +73,10 @@ void AutodriveAI::take_in(const Reading& reading) {
                  static_cast<float>(reading.steering / kMaxSteering)};
 }
 
-Outcome AutodriveAI::ask(const Frame& frame, Decision& decision) {
-    request_.deadline = frame.stamp + deadline_;
-    if (Clock::now() >= request_.deadline) {
+Outcome AutodriveAI::ask(Clock::time_point stamp, Decision& decision) {
+    request_.deadline = stamp + deadline_;
+    const Clock::time_point start = Clock::now();
+    if (start >= request_.deadline) {
         decision.reason = "the deadline passed before the frame was sent";
         return Outcome::kLate;
     }
@@ -81,8 +85,11 @@ Outcome AutodriveAI::ask(const Frame& frame, Decision& decision) {
         const bool late = asked.error().code == lepton::ErrorCode::kDeadlineExceeded;
         return late ? Outcome::kLate : Outcome::kRefused;
     }
-    decision.timing = result_.timing();
-    if (Clock::now() > request_.deadline) {
+    const Clock::time_point answered = Clock::now();
+    decision.prepare = start - stamp;
+    decision.call = answered - start;
+    decision.server = result_.timing();
+    if (answered > request_.deadline) {
         decision.reason = "the answer came after the deadline";
         return Outcome::kLate;
     }
@@ -94,7 +101,7 @@ Outcome AutodriveAI::ask(const Frame& frame, Decision& decision) {
     }
     const std::span<const float, 2 * kPathPoints> planned(output->as<float>());
     if (!Path::is_plausible(planned)) {
-        decision.reason = "the path is none to follow";
+        decision.reason = "the answer is no path to follow";
         return Outcome::kImplausible;
     }
     follower_.plan(Path(planned));

@@ -38,8 +38,13 @@ struct Decision {
     Command command;
     Outcome outcome = Outcome::kInTime;
     Clock::duration latency{};  // From the frame's time stamp to the command.
-    lepton::Breakdown timing;   // The answer's own account; all zero where there was none.
-    std::string reason;         // Why the frame was not answered in time; empty where it was.
+    // Of an answer: from the time stamp to the call, the call as the caller sees it, of which the
+    // server's own account, and from the answer to the command; all zero where there was none.
+    Clock::duration prepare{};
+    Clock::duration call{};
+    lepton::Breakdown server;
+    Clock::duration steer{};
+    std::string reason;  // Why the frame was not answered in time; empty where it was.
 };
 
 // Turns frames into commands, each within a deadline: sensors in, a command out, a network in
@@ -77,7 +82,7 @@ public:
 
 private:
     void take_in(const Reading& reading);
-    [[nodiscard]] Outcome ask(const Frame& frame, Decision& decision);
+    [[nodiscard]] Outcome ask(Clock::time_point stamp, Decision& decision);
 
     Planner planner_;
     Clock::duration deadline_;

@@ -31,23 +31,28 @@ double quantile(const std::vector<double>& sorted, double share) {
 void report_latency(const Drive& drive, std::ostream& out) {
     std::vector<double> sorted;
     sorted.reserve(drive.moments.size());
-    std::array<double, 6> parts{};  // In the order of `names`.
-    constexpr std::array<std::string_view, 6> kNames{
-        "client", "net", "queue", "input", "compute", "output"};
+    constexpr std::array<std::string_view, 8> kNames{
+        "prepare", "call", "net", "queue", "input", "compute", "output", "steer"};
+    std::array<double, kNames.size()> parts{};
     int answered = 0;
     for (const Moment& moment : drive.moments) {
         const double latency = milliseconds(moment.decision.latency);
         sorted.push_back(latency);
         if (moment.decision.outcome != Outcome::kInTime) continue;
-        const lepton::Breakdown& timing = moment.decision.timing;
-        const std::array inside{
-            timing.net, timing.queue, timing.input, timing.compute, timing.output};
+        const Decision& decision = moment.decision;
+        const lepton::Breakdown& server = decision.server;
+        const Clock::duration inside =
+            server.net + server.queue + server.input + server.compute + server.output;
+        const std::array durations{decision.prepare,
+                                   decision.call - inside,
+                                   server.net,
+                                   server.queue,
+                                   server.input,
+                                   server.compute,
+                                   server.output,
+                                   decision.steer};
         ++answered;
-        parts[0] += latency;
-        for (std::size_t i = 0; i < inside.size(); ++i) {
-            parts[i + 1] += milliseconds(inside[i]);
-            parts[0] -= milliseconds(inside[i]);
-        }
+        for (std::size_t i = 0; i < durations.size(); ++i) parts[i] += milliseconds(durations[i]);
     }
     std::sort(sorted.begin(), sorted.end());
     out << "latency  p50 " << quantile(sorted, 0.5) << ", p99 " << quantile(sorted, 0.99)

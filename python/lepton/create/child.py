@@ -6,7 +6,9 @@ Here that is an error like any other.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -58,34 +60,34 @@ def work_on(
     }
     # -P: no file of the current folder is taken for a framework.
     command = [sys.executable, "-P", "-m", "lepton.create.worker"]
-    result: dict[str, Any] | None = None
     with subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # The reason is in the error; this is the libraries' chatter.
         text=True,
+        start_new_session=True,  # So that whatever it starts ends with it.
     ) as process:
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            try:
+            with contextlib.suppress(BrokenPipeError):  # It has ended already: how is said below.
                 json.dump(job, process.stdin)
                 process.stdin.close()
-            except BrokenPipeError:
-                pass  # It has ended already: how is said below.
             for line in process.stdout:
                 said = json.loads(line)
                 if "error" in said:
                     raise CreateError(said["error"])
                 if "step" in said:
                     progress(said["step"])
-                result = said.get("result", result)
+                if "result" in said:
+                    return dict(said["result"])
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)  # How it ends is to be said.
         finally:
-            process.kill()
-    if result is None:
-        raise CreateError(f"{path} {_how_it_ended(process.returncode)}")
-    return result
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    raise CreateError(f"{path} {_how_it_ended(process.returncode)}")
 
 
 def _how_it_ended(code: int) -> str:

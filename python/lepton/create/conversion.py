@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import openvino as ov
+from openvino import opset16
 
 from lepton.create.errors import CreateError
 from lepton.create.options import InputSpec
@@ -57,9 +58,17 @@ def name_tensors(model: Any, inputs: Sequence[InputSpec], outputs: Sequence[str]
         shapes[port] = ov.PartialShape(list(spec.shape))
     if any(port.partial_shape != shape for port, shape in shapes.items()):
         model.reshape(shapes)
+    taken = set()
     for port, name in zip(model.outputs, outputs, strict=True):
-        port.get_node().set_friendly_name(name)
+        result = port.get_node()
+        source = result.input_value(0)
+        # A tensor has one name in the file: what is also an input or another output gets its own.
+        if source.get_node().get_type_name() == "Parameter" or source in taken:
+            result.input(0).replace_source_output(opset16.identity(source).output(0))
+        taken.add(source)
+        result.set_friendly_name(name)
         port.set_names({name})
+    model.validate_nodes_and_infer_types()
 
 
 def output_names(count: int) -> list[str]:

@@ -18,7 +18,7 @@ BATCHES = (1, 2, 5)
 # Open extents besides the batch are tried with these: sequences are short, images are larger.
 _EXTENTS = (8, 32, 224, 1)
 # Integers index tables whose size is unknown: they are below the first of these that runs.
-_UPPER = (100, 2, 1)
+_UPPER = (100, 10, 2, 1)
 _WORDS = ("a", "small", "boat", "crosses", "the", "wide", "river", "at", "noon")
 _LARGEST_BATCH = 64
 
@@ -30,9 +30,10 @@ def read_example(path: Path) -> dict[str, Array]:
         CreateError: It is no such file, or holds what only unpickling could read.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise CreateError(f"{path} is one array, expected .npz: np.savez(path, name=array)")
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise CreateError(f"{path} is one array, expected .npz: np.savez(path, name=array)")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise CreateError(f"{path} does not exist") from None
@@ -127,9 +128,9 @@ class Feed:
             CreateError: It takes none of them, or not the example.
         """
         first: Exception | None = None
-        for upper, extent in self._attempts():
-            self._upper, self._extent = upper, extent
-            for rows in (2, 1) if self.batched else (1,):
+        for rows in (2, 1) if self.batched else (1,):
+            for upper, extent in self._attempts():
+                self._upper, self._extent = upper, extent
                 inputs = self.rows(rows)
                 try:
                     run(inputs)
@@ -193,7 +194,9 @@ class Feed:
         if spec.datatype == "UINT8" and self._upper > 2:
             return rng.integers(0, 256, shape).astype(np.uint8)  # Images come as bytes.
         if "INT" in spec.datatype:
-            return rng.integers(0, self._upper, shape).astype(kind)
+            made = rng.integers(0, self._upper, shape).astype(kind)
+            made.reshape(-1)[:1] = self._upper - 1  # The largest is always among them.
+            return made
         noise = rng.standard_normal(shape)
         if spec.datatype == "BF16":
             # Values that bfloat16 holds exactly, so that no conversion rounds them.

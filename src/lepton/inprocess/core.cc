@@ -1,5 +1,7 @@
 #include "lepton/inprocess/core.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "lepton/observe/log.h"
@@ -51,6 +53,12 @@ Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
     if (options.services.empty()) {
         return fail(ErrorCode::kInvalidArgument,
                     "no service folder is named; `lepton create` writes one");
+    }
+    for (const std::string& service : options.services) {
+        std::error_code unreadable;
+        if (std::filesystem::exists(service, unreadable)) continue;
+        return fail(ErrorCode::kInvalidArgument,
+                    "service folder " + service + " does not exist; `lepton create` writes one");
     }
     if (options.cores < 0) {
         return fail(ErrorCode::kInvalidArgument,

@@ -190,10 +190,12 @@ def test_failure_leaves_the_versions_before_as_they_were(model: Path, tmp_path: 
     [
         ("none.onnx", None, "does not exist"),
         ("empty.onnx", b"", "is empty"),
-        ("model.h5", b"x", r'extension "\.h5", expected \.onnx'),
+        ("model.h5", b"x", r'called "\.h5" but its content is not of Keras'),
+        ("model.pt", b"x" * 100, r'called "\.pt" but its content is not of PyTorch'),
+        ("model.weights", b"x", r'extension "\.weights", expected \.pt, '),
         ("garbage.onnx", b"garbage", "cannot be read"),
         ("garbage.xml", b"<net", "cannot be read"),
-        ("garbage.tflite", b"\x00" * 64, "cannot be read"),
+        ("garbage.tflite", b"\x00" * 64, "content is not of TensorFlow"),
         ("garbage.pb", b"garbage", "cannot be read"),
     ],
 )
@@ -225,7 +227,7 @@ def test_check_that_dies_is_an_error_and_not_the_end(
     dying.write_text("#!/bin/sh\nkill -SEGV $$\n")
     dying.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(dying))
-    with pytest.raises(CreateError, match=r"linear\.onnx ended OpenVINO with SIGSEGV"):
+    with pytest.raises(CreateError, match=r"linear\.onnx ended the process .* with SIGSEGV"):
         create_service(model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

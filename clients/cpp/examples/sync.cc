@@ -1,0 +1,63 @@
+// client_sync URL MODEL: asks a model once, with zeros, and prints its outputs.
+//
+//     lepton demo                                     # in another terminal
+//     client_sync http://127.0.0.1:8000 digits
+
+#include <cstddef>
+#include <cstdio>
+#include <vector>
+
+#include <lepton/client.h>
+
+namespace {
+
+int complain(const lepton::Error& error) {
+    std::fprintf(stderr, "client_sync: %s\n", error.message.c_str());
+    return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) {
+        std::fprintf(stderr, "usage: client_sync URL MODEL\n");
+        return 2;
+    }
+    auto client = lepton::Client::open(argv[1]);
+    if (!client) return complain(client.error());
+
+    // What the model takes; of open extents, such as the batch's, one.
+    const auto model = client->model(argv[2]);
+    if (!model) return complain(model.error());
+    lepton::InferRequest request;
+    request.model = model->name;
+    request.timeout = std::chrono::milliseconds(500);
+    // Tensors are sent from where they are: they live until the call has returned.
+    std::vector<std::vector<std::byte>> tensors;
+    for (const lepton::TensorSpec& spec : model->inputs) {
+        lepton::Shape shape = spec.shape;
+        for (std::size_t i = 0; i < shape.rank(); ++i) {
+            if (shape[i] < 0) shape[i] = 1;
+        }
+        const auto count = static_cast<std::size_t>(shape.element_count().value());
+        tensors.emplace_back(count * lepton::element_bytes(spec.dtype));
+        request.inputs.push_back({spec.name, spec.dtype, shape, tensors.back()});
+    }
+
+    lepton::InferResult result;  // Handed to each call, it is used again.
+    if (const auto answered = client->infer(request, result); !answered) {
+        return complain(answered.error());
+    }
+    for (const lepton::Output& output : result.outputs()) {
+        std::printf("%.*s %s %s:",
+                    static_cast<int>(output.name.size()),
+                    output.name.data(),
+                    std::string(to_string(output.dtype)).c_str(),
+                    to_string(output.shape).c_str());
+        if (output.dtype == lepton::DataType::kFp32) {
+            for (const float value : output.as<float>()) std::printf(" %g", value);
+        }
+        std::printf("\n");
+    }
+    return 0;
+}

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <nghttp2/nghttp2.h>
+
+#include "lepton/core/block_cache.h"
+
+namespace lepton::client {
+
+// Both directions of header compression on one connection (RFC 7541): nghttp2's, with its memory
+// kept from one call to the next. Not thread-safe; its session owns it.
+class GrpcHpack {
+public:
+    // As HTTP/2 has it until a peer says otherwise; also the most that is used.
+    static constexpr std::size_t kTableBytes = 4096;
+
+    GrpcHpack();
+    GrpcHpack(const GrpcHpack&) = delete;
+    GrpcHpack& operator=(const GrpcHpack&) = delete;
+
+    // The block of `fields`, valid until the next call.
+    [[nodiscard]] std::span<const std::byte> encode(std::span<const nghttp2_nv> fields);
+    // What the peer's decoder keeps at most.
+    void limit_table(std::size_t bytes);
+
+    // Calls on_field(name, value) for each field of a whole block. False: it is no such block, or
+    // stands for more than a server has to say.
+    template <class OnField>
+    [[nodiscard]] bool decode(std::span<const std::byte> block, OnField on_field);
+
+private:
+    // Of one block, decompressed: a byte of it may stand for a field of kTableBytes.
+    static constexpr std::size_t kMostBytes = std::size_t{256} << 10;
+
+    struct Delete {
+        void operator()(nghttp2_hd_deflater* deflater) const { nghttp2_hd_deflate_del(deflater); }
+        void operator()(nghttp2_hd_inflater* inflater) const { nghttp2_hd_inflate_del(inflater); }
+    };
+
+    BlockCache blocks_;  // First two: the others' memory, to which they keep pointers.
+    nghttp2_mem memory_;
+    std::unique_ptr<nghttp2_hd_deflater, Delete> deflater_;
+    std::unique_ptr<nghttp2_hd_inflater, Delete> inflater_;
+    std::unique_ptr<std::uint8_t[]> encoded_;
+    std::size_t encoded_room_ = 0;
+};
+
+template <class OnField>
+bool GrpcHpack::decode(std::span<const std::byte> block, OnField on_field) {
+    const auto* at = reinterpret_cast<const std::uint8_t*>(block.data());
+    std::size_t left = block.size();
+    std::size_t bytes = 0;
+    while (true) {
+        nghttp2_nv field;
+        int flags = 0;
+        const ssize_t used = nghttp2_hd_inflate_hd2(inflater_.get(), &field, &flags, at, left, 1);
+        if (used < 0) return false;
+        at += used;
+        left -= static_cast<std::size_t>(used);
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0) {
+            bytes += field.namelen + field.valuelen;
+            if (bytes > kMostBytes) return false;
+            on_field(std::string_view(reinterpret_cast<const char*>(field.name), field.namelen),
+                     std::string_view(reinterpret_cast<const char*>(field.value), field.valuelen));
+        }
+        if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) break;
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) == 0 && left == 0) return false;
+    }
+    nghttp2_hd_inflate_end_headers(inflater_.get());
+    return true;
+}
+
+}  // namespace lepton::client

@@ -1,0 +1,129 @@
+"""What a file is said to be, and what is wrong with it, before any framework is loaded."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import model_files
+import pytest
+
+from lepton.create import CreateError, InputSpec, Options, create_service
+from lepton.create.source import find_source
+
+
+class Touch:
+    """Its pickle makes a file when it is loaded."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.mkdir, (str(self.path),))
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (model_files.torchscript, "TorchScript"),
+        (model_files.exported, "PyTorch exported program"),
+        (lambda path: model_files.pickled(path, OrderedDict(a=1)), "PyTorch state dict"),
+        (lambda path: model_files.pickled(path, Touch(path)), "pickled PyTorch module"),
+    ],
+)
+def test_file_of_pytorch_is_told_by_its_content(tmp_path: Path, make, kind: str) -> None:
+    assert find_source(make(tmp_path / "net.pt")).format.name == kind
+
+
+def test_legacy_file_of_pytorch_is_told_by_its_content(tmp_path: Path) -> None:
+    import pickle
+
+    parts: list[object] = [0x1950A86A20F9469CFC6C, 1001, {}, OrderedDict(), []]
+    (tmp_path / "net.pt").write_bytes(b"".join(pickle.dumps(part, protocol=2) for part in parts))
+    assert find_source(tmp_path / "net.pt").format.name == "PyTorch state dict"
+
+
+def test_name_without_meaning_does_not_matter_where_the_content_is_known(tmp_path: Path) -> None:
+    assert find_source(model_files.keras(tmp_path / "net.model")).format.name == "Keras"
+
+
+@pytest.mark.parametrize(
+    ("make", "file", "remedy"),
+    [
+        (model_files.torchscript, "net.onnx", r"holds TorchScript: rename it to net\.pt"),
+        (model_files.keras, "net.pth", r"holds Keras: rename it to net\.keras"),
+        (model_files.exported, "net.keras", r"exported program: rename it to net\.pt2"),
+        (model_files.safetensors, "net.pt", r"safetensors: rename it to net\.safetensors"),
+    ],
+)
+def test_file_that_is_not_what_its_name_says_is_to_be_renamed(
+    tmp_path: Path, make, file: str, remedy: str
+) -> None:
+    with pytest.raises(CreateError, match=remedy):
+        find_source(make(tmp_path / file))
+
+
+def test_archive_that_is_cut_short_is_to_be_got_again(tmp_path: Path) -> None:
+    model = model_files.torchscript(tmp_path / "net.pt")
+    model.write_bytes(model.read_bytes()[:-40])
+    with pytest.raises(CreateError, match=r"net\.pt is cut short .* get it again"):
+        find_source(model)
+
+
+def test_safetensors_that_are_cut_short_say_by_how_much(tmp_path: Path) -> None:
+    with pytest.raises(CreateError, match=r"is cut short: \d+ bytes of \d+"):
+        find_source(model_files.safetensors(tmp_path / "net.safetensors", size=4))
+
+
+def test_pickle_is_not_run_without_leave(tmp_path: Path) -> None:
+    model = model_files.pickled(tmp_path / "net.pt", Touch(tmp_path / "ran"))
+    with pytest.raises(CreateError, match=r"pickle that names posix\.mkdir.*--trust-pickle"):
+        create_service(model, tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_alone_ask_for_their_module(tmp_path: Path) -> None:
+    for model in (
+        model_files.pickled(tmp_path / "net.pt", OrderedDict(a=1)),
+        model_files.safetensors(tmp_path / "net.safetensors"),
+    ):
+        with pytest.raises(CreateError, match=r"add --module package\.module:Class"):
+            create_service(model, tmp_path / "out")
+
+
+# The environment of these tests has none of the frameworks.
+@pytest.mark.parametrize(
+    ("make", "file", "remedy"),
+    [
+        (model_files.torchscript, "net.pt", r"torch is needed to read net\.pt.*'lepton\[torch\]'"),
+        (model_files.keras, "net.keras", r"tensorflow is needed .*'lepton\[tensorflow\]'"),
+    ],
+)
+def test_missing_framework_names_the_extra(tmp_path: Path, make, file: str, remedy: str) -> None:
+    with pytest.raises(CreateError, match=remedy):
+        create_service(make(tmp_path / file), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (Options(inputs=(InputSpec("x", "FP32", (1,)),)), "--input"),
+        (Options(module="a:B"), "--module"),
+        (Options(module_args={"a": 1}), "--module-args"),
+    ],
+)
+def test_option_that_would_have_no_effect_is_refused(
+    tmp_path: Path, options: Options, named: str
+) -> None:
+    with pytest.raises(CreateError, match=rf"{named} is for PyTorch's files, .* is Keras"):
+        find_source(model_files.keras(tmp_path / "net.keras"), options)
+
+
+def test_arguments_without_their_module_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CreateError, match="--module, which is missing"):
+        find_source(
+            model_files.safetensors(tmp_path / "net.safetensors"), Options(module_args={"a": 1})
+        )
