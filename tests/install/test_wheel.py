@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SYSTEM_LIBRARIES = "nghttp2|protobuf|spdlog|fmt|prometheus|simdjson"
+SYSTEM_LIBRARIES = "nghttp2|protobuf|spdlog|fmt|prometheus|simdjson|ssl|crypto"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,10 @@ def test_wheel_holds_the_product_and_the_libraries_it_needs(wheel: Path) -> None
     assert "lepton/py.typed" in names
     assert "LeonAI/__init__.py" in names
     assert not [name for name in names if "libopenvino" in name or "fake" in name]
-    assert "py3-none-manylinux" in wheel.name
+    # The client and the in-process server, for one version of Python.
+    assert [name for name in names if re.fullmatch(r"lepton/_native\.cpython-.*\.so", name)]
+    assert "lepton/_native.pyi" in names
+    assert re.search(r"-cp3\d+-cp3\d+-manylinux", wheel.name)
     assert wheel.stat().st_size < 20e6
 
 
@@ -93,7 +96,13 @@ def test_programs_find_all_libraries_without_those_of_the_system(
     venv: Path, environment: dict[str, str]
 ) -> None:
     package = next(venv.glob("lib/python3*/site-packages/lepton"))
-    for program in (package / "bin/lepton-server", *package.glob("lib/engines/*.so")):
+    programs = [
+        package / "bin/lepton-server",
+        *package.glob("lib/engines/*.so"),
+        *package.glob("_native.*.so"),
+    ]
+    assert len(programs) == 3
+    for program in programs:
         said = subprocess.run(
             ["ldd", program], env=environment, capture_output=True, text=True, check=True
         ).stdout
@@ -148,7 +157,26 @@ def test_demo_runs_with_nothing_but_the_wheel(venv: Path, environment: dict[str,
     )
     assert done.returncode == 0, done.stderr
     assert "492 right" in done.stdout
-    assert "pip install 'lepton[grpc]'" in done.stdout
+    assert "gRPC" in done.stdout
+
+
+def test_service_runs_in_the_process_of_its_user(
+    venv: Path, environment: dict[str, str], service: Path
+) -> None:
+    code = (
+        "import sys; import numpy as np; from lepton import LeptonAI;"
+        "ai = LeptonAI(service=sys.argv[1]);"
+        "print(*ai.inference(np.zeros((2, 1, 8, 8), np.float32)).sum(axis=1))"
+    )
+    done = subprocess.run(
+        [venv / "bin/python", "-I", "-c", code, service],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [float(value) for value in done.stdout.split()] == pytest.approx([1, 1], abs=1e-5)
+    assert done.stderr == ""
 
 
 def test_server_ends_when_told(server: dict[str, object]) -> None:
