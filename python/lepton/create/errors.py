@@ -11,7 +11,10 @@ class CreateError(Exception):
 
 def one_line(error: BaseException, limit: int = 400) -> str:
     """Returns what an exception says as one line: its type where the text alone says too little."""
-    text = re.sub(r"\s+", " ", str(error)).strip()
+    text = str(error).strip()
+    if "Traceback" in text:  # TorchScript's: the reason is its last line.
+        text = text.splitlines()[-1].removeprefix("RuntimeError: ")
+    text = re.sub(r"\s+", " ", text)
     kind = type(error).__name__
     if not text:
         return kind

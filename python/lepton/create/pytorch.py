@@ -50,6 +50,7 @@ def load(job: Job) -> Original:
             f"{job.path} is a pickle that names {classes}: to load it runs whatever code its maker "
             "put into it; if you trust it, add --trust-pickle, else have it saved by torch.export"
         )
+    pytorch_file.check_sums(job.path)
     torch = need("torch", "torch", f"read {job.path.name}, a {name},")
     warnings.simplefilter("ignore")  # Of tracing and deprecations: the check tells what matters.
     torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -256,9 +257,9 @@ def _filled(module: Any, weights: dict[str, Any], job: Job) -> Any:  # noqa: ANN
     missing = [name for name in own if name not in weights]
     unknown = [name for name in weights if name not in own]
     if missing:
-        problems.append(f"{len(missing)} are missing, as {missing[0]}")
+        problems.append(f"it lacks {missing[0]} ({len(missing)} in all)")
     if unknown:
-        problems.append(f"{len(unknown)} are unknown to it, as {unknown[0]}")
+        problems.append(f"{unknown[0]} is unknown there ({len(unknown)} in all)")
     for name in own:
         if name in weights and own[name].shape != weights[name].shape:
             problems.append(

@@ -67,6 +67,28 @@ def classes_of(path: Path) -> list[str]:
     return named
 
 
+def check_sums(path: Path) -> None:
+    """Reads an archive through once: PyTorch itself does not compare the checksums in it.
+
+    Raises:
+        CreateError: A checksum is wrong.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.CRC:  # PyTorch may have been told to write none.
+                continue
+            try:
+                with archive.open(member) as file:
+                    while file.read(1 << 20):
+                        pass
+            except zipfile.BadZipFile:
+                raise CreateError(
+                    f"{path} is damaged (wrong checksum of {member.filename}), get it again"
+                ) from None
+
+
 def _detect_zip(path: Path) -> Format | None:
     try:
         with zipfile.ZipFile(path) as archive:

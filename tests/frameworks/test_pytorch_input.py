@@ -1,0 +1,160 @@
+"""What is wrong with a PyTorch model, or with what was said about it: one line each."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nets
+import numpy as np
+import pytest
+import torch
+
+from lepton.create import CreateError, Options, parse_input, pytorch
+from lepton.create.framework import Job
+from lepton.create.source import find_source
+
+IMAGE = "image:f32[batch,3,32,32]"
+CREATE = (sys.executable, "-m", "lepton", "create")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    net = nets.made(nets.Cnn)
+    torch.jit.script(net).save(folder / "script.pt")
+    torch.save(net.state_dict(), folder / "weights.pt")
+    torch.save(net, folder / "module.pt")
+    torch.save(nets.Branch(), folder / "branch.pt")
+    torch.save([1, 2], folder / "list.pt")
+    torch.jit.script(nets.Odd()).save(folder / "odd.pt")
+    program = torch.export.export(net, (torch.zeros(2, 3, 32, 32),))
+    torch.export.save(program, folder / "fixed.pt2")
+    damaged = bytearray((folder / "weights.pt").read_bytes())
+    damaged[len(damaged) // 2 : len(damaged) // 2 + 64] = bytes(64)
+    (folder / "damaged.pt").write_bytes(damaged)
+    np.savez(folder / "double.npz", image=np.zeros((2, 3, 32, 32)))
+    np.savez(folder / "other.npz", picture=np.zeros((2, 3, 32, 32), np.float32))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "inputs", "options", "reason"),
+    [
+        ("script.pt", (), {}, r"forward takes image\): add each as --input .*f32\[batch,3,224"),
+        ("script.pt", ("x:f32[1]", "y:f32[1]"), {}, r"given 2 inputs \(x, y\): .* takes image"),
+        ("script.pt", (IMAGE,), {"module": "nets:Cnn"}, "whole without --module: leave it out"),
+        ("fixed.pt2", (IMAGE,), {}, r"image:f32\[2,3,32,32\]\): leave out --input"),
+        ("module.pt", (IMAGE,), {}, r"a pickle that names nets\.Cnn.* --trust-pickle"),
+        ("weights.pt", (IMAGE,), {"module": "nets"}, "not of the form"),
+        ("weights.pt", (IMAGE,), {"module": "none:Cnn"}, r"does not import .*PYTHONPATH"),
+        ("weights.pt", (IMAGE,), {"module": "nets:None_"}, 'nets has no "None_"'),
+        ("weights.pt", (IMAGE,), {"module": "nets:Broken"}, "no such width"),
+        ("weights.pt", (IMAGE,), {"module": "nets:made"}, "cannot be made"),
+        ("weights.pt", (IMAGE,), {"module": "nets:torch.device", "module_args": {"type": "cpu"}},
+         "no torch module"),
+        ("weights.pt", (IMAGE,), {"module": "nets:Tokens"},
+         r"lacks table\.weight .*features\.0\.weight is unknown there"),
+        ("weights.pt", (IMAGE,), {"module": "nets:Cnn", "module_args": {"width": 4}},
+         r"features\.0\.weight is \[8, 3, 3, 3\], expected \[4, 3, 3, 3\]"),
+        ("list.pt", (IMAGE,), {"module": "nets:Cnn"}, "holds a list, expected a module or a dict"),
+        ("damaged.pt", (IMAGE,), {"module": "nets:Cnn"}, r"is damaged \(wrong checksum of .*data/"),
+        ("branch.pt", ("x:f32[2]", "y:f32[2]"), {"trust_pickle": True}, 'input "y" is unknown'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_loaded_is_said_on_one_line(
+    files: Path, file: str, inputs: tuple, options: dict, reason: str
+) -> None:
+    given = Options(inputs=tuple(map(parse_input, inputs)), **options)
+    kind = find_source(files / file, given).format.name
+    with pytest.raises(CreateError, match=reason) as raised:
+        pytorch.load(Job(files / file, kind, given, files))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "inputs", "options", "reason"),
+    [
+        ("script.pt", ("image:f32[batch,4,32,32]",), {}, r"does not run in torch .*4 channels"),
+        ("script.pt", ("image:i64[batch,3,32,32]",), {}, "does not run in torch"),
+        ("weights.pt", (IMAGE,), {"module": "none:Cnn"}, "does not import"),
+        ("odd.pt", ("x:f32[batch,4]",), {}, r"no conversion for the operators aten::special_airy"),
+        ("branch.pt", ("x:f32[batch,4]",), {"trust_pickle": True},
+         r'answers otherwise in OpenVINO than in torch .*"output" differs by 0\.3'),
+        ("script.pt", (IMAGE,), {"tolerance": 0.0}, r"differs by \S+e-0[67] .*--allow-mismatch"),
+        ("script.pt", (IMAGE,), {"example": "double.npz"}, r"astype\(np\.float32\)"),
+        ("script.pt", (IMAGE,), {"example": "other.npz"}, r'has arrays "picture"'),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_and_nothing_stays(
+    create, files: Path, tmp_path: Path, file: str, inputs: tuple, options: dict, reason: str
+) -> None:
+    if "example" in options:
+        options = {**options, "example": files / options["example"]}
+    with pytest.raises(CreateError, match=reason) as raised:
+        create(files / file, *inputs, **options)
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "service").exists()
+
+
+def test_mismatch_may_be_allowed(create, files: Path) -> None:
+    service = create(files / "script.pt", IMAGE, tolerance=0.0, allow_mismatch=True)
+    check = service.facts["check"]
+    assert not check["passed"]
+    assert not check["outputs"][0]["passed"]
+    assert service.facts["options"]["allow_mismatch"] is True
+
+
+def test_interrupt_in_mid_conversion_leaves_no_file_and_no_process(
+    files: Path, tmp_path: Path
+) -> None:
+    script = ("--model_path", files / "script.pt", "--input", IMAGE)
+    process = subprocess.Popen(
+        [*CREATE, "--output_path", tmp_path / "out", *script],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    give_up = time.monotonic() + 30
+    while not (worker := child_of(process.pid)) or not list(tmp_path.glob("out/.create-*")):
+        assert process.poll() is None
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == "lepton create: interrupted, nothing was written\n"
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def child_of(parent: int) -> int:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return int(children[0]) if children else 0
+
+
+def test_command_creates_from_torch(files: Path, tmp_path: Path) -> None:
+    given = f"--model_path {files}/weights.pt --module nets:Cnn --module-args width=8 --name cnn"
+    given += f" --input {IMAGE} --json"
+    done = subprocess.run(
+        [*CREATE, "--output_path", tmp_path / "out", *given.split()],
+        cwd=Path(nets.__file__).parent,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    made = json.loads(done.stdout)
+    assert made["name"] == "cnn"
+    assert made["facts"]["options"] == {
+        "input": [IMAGE],
+        "module": "nets:Cnn",
+        "module_args": {"width": 8},
+    }
+    assert made["facts"]["versions"]["torch"] == torch.__version__.partition("+")[0]
