@@ -2,7 +2,9 @@
 # Installs what a part of the work needs and this machine lacks: Debian packages with apt, Python
 # packages into .venv. Asks nothing, and is quick when all is there.
 #
-#   scripts/setup.sh build|test|lint|conformance|docs
+#   scripts/setup.sh build|test|lint|conformance|docs|frameworks
+#
+# `frameworks` makes an environment of its own, .venv-frameworks: torch, tensorflow and the like, 8 GB.
 #
 # Environment: LEPTON_NO_APT=1 leaves the system's packages alone and only says what is missing.
 set -euo pipefail
@@ -22,10 +24,10 @@ conformance_packages=("${build_packages[@]}" golang-go)
 part=${1:-build}
 case $part in
     build | lint | docs) packages=("${build_packages[@]}") ;;
-    test) packages=("${test_packages[@]}") ;;
+    test | frameworks) packages=("${test_packages[@]}") ;;
     conformance) packages=("${conformance_packages[@]}") ;;
     *)
-        echo "setup: unknown part \"$part\", expected build, test, lint, conformance or docs" >&2
+        echo "setup: unknown part \"$part\", expected build, test, lint, conformance, docs or frameworks" >&2
         exit 2
         ;;
 esac
@@ -75,17 +77,35 @@ install_packages() {
     "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Fills .venv with scripts/requirements/<part>.txt; a copy of what was installed tells when to again.
+# Fills an environment, .venv by default, with scripts/requirements/<part>.txt; a copy of what was
+# installed tells when to again.
 install_requirements() {
-    local requirements=scripts/requirements/$1.txt stamp=.venv/.installed-$1
+    local requirements=scripts/requirements/$1.txt venv=${2:-.venv}
+    local stamp=$venv/.installed-$1
     [ -f "$requirements" ] || return 0
     cmp -s "$requirements" "$stamp" && return
-    [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
-    echo "setup: installing $requirements into .venv" >&2
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    [ -x "$venv/bin/python" ] || /usr/bin/python3 -m venv "$venv"
+    echo "setup: installing $requirements into $venv" >&2
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     cp "$requirements" "$stamp"
+}
+
+# Lepton itself, in place, as the Makefile has it in .venv; what its metadata says may have changed.
+install_lepton() {
+    local venv=$1
+    cmp -s pyproject.toml "$venv/.installed-pyproject" && return
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --no-build-isolation --config-settings=wheel.cmake=false --editable .
+    cp pyproject.toml "$venv/.installed-pyproject"
 }
 
 install_packages "${packages[@]}"
 [ "$part" = docs ] || install_requirements build
-[ "$part" = build ] || install_requirements "$part"
+case $part in
+    build) ;;
+    frameworks)
+        install_requirements frameworks .venv-frameworks
+        install_lepton .venv-frameworks
+        ;;
+    *) install_requirements "$part" ;;
+esac

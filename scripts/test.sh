@@ -4,7 +4,7 @@
 #
 #   scripts/test.sh all          everything but conformance
 #   scripts/test.sh fast         unit and integration, without what is marked slow
-#   scripts/test.sh SUITE...     unit python integration asan tsan install conformance
+#   scripts/test.sh SUITE...     unit python integration frameworks asan tsan install conformance
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -74,6 +74,24 @@ suite_tsan() {
     sanitized tsan --exclude-regex 'OpenVino|OpenVINO|openvino'
 }
 
+# Torch, TensorFlow and the like, in an environment of their own, whose first installation takes
+# minutes and gigabytes.
+frameworks_gb=12
+suite_frameworks() {
+    local free
+    free=$(df --output=avail --block-size=1G . | tail -1)
+    if [ ! -f .venv-frameworks/.installed-frameworks ] && [ "$free" -lt $frameworks_gb ]; then
+        local why="the frameworks need $frameworks_gb GB of disk for their first installation, there are $free GB"
+        echo "!!! frameworks: SKIPPED, nothing of it was tested: $why" >&2
+        printf '<testsuites><testsuite name="frameworks"><testcase name="frameworks">%s</testcase></testsuite></testsuites>\n' \
+            "<skipped message=\"$why\"/>" >"$reports/frameworks.xml"
+        return 0
+    fi
+    scripts/setup.sh frameworks && make --no-print-directory build || return
+    .venv-frameworks/bin/python -m pytest tests/frameworks \
+        --junitxml "$reports/frameworks.xml" --timeout 300 "$@"
+}
+
 suite_install() { python_tests install tests/install --timeout 900; }
 
 suite_conformance() {
@@ -97,7 +115,7 @@ run_suite() {
 case ${1:-} in
     all)
         fresh=1
-        set -- unit python integration asan tsan install
+        set -- unit python integration frameworks asan tsan install
         ;;
     fast)
         fresh=1
