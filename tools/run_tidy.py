@@ -95,7 +95,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Runs clang-tidy on what changed.")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("prefixes", nargs="*", default=["src/lepton/", "engines/"])
+    parser.add_argument("prefixes", nargs="*", default=["src/lepton/", "engines/", "clients/cpp/"])
     options = parser.parse_args()
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     cache = Path(home, "lepton", "tidy")
