@@ -28,13 +28,14 @@ using lepton::ErrorCode;
 using lepton::Result;
 
 constexpr std::string_view kUsage =
-    "usage: autodrive [--url URL | --service DIR] [--model NAME] [--course CSV]\n"
-    "                 [--hz N] [--deadline MS] [--laps N] [--seconds S] [--seed N] [--record "
-    "CSV]\n";
+    "usage: autodrive [--url URL | --service DIR [--engines DIR]] [--model NAME]\n"
+    "                 [--course CSV] [--hz N] [--deadline MS] [--laps N] [--seconds S]\n"
+    "                 [--seed N] [--record CSV]\n";
 
 struct Arguments {
     std::string url = "http://127.0.0.1:8000";
     std::string service;  // Empty: the server at `url`.
+    std::string engines;  // For `service`; empty: lib/engines beside the program's folder.
     std::string model = "planner";
     std::string course = "course.csv";
     std::string record;  // Empty: not written.
@@ -66,6 +67,8 @@ Result<Arguments> parse(std::span<char*> words) {
             arguments.url = value;
         } else if (flag == "--service") {
             arguments.service = value;
+        } else if (flag == "--engines") {
+            arguments.engines = value;
         } else if (flag == "--model") {
             arguments.model = value;
         } else if (flag == "--course") {
@@ -98,7 +101,10 @@ Result<AutodriveAI::Planner> open_planner(const Arguments& arguments,
                                           std::optional<lepton::Client>& client,
                                           std::optional<lepton::Server>& server) {
     if (!arguments.service.empty()) {
-        LEPTON_TRY(server, lepton::Server::open(arguments.service));
+        lepton::ServerOptions options;
+        options.services = {arguments.service};
+        options.engines_dir = arguments.engines;
+        LEPTON_TRY(server, lepton::Server::open(options));
         return [&server](const lepton::InferRequest& request, lepton::InferResult& result) {
             return server->infer(request, result);
         };
