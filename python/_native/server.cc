@@ -15,14 +15,14 @@ void open(Backend<Server>* self,
           std::string cache_dir,
           std::string engines_dir,
           std::string log_level) {
-    ServerOptions options{.services = std::move(services),
+    const ServerOptions options{.services = std::move(services),
                           .cores = cores,
                           .cache_dir = std::move(cache_dir),
                           .engines_dir = std::move(engines_dir),
                           .log_level = std::move(log_level)};
     Result<Server> server = [&] {
         const nb::gil_scoped_release released;
-        return Server::open(std::move(options));
+        return Server::open(options);
     }();
     new (self) Backend<Server>(value_or_raise(std::move(server)), "the server");
 }

@@ -6,7 +6,7 @@
 
 namespace lepton {
 
-Result<Server> Server::open(ServerOptions options) {
+Result<Server> Server::open(const ServerOptions& options) {
     LEPTON_TRY(std::unique_ptr<inprocess::Core> core, inprocess::Core::open(options));
     return Server(std::move(core));
 }
@@ -14,7 +14,7 @@ Result<Server> Server::open(ServerOptions options) {
 Result<Server> Server::open(std::string service) {
     ServerOptions options;
     options.services.push_back(std::move(service));
-    return open(std::move(options));
+    return open(options);
 }
 
 Server::Server(std::unique_ptr<inprocess::Core> core) : core_(std::move(core)) {}

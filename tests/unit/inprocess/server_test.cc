@@ -196,6 +196,7 @@ TEST_F(ServerTest, ThreadsThatFindTheModelBusyQueueAndAreAnswered) {
     Server server = open();
     std::atomic<int> right = 0;
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&, t] {
             const std::vector<float> mine = {static_cast<float>(t), 0.0F};

@@ -42,7 +42,7 @@ class Server {
 public:
     // Returns when every model is loaded and warm. Errors: kInvalidArgument for a folder or an
     // option that cannot be; otherwise the reason for which a model did not load, naming it.
-    [[nodiscard]] static Result<Server> open(ServerOptions options);
+    [[nodiscard]] static Result<Server> open(const ServerOptions& options);
     // With one folder and all else as it comes.
     [[nodiscard]] static Result<Server> open(std::string service);
 
