@@ -12,7 +12,6 @@ namespace lepton::openvino {
 namespace {
 
 using lepton::testing::length_prefixed;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(StringTensor, IsTheSameAfterBothConversions) {

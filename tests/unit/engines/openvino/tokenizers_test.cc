@@ -95,6 +95,7 @@ TEST(Tokenizers, SessionsOfOneModelRunAtTheSameTime) {
     const auto reference = embed(*make_session(*graph), {"how much of the fox", "is"});
     std::vector<std::thread> threads;
     std::array<int, 3> wrong{};
+    threads.reserve(wrong.size());
     for (int& mine : wrong) {
         threads.emplace_back([&, session = make_session(*graph)] {
             for (int i = 0; i < 200; ++i) {
