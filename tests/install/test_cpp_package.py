@@ -146,6 +146,19 @@ def test_server_in_the_own_process(prefix: Path, service: Path, tmp_path: Path) 
     assert probabilities(said) == pytest.approx(1, abs=1e-4)
 
 
+def test_autodrive_is_built_and_drives_by_itself(prefix: Path, tmp_path: Path) -> None:
+    example = ROOT / "examples/autodrive"
+    shutil.copytree(example / "cpp", tmp_path / "source")
+    build(tmp_path / "source", tmp_path / "build", prefix)
+    (tmp_path / "service/planner/1").mkdir(parents=True)
+    shutil.copy(example / "model.onnx", tmp_path / "service/planner/1")
+    said = say(
+        tmp_path / "build/autodrive", "--service", tmp_path / "service",
+        "--engines", BUILD / "lib/engines", "--course", example / "course.csv", "--seconds", 1,
+    ).stdout  # fmt: skip
+    assert "30 frames at 30.00 Hz" in said
+
+
 def test_unknown_component_is_named(prefix: Path, tmp_path: Path) -> None:
     (tmp_path / "main.cc").touch()
     (tmp_path / "CMakeLists.txt").write_text(IN_PROCESS_CMAKE.format(component="sever"))
