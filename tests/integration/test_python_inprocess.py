@@ -118,7 +118,9 @@ def test_threads_share_a_busy_model_and_other_threads_run(local: Server) -> None
     assert turns > 30
 
 
-def test_call_that_queues_ends_at_its_deadline(local: Server) -> None:
+def test_call_that_cannot_meet_its_deadline_does_not_wait_for_the_run_before_it(
+    local: Server,
+) -> None:
     local.model("slow")
     busy = threading.Thread(
         target=local.infer, args=(np.zeros((150, 4), np.float32),), kwargs={"model": "slow"}
@@ -126,7 +128,8 @@ def test_call_that_queues_ends_at_its_deadline(local: Server) -> None:
     busy.start()
     time.sleep(0.05)  # Its run takes 300 ms.
     start = time.monotonic()
-    with pytest.raises(DeadlineExceeded, match="deadline passed"):
+    # At once where the run's end was foreseen, else at the deadline.
+    with pytest.raises((DeadlineExceeded, Overloaded)):
         local.infer(ROW, model="slow", timeout=0.05)
     assert time.monotonic() - start < 0.15
     busy.join()

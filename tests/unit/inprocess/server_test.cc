@@ -216,7 +216,7 @@ TEST_F(ServerTest, ThreadsThatFindTheModelBusyQueueAndAreAnswered) {
     EXPECT_EQ(right, 200);
 }
 
-TEST_F(ServerTest, DeadlineEndsACallThatQueues) {
+TEST_F(ServerTest, CallThatCannotMeetItsDeadlineDoesNotWaitForTheRunBeforeIt) {
     add_model("m", R"("delay_us_per_row": 2000)");
     Server server = open();
     std::thread busy([&] { EXPECT_TRUE(server.infer(long_request())); });
@@ -228,7 +228,9 @@ TEST_F(ServerTest, DeadlineEndsACallThatQueues) {
     const Result<InferResult> result = server.infer(asked);
     EXPECT_LT(Clock::now() - start, 120ms);
     ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().code, ErrorCode::kDeadlineExceeded);
+    // At once where the run's end was foreseen, else at the deadline.
+    EXPECT_TRUE(result.error().code == ErrorCode::kOverloaded ||
+                result.error().code == ErrorCode::kDeadlineExceeded);
     busy.join();
 }
 
