@@ -5,6 +5,8 @@
 
 #include <cstddef>
 #include <cstdio>
+#include <exception>
+#include <string>
 #include <vector>
 
 #include <lepton/client.h>
@@ -16,18 +18,12 @@ int complain(const lepton::Error& error) {
     return 1;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-    if (argc != 3) {
-        std::fprintf(stderr, "usage: client_sync URL MODEL\n");
-        return 2;
-    }
-    auto client = lepton::Client::open(argv[1]);
+int ask(const char* url, const char* name) {
+    auto client = lepton::Client::open(url);
     if (!client) return complain(client.error());
 
     // What the model takes; of open extents, such as the batch's, one.
-    const auto model = client->model(argv[2]);
+    const auto model = client->model(name);
     if (!model) return complain(model.error());
     lepton::InferRequest request;
     request.model = model->name;
@@ -60,4 +56,20 @@ int main(int argc, char** argv) {
         std::printf("\n");
     }
     return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) {
+        std::fprintf(stderr, "usage: client_sync URL MODEL\n");
+        return 2;
+    }
+    try {
+        return ask(argv[1], argv[2]);
+    } catch (const std::exception& error) {
+        // Of as() and of value(): the model is not what this program takes it for.
+        std::fprintf(stderr, "client_sync: %s\n", error.what());
+        return 1;
+    }
 }

@@ -71,32 +71,36 @@ CallHandle Background::submit(const InferRequest& request,
                               Client::Callback callback,
                               InferResult storage) {
     CallHandle handle;
-    bool stopping = false;
-    bool was_empty = false;
+    if (!enqueue(request, deadline, callback, storage, handle)) {
+        callback(tl::unexpected<Error>(closing()));
+    }
+    return handle;
+}
+
+bool Background::enqueue(const InferRequest& request,
+                         Clock::time_point deadline,
+                         Client::Callback& callback,
+                         InferResult& storage,
+                         CallHandle& handle) {
     {
         const MutexLock lock(mutex_);
-        stopping = stopping_;
-        if (!stopping) {
-            AsyncCall& call = new_call();
-            call.request = request;
-            call.operation = {};
-            call.operation.request = &call.request;
-            call.operation.deadline = deadline;
-            call.callback = std::move(callback);
-            call.answer.result = std::move(storage);
-            handle.slot_ = call.slot;
-            handle.generation_ = call.generation;
-            was_empty = submitted_.empty();
-            submitted_.push_back(&call);
-        }
+        if (stopping_) return false;
+        AsyncCall& call = new_call();
+        call.request = request;
+        call.operation = {};
+        call.operation.request = &call.request;
+        call.operation.deadline = deadline;
+        call.callback = std::move(callback);
+        call.answer.result = std::move(storage);
+        handle.background_ = weak_from_this();
+        handle.slot_ = call.slot;
+        handle.generation_ = call.generation;
+        submitted_.push_back(&call);
+        // Whoever put the first one there has woken the thread, or is about to.
+        if (submitted_.size() > 1) return true;
     }
-    if (stopping) {
-        callback(tl::unexpected<Error>(closing()));
-        return handle;
-    }
-    handle.background_ = weak_from_this();
-    if (was_empty) WakeFd::wake(wake_descriptor_);
-    return handle;
+    WakeFd::wake(wake_descriptor_);
+    return true;
 }
 
 Background::AsyncCall& Background::new_call() {
@@ -143,7 +147,7 @@ bool Background::take_inbox() {
     {
         const MutexLock lock(mutex_);
         stopping = stopping_;
-        starting_.swap(submitted_);
+        if (!submitted_.empty()) starting_.swap(submitted_);
         for (const Cancellation& cancelled : cancelled_) {
             AsyncCall* const call = calls_[cancelled.slot].get();
             if (call->generation == cancelled.generation) cancelling_.push_back(call);

@@ -64,6 +64,12 @@ private:
         std::uint64_t generation;
     };
 
+    // False, and takes nothing, once it stops.
+    bool enqueue(const InferRequest& request,
+                 Clock::time_point deadline,
+                 Client::Callback& callback,
+                 InferResult& storage,
+                 CallHandle& handle);
     AsyncCall& new_call() LEPTON_REQUIRES(mutex_);
     void run();
     // Starts what was submitted, ends what was cancelled; true when it is time to stop.

@@ -223,6 +223,23 @@ TEST(Client, WhatTheServerRefusesForGoodIsNotTriedAgain) {
     EXPECT_EQ(client.statistics().retries, 0u);
 }
 
+TEST(Client, ModelUnloadedBetweenCallsIsNotFound) {
+    const ScriptedPeer peer([](PeerSocket& socket) {
+        (void)socket.read_request();
+        socket.send(infer_answer({1}));
+        const std::string gone = http_answer("404 No", "", R"({"error":"no model \"m\""})");
+        while (!socket.read_request().empty()) socket.send(gone);
+    });
+    Client client = client_of(options_of({peer.url()}));
+    InferResult result;
+    ASSERT_TRUE(client.infer(request_of(), result));
+    const auto gone = client.infer(request_of(), result);
+    ASSERT_FALSE(gone);
+    EXPECT_EQ(gone.error().code, ErrorCode::kModelNotFound);
+    EXPECT_TRUE(result.outputs().empty()) << "nothing of the answer before";
+    EXPECT_EQ(peer.connections(), 1);
+}
+
 TEST(Client, LivingEndpointAnswersForADeadOne) {
     const ScriptedPeer peer(answering(infer_answer({1})));
     Client client = client_of(options_of({dead_url(), peer.url()}));
