@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from lepton_server import LeptonServer
 
-from lepton import AsyncClient, Cancelled, DeadlineExceeded, InvalidInput, ModelNotFound, Unavailable
+from lepton import (
+    AsyncClient,
+    Cancelled,
+    DeadlineExceeded,
+    InvalidInput,
+    ModelNotFound,
+    Unavailable,
+)
 
 
 @pytest.fixture(params=["http", "grpc"])
