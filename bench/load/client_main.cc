@@ -54,7 +54,7 @@ InferRequest to_request(const Question& question) {
     for (const QuestionTensor& tensor : question.inputs) {
         Input input;
         input.name = tensor.name;
-        input.dtype = parse_data_type(tensor.datatype).value();
+        input.dtype = *parse_data_type(tensor.datatype);  // parse_tensor() takes no others.
         for (const std::int64_t extent : tensor.shape) input.shape.push_back(extent);
         input.data = std::as_bytes(std::span(tensor.bytes));
         request.inputs.push_back(input);
