@@ -39,9 +39,9 @@ def create(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
     """Creates a service where nets.py can be imported, as a user does beside their modules."""
     monkeypatch.chdir(HERE)
 
-    def make(path: Path, *inputs: str, measure: bool = False, **options: object) -> Service:
+    def make(path: Path, *inputs: str, **options: object) -> Service:
         given = Options(inputs=tuple(map(parse_input, inputs)), **options)  # type: ignore[arg-type]
-        return create_service(path, tmp_path / "service", options=given, measure=measure)
+        return create_service(path, tmp_path / "service", options=given, measure=False)
 
     return make
 

@@ -48,7 +48,7 @@ class Work:
         """Loads the original and writes what OpenVINO makes of it."""
         with self._timed("loading"):
             self._original = original = self._loader.load(self._job)
-        self._feed = Feed(original.inputs, self._example(original.inputs), original.sample)
+        self._feed = self._feed_of(original, original.inputs, self._example(original.inputs))
         sample = self._settle(self._feed, original)
         with self._timed("converting", "to OpenVINO"):
             model = original.convert(sample)
@@ -72,7 +72,7 @@ class Work:
         with self._timed("loading"):
             try:
                 self._original = original = self._loader.load(self._job)
-                self._feed = Feed(specs, example, original.sample)
+                self._feed = self._feed_of(original, specs, example)
                 self._settle(self._feed, original)
             except NoReferenceError as error:
                 self._why_none = str(error)
@@ -120,6 +120,11 @@ class Work:
             "notes": self._notes,
             **({"config": config} if config else {}),
         }
+
+    def _feed_of(self, original: Original, specs: list[InputSpec], example: Any) -> Feed:  # noqa: ANN401
+        if type(original).sample is Original.sample:
+            return Feed(specs, example)  # It does not keep the original in memory.
+        return Feed(specs, example, original.sample)
 
     def _run_once(self, served: OpenVinoModel) -> None:
         if self._original is not None:
