@@ -133,7 +133,7 @@ void Call::succeed(Attempt& attempt, Clock::time_point now) {
             break;
     }
     was_answered_ = true;
-    if (core_.chooser.ejected(attempt.endpoint)) core_.chooser.connected(attempt.endpoint);
+    core_.chooser.connected(attempt.endpoint);
     if (&attempt == &attempts_[1]) core_.counters.hedges_won.fetch_add(1, kRelaxed);
     if (operation_.kind == Operation::Kind::kInfer) core_.hedge.record(now - started_);
     end_attempt(attempt, true, now);
