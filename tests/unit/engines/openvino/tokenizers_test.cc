@@ -51,7 +51,7 @@ Result<std::vector<float>> embed(engine::Session& session,
     return values_of<float>(output);
 }
 
-TEST(Tokenizers, AModelThatHasThemTakesText) {
+TEST(OpenVinoTokenizers, AModelThatHasThemTakesText) {
     const auto graph = open_text_model();
     ASSERT_EQ(graph->inputs().size(), 1U);
     EXPECT_EQ(graph->inputs()[0].name, "text");
@@ -59,7 +59,7 @@ TEST(Tokenizers, AModelThatHasThemTakesText) {
     EXPECT_EQ(graph->outputs()[0].shape, (Shape{-1, 16}));
 }
 
-TEST(Tokenizers, ATextHasTheSameAnswerInEveryBatch) {
+TEST(OpenVinoTokenizers, ATextHasTheSameAnswerInEveryBatch) {
     const auto graph = open_text_model();
     const auto session = make_session(*graph);
     const std::string long_text(4000, 'a');
@@ -76,7 +76,7 @@ TEST(Tokenizers, ATextHasTheSameAnswerInEveryBatch) {
     EXPECT_THAT(*together, Pointwise(FloatNear(kClose), alone));
 }
 
-TEST(Tokenizers, TextThatIsNotUtf8IsRefusedAndTheNextIsAnswered) {
+TEST(OpenVinoTokenizers, TextThatIsNotUtf8IsRefusedAndTheNextIsAnswered) {
     const auto graph = open_text_model();
     const auto session = make_session(*graph);
     const auto refused = embed(*session,
@@ -90,7 +90,7 @@ TEST(Tokenizers, TextThatIsNotUtf8IsRefusedAndTheNextIsAnswered) {
     EXPECT_TRUE(embed(*session, {"fine"}));
 }
 
-TEST(Tokenizers, SessionsOfOneModelRunAtTheSameTime) {
+TEST(OpenVinoTokenizers, SessionsOfOneModelRunAtTheSameTime) {
     const auto graph = open_text_model();
     const auto reference = embed(*make_session(*graph), {"how much of the fox", "is"});
     std::vector<std::thread> threads;
@@ -108,7 +108,7 @@ TEST(Tokenizers, SessionsOfOneModelRunAtTheSameTime) {
     EXPECT_THAT(wrong, ::testing::Each(0));
 }
 
-TEST(Tokenizers, AMissingLibraryIsNamedWithWhatInstallsIt) {
+TEST(OpenVinoTokenizers, AMissingLibraryIsNamedWithWhatInstallsIt) {
     ov::Core core;
     const Result<> added = add_tokenizers(core, "/nowhere/libopenvino_tokenizers.so");
     ASSERT_FALSE(added);
@@ -117,7 +117,7 @@ TEST(Tokenizers, AMissingLibraryIsNamedWithWhatInstallsIt) {
     EXPECT_THAT(added.error().message, HasSubstr("pip install openvino-tokenizers==2"));
 }
 
-TEST(Tokenizers, ALibraryThatIsNoneIsNamed) {
+TEST(OpenVinoTokenizers, ALibraryThatIsNoneIsNamed) {
     const TempFolder folder;
     const fs::path file = folder.write("libopenvino_tokenizers.so", "no library");
     ov::Core core;
@@ -126,7 +126,7 @@ TEST(Tokenizers, ALibraryThatIsNoneIsNamed) {
     EXPECT_THAT(added.error().message, HasSubstr(file.string() + " cannot be loaded: "));
 }
 
-TEST(Tokenizers, OnlyTheMessageOfAMissingOperationAsksForThem) {
+TEST(OpenVinoTokenizers, OnlyTheMessageOfAMissingOperationAsksForThem) {
     EXPECT_TRUE(
         asks_for_tokenizers("Cannot create RegexSplit layer from unsupported opset: extension"));
     EXPECT_FALSE(asks_for_tokenizers("Cannot create Foo layer from unsupported opset: opset99"));
