@@ -16,6 +16,7 @@ from lepton.create.errors import CreateError
 from lepton.create.framework import Job, Original, need, version_of
 from lepton.create.options import InputSpec
 from lepton.create.pytorch_file import FORMATS, detect
+from lepton.create.pytorch_pickle import classes_of, classes_of_program
 from lepton.create.pytorch_weights import guarded, load_module
 from lepton.create.samples import read_example, specs_of_example
 from lepton.datatypes import Array
@@ -41,12 +42,8 @@ def load(job: Job) -> Original:
             f"{job.path} holds weights without their model: add --module package.module:Class "
             "(and --module-args '{\"name\": value}'), or save torch.export or TorchScript instead"
         )
-    if name == pytorch_file.PICKLED.name and not options.trust_pickle:
-        classes = ", ".join(pytorch_file.classes_of(job.path)[:3])
-        raise CreateError(
-            f"{job.path} is a pickle that names {classes}: to load it runs whatever code its maker "
-            "put into it; if you trust it, add --trust-pickle, else have it saved by torch.export"
-        )
+    if not options.trust_pickle:
+        _refuse_code(job)
     pytorch_file.check_sums(job.path)
     torch = need("torch", "torch", f"read {job.path.name}, a {name},")
     warnings.simplefilter("ignore")  # Of tracing and deprecations: the check tells what matters.
@@ -58,6 +55,21 @@ def load(job: Job) -> Original:
             job, torch, guarded(job, lambda: torch.jit.load(job.path, map_location="cpu"))
         )
     return _Eager(job, torch, load_module(job, torch))
+
+
+def _refuse_code(job: Job) -> None:
+    if job.format == pytorch_file.PICKLED.name:
+        named = classes_of(job.path)
+    elif job.format == pytorch_file.EXPORTED.name:
+        named = classes_of_program(job.path)
+    else:
+        return
+    if named:
+        raise CreateError(
+            f"{job.path} has a pickle that names {', '.join(named[:3])}: to load it runs whatever "
+            "code its maker put into it; if you trust it, add --trust-pickle, else have it saved "
+            "by torch.export, of tensors alone"
+        )
 
 
 class _Torch(Original):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
-import pickletools
 import zipfile
 from pathlib import Path
 
 from lepton.create.errors import CreateError
 from lepton.create.framework import Format
+from lepton.create.pytorch_pickle import LEGACY_BEGIN, classes_of
 
 _SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 TORCHSCRIPT = Format("TorchScript", "PyTorch", "pytorch", (".pt", ".pth", ".ts", ".torchscript"))
@@ -21,13 +19,7 @@ SAFETENSORS = Format("safetensors", "PyTorch", "pytorch", (".safetensors",))
 FORMATS = (TORCHSCRIPT, EXPORTED, STATE_DICT, PICKLED, SAFETENSORS)
 
 _ZIP = b"PK\x03\x04"
-# torch.save() before 1.6: a pickle of protocol 2 that begins with this number.
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LONGEST_HEADER = 100 << 20  # Of safetensors: the bound of its own reader.
-# What the pickle of a dict of tensors may name; anything else would run code to be rebuilt.
-# Whatever this lets pass is read by PyTorch's restricted unpickler all the same.
-_OF_TENSORS = {"torch", "torch._utils", "torch.storage", "torch._tensor", "torch.nn.parameter"}
-_OF_CONTAINERS = {("collections", "OrderedDict"), ("collections", "defaultdict")}
 
 
 def detect(path: Path) -> Format | None:
@@ -42,29 +34,12 @@ def detect(path: Path) -> Format | None:
         begin = file.read(16)
     if begin.startswith(_ZIP):
         return _detect_zip(path)
-    if begin.startswith(b"\x80\x02\x8a\x0a" + _LEGACY_MAGIC.to_bytes(10, "little")):
+    if begin.startswith(LEGACY_BEGIN):
         return PICKLED if classes_of(path) else STATE_DICT
     size = int.from_bytes(begin[:8], "little")
     if begin[8:9] == b"{" and 2 <= size <= _LONGEST_HEADER:
         return _detect_safetensors(path, size)
     return None
-
-
-def classes_of(path: Path) -> list[str]:
-    """Returns what a pickle wants to import besides tensors: classes whose code would run."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            (name,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-            streams = [archive.read(name)]
-    else:
-        streams = _legacy_pickles(path)
-    named: list[str] = []
-    for stream in streams:
-        for module, name in _globals(stream):
-            harmless = module in _OF_TENSORS or (module, name) in _OF_CONTAINERS
-            if not harmless and f"{module}.{name}" not in named:
-                named.append(f"{module}.{name}")
-    return named
 
 
 def check_sums(path: Path) -> None:
@@ -127,37 +102,3 @@ def _detect_safetensors(path: Path, header_size: int) -> Format | None:
     if size < whole:
         raise CreateError(f"{path} is cut short: {size} bytes of {whole}, get it again")
     return SAFETENSORS
-
-
-def _legacy_pickles(path: Path) -> list[bytes]:
-    """Returns the pickles that stand one after another: magic, protocol, system, object, keys."""
-    data = path.read_bytes()
-    stream, streams = io.BytesIO(data), []
-    try:
-        for _ in range(5):
-            begin = stream.tell()
-            for _opcode in pickletools.genops(stream):
-                pass
-            streams.append(data[begin : stream.tell()])
-    except (ValueError, pickle.UnpicklingError):
-        raise CreateError(f"{path} is cut short or damaged, get it again") from None
-    return streams
-
-
-def _globals(stream: bytes) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    texts: list[str] = []
-    try:
-        for opcode, argument, _ in pickletools.genops(stream):
-            if opcode.name in ("GLOBAL", "INST"):
-                module, _, name = str(argument).partition(" ")
-                found.append((module, name))
-            elif opcode.name == "STACK_GLOBAL":
-                # Its names may come from the memo: then those seen last are a wrong guess, which
-                # can only make a harmless file look like one that runs code.
-                found.append((texts[-2], texts[-1]) if len(texts) > 1 else ("unknown", "unknown"))
-            elif isinstance(argument, str):
-                texts.append(argument)
-    except ValueError:
-        return [("unknown", "unknown")]
-    return found

@@ -132,6 +132,9 @@ def _check_options(path: Path, kind: Format, options: Options) -> None:
             raise CreateError(
                 f"{option} is for PyTorch's files, {path} is {kind.name}: leave it out"
             )
+    names = [spec.name for spec in options.inputs]
+    if len(set(names)) < len(names):
+        raise CreateError(f"--input names one input twice: {', '.join(names)}")
     if options.module_args and not options.module:
         raise CreateError("--module-args is for the class of --module, which is missing")
 
