@@ -46,7 +46,7 @@ class Work:
 
     def convert(self) -> None:
         """Loads the original and writes what OpenVINO makes of it."""
-        with self._timed("loading"):
+        with self._timed("loading", f"the {self._job.format}"):
             self._original = original = self._loader.load(self._job)
         self._feed = self._feed_of(original, original.inputs, self._example(original.inputs))
         sample = self._settle(self._feed, original)
@@ -69,7 +69,7 @@ class Work:
         served = OpenVinoModel(self._entry)
         specs = served.specs()
         example = self._example(specs)
-        with self._timed("loading"):
+        with self._timed("loading", f"the {self._job.format}"):
             try:
                 self._original = original = self._loader.load(self._job)
                 self._feed = self._feed_of(original, specs, example)

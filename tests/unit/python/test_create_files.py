@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 from collections import OrderedDict
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import model_files
 import pytest
 
 from lepton.create import CreateError, InputSpec, Options, create_service
+from lepton.create.pytorch_pickle import classes_of
 from lepton.create.source import find_source
 
 
@@ -37,8 +40,6 @@ def test_file_of_pytorch_is_told_by_its_content(tmp_path: Path, make, kind: str)
 
 
 def test_legacy_file_of_pytorch_is_told_by_its_content(tmp_path: Path) -> None:
-    import pickle
-
     parts: list[object] = [0x1950A86A20F9469CFC6C, 1001, {}, OrderedDict(), []]
     (tmp_path / "net.pt").write_bytes(b"".join(pickle.dumps(part, protocol=2) for part in parts))
     assert find_source(tmp_path / "net.pt").format.name == "PyTorch state dict"
@@ -78,10 +79,70 @@ def test_safetensors_that_are_cut_short_say_by_how_much(tmp_path: Path) -> None:
 
 def test_pickle_is_not_run_without_leave(tmp_path: Path) -> None:
     model = model_files.pickled(tmp_path / "net.pt", Touch(tmp_path / "ran"))
-    with pytest.raises(CreateError, match=r"pickle that names posix\.mkdir.*--trust-pickle"):
+    with pytest.raises(CreateError, match=r"pickle that names posix\.mkdir: .*--trust-pickle"):
         create_service(model, tmp_path / "out")
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        "net/data/sample_inputs/model.pt",
+        "net/data/weights/weight_0",
+        "net/data/constants/opaque_obj_0",
+        "net/data/constants/custom_obj_0",
+        "net/data/weights/model.pt",
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_pickle_inside_an_exported_program_is_not_run_without_leave(
+    tmp_path: Path, member: str, nested: bool
+) -> None:
+    config = {"config": {"w": {"path_name": "weight_0", "use_pickle": True}}}
+    inner = pickle.dumps(Touch(tmp_path / "ran"), protocol=2)
+    if nested:
+        inner = model_files.pickled(tmp_path / "inner", Touch(tmp_path / "ran")).read_bytes()
+    members = {
+        "net/archive_format": b"pt2",
+        "net/models/model.json": b"{}",
+        "net/data/weights/model_weights_config.json": json.dumps(config).encode(),
+        member: inner,
+    }
+    model = model_files.archive(tmp_path / "net.pt2", members)
+    with pytest.raises(CreateError, match=r"pickle that names posix\.mkdir: .*--trust-pickle"):
+        create_service(model, tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "harmless"),
+    [
+        ("torch._utils", "_rebuild_tensor_v2", True),
+        ("torch", "FloatStorage", True),
+        ("torch", "float8_e4m3fn", True),
+        ("collections", "OrderedDict", True),
+        ("torch", "load", False),
+        ("torch.storage", "_load_from_bytes", False),
+        ("torch.hub", "load", False),
+        ("builtins", "eval", False),
+    ],
+)
+def test_only_what_rebuilds_tensors_is_harmless(
+    tmp_path: Path, module: str, name: str, harmless: bool
+) -> None:
+    stream = f"\x80\x02c{module}\n{name}\n.".encode("latin-1")
+    path = model_files.archive(tmp_path / "net.pt", {"net/data.pkl": stream})
+    assert classes_of(path) == ([] if harmless else [f"{module}.{name}"])
+
+
+def test_names_that_a_pickle_takes_from_its_memo_are_not_trusted(tmp_path: Path) -> None:
+    # Says builtins.eval by memo, and torch.Tensor last.
+    texts = [b"builtins", b"eval", b"torch", b"Tensor"]
+    pushed = b"".join(b"\x8c" + bytes([len(text)]) + text + b"\x94" for text in texts)
+    stream = b"\x80\x04" + pushed + b"h\x00h\x01\x93."
+    path = model_files.archive(tmp_path / "net.pt", {"net/data.pkl": stream})
+    assert classes_of(path) == ["torch.Tensor or another"]
 
 
 def test_weights_alone_ask_for_their_module(tmp_path: Path) -> None:
