@@ -5,6 +5,7 @@
 #include <chrono>
 #include <variant>
 
+#include "lepton/core/check.h"
 #include "request_check.h"
 
 namespace lepton::client {
@@ -111,8 +112,10 @@ iovec span_of(std::string& text) { return {text.data(), text.size()}; }
 Result<> HttpRequest::write(const Operation& operation) {
     clear();
     const InferRequest* const request = operation.request;
+    LEPTON_CHECK((operation.kind == Operation::Kind::kInfer) == (request != nullptr));
     if (request != nullptr) LEPTON_CHECK_OK(check_inputs(*request));
-    head_ = request == nullptr ? "GET " : "POST ";
+    head_.clear();
+    head_ += request == nullptr ? "GET " : "POST ";
     write_target(operation);
     head_ += " HTTP/1.1\r\nHost: ";
     head_ += host_;
@@ -166,7 +169,8 @@ void HttpRequest::write_target(const Operation& operation) {
 }
 
 void HttpRequest::write_json(const InferRequest& request, Clock::time_point deadline) {
-    json_ = "{";
+    json_.clear();
+    json_ += '{';
     if (!request.id.empty()) {
         json_ += "\"id\":";
         append_string(json_, request.id);
