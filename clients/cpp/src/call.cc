@@ -204,7 +204,9 @@ bool Call::may_retry(const Failure& failure, bool was_stale) {
 void Call::begin_hedge(Clock::time_point now) {
     hedge_at_.reset();
     Attempt& second = attempts_[1];
-    if (second.state != Attempt::State::kNone || !core_.hedge.try_hedge()) return;
+    if (second.state != Attempt::State::kNone) return;
+    // A second request to the same server would only be more of what makes it slow.
+    if (!core_.chooser.has_other(*last_endpoint_) || !core_.hedge.try_hedge()) return;
     core_.counters.hedges.fetch_add(1, kRelaxed);
     begin_attempt(second, now);
 }

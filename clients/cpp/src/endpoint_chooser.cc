@@ -48,6 +48,13 @@ std::size_t EndpointChooser::choose(std::uint64_t bits,
     return first_due(avoid);
 }
 
+bool EndpointChooser::has_other(std::size_t endpoint) const {
+    for (std::size_t i = 0; i < count_; ++i) {
+        if (i != endpoint && !ejected(i)) return true;
+    }
+    return false;
+}
+
 std::optional<std::size_t> EndpointChooser::due_probe(Clock::time_point now,
                                                       std::optional<std::size_t> avoid) {
     const Clock::rep at_present = now.time_since_epoch().count();

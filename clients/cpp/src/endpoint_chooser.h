@@ -39,6 +39,9 @@ public:
                                      Clock::time_point now,
                                      std::optional<std::size_t> avoid = std::nullopt);
 
+    // Whether any but this one takes calls.
+    [[nodiscard]] bool has_other(std::size_t endpoint) const;
+
     // Every attempt is begun and ended once, whatever comes of it.
     void begin(std::size_t endpoint) { at(endpoint).in_flight.fetch_add(1, kRelaxed); }
     void end(std::size_t endpoint) { at(endpoint).in_flight.fetch_sub(1, kRelaxed); }

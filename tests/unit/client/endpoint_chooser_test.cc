@@ -172,6 +172,16 @@ TEST_F(EndpointChooserTest, ManyCallsThatFailTogetherEjectForTheFirstTimeOnly) {
     EXPECT_EQ(choose(chooser, kNow + milliseconds(100)), 0);
 }
 
+TEST_F(EndpointChooserTest, EjectedEndpointIsNoOtherToTurnTo) {
+    EXPECT_FALSE(EndpointChooser(1).has_other(0));
+    EndpointChooser chooser(3);
+    eject(chooser, 0);
+    EXPECT_TRUE(chooser.has_other(1));
+    eject(chooser, 2);
+    EXPECT_FALSE(chooser.has_other(1));
+    EXPECT_TRUE(chooser.has_other(0));
+}
+
 TEST_F(EndpointChooserTest, WhenAllAreEjectedTheFirstDueIsTried) {
     EndpointChooser chooser(3);
     for (const std::size_t endpoint : {2, 0, 1}) {
