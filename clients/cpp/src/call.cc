@@ -205,8 +205,10 @@ void Call::begin_hedge(Clock::time_point now) {
     hedge_at_.reset();
     Attempt& second = attempts_[1];
     if (second.state != Attempt::State::kNone) return;
-    // A second request to the same server would only be more of what makes it slow.
-    if (!core_.chooser.has_other(*last_endpoint_) || !core_.hedge.try_hedge()) return;
+    // A second request to the same server is more of what makes it slow, unless its user knows it.
+    const bool allowed =
+        core_.options.hedge.same_endpoint || core_.chooser.has_other(*last_endpoint_);
+    if (!allowed || !core_.hedge.try_hedge()) return;
     core_.counters.hedges.fetch_add(1, kRelaxed);
     begin_attempt(second, now);
 }

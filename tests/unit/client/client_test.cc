@@ -266,6 +266,24 @@ TEST(Client, HedgeWinsWhereTheFirstIsSlow) {
     EXPECT_GE(client.statistics().hedges_won, 1u);
 }
 
+TEST(Client, HedgeGoesToTheSameEndpointWhereThatIsAllowed) {
+    const auto slow_at_last = [](PeerSocket& socket) {
+        for (std::string request = socket.read_request(); !request.empty();
+             request = socket.read_request()) {
+            if (request.find("slow") != std::string::npos) break;
+            socket.send(infer_answer({1}));
+        }
+        socket.wait_closed();
+    };
+    const ScriptedPeer peer({slow_at_last, answering(infer_answer({2}))});
+    ClientOptions options = options_of({peer.url()});
+    options.hedge = {.enabled = true, .min_samples = 20, .budget_ratio = 1, .same_endpoint = true};
+    Client client = client_of(options);
+    for (int i = 0; i < 40; ++i) EXPECT_TRUE(client.infer(request_of()));
+    EXPECT_EQ(first_of(client.infer(request_of("slow"))), 2);
+    EXPECT_GE(client.statistics().hedges_won, 1u);
+}
+
 TEST(Client, BusyConnectionsAreWaitedFor) {
     const ScriptedPeer peer(answering(infer_answer({1})));
     ClientOptions options = options_of({peer.url()});
