@@ -131,7 +131,7 @@ class TestInfer:
             assert parameters["count"].int64_param == 7
             assert parameters["flag"].bool_param is True
 
-    def test_a_timeout_that_the_busy_model_would_miss_is_refused_at_once(self, server, client, module):
+    def test_a_timeout_that_a_busy_model_would_miss_is_refused(self, server, client, module):
         tensor = module.InferInput("x", [1, 4], "FP32")
         tensor.set_data_from_numpy(np.zeros((1, 4), np.float32))
         before = server.requests_of("slow", "overloaded")
