@@ -100,12 +100,18 @@ public:
             started->outcome = std::move(outcome);
             completions->push(std::unique_ptr<Pending>(started));
         };
-        if constexpr (std::is_void_v<decltype(backend->infer_async(request, ended))>) {
+        using Handle = decltype(backend->infer_async(request, ended));
+        // The callback, and what waits for the client's locks, may want the GIL meanwhile.
+        if constexpr (std::is_void_v<Handle>) {
             const nb::gil_scoped_release released;
             backend->infer_async(request, std::move(ended));
             return nb::none();
         } else {
-            return nb::cast(backend->infer_async(request, std::move(ended)));
+            const Handle handle = [&] {
+                const nb::gil_scoped_release released;
+                return backend->infer_async(request, std::move(ended));
+            }();
+            return nb::cast(handle);
         }
     }
 

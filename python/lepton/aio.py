@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from lepton._native import Answer, Completions, HedgeOptions, Model, RetryOptions, TlsOptions
-from lepton.calls import Inputs, Parameters, forgets, listed, only_model, seconds_of
+from lepton.calls import Inputs, Parameters, close_at_exit, forgets, listed, only_model, seconds_of
 from lepton.client import DEFAULT_URL, open_client
 from lepton.datatypes import Array
 from lepton.errors import LeptonError
@@ -47,6 +47,7 @@ class AsyncClient:
         self._signatures: dict[tuple[str | None, str | None], Model] = {}
         self._completions = Completions()
         self._loop: asyncio.AbstractEventLoop | None = None
+        close_at_exit(self)
 
     async def infer(
         self,

@@ -6,7 +6,7 @@ import atexit
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar
 
 from lepton import _native
 from lepton._native import Answer, Model
@@ -20,7 +20,29 @@ Parameters: TypeAlias = "Mapping[str, bool | int | float | str]"
 
 Native = TypeVar("Native", bound="_native.Client | _native.Server")
 
-_open: weakref.WeakSet[Caller[Any]] = weakref.WeakSet()
+
+class Owner(Protocol):
+    """What has a native client or server."""
+
+    @property
+    def _native(self) -> _native.Client | _native.Server: ...
+
+
+_open: weakref.WeakSet[Owner] = weakref.WeakSet()
+
+
+def close_at_exit(owner: Owner) -> None:
+    """Has its threads ended while there is still an interpreter that they might ask for something.
+
+    A program need not close its clients; one that lives in a module usually is not.
+    """
+    _open.add(owner)
+
+
+@atexit.register
+def _close_all() -> None:
+    for owner in list(_open):
+        owner._native.close()
 
 
 class Caller(Generic[Native]):
@@ -38,7 +60,7 @@ class Caller(Generic[Native]):
         # By name and version, as they were asked for.
         self._signatures: dict[tuple[str | None, str | None], Model] = {}
         self._lock = threading.Lock()
-        _open.add(self)
+        close_at_exit(self)
 
     def infer(
         self,
@@ -157,7 +179,6 @@ class Caller(Generic[Native]):
 
     def close(self) -> None:
         """Waits for the calls of other threads, then frees everything. May be repeated."""
-        _open.discard(self)
         self._native.close()
 
     def __enter__(self) -> Self:
@@ -230,10 +251,3 @@ def only_model(names: list[str]) -> str:
 def forgets(error: LeptonError) -> bool:
     """Whether an error may come of a model's signature that is no longer the server's."""
     return isinstance(error, (InvalidInput, ModelNotFound, Unavailable))
-
-
-@atexit.register
-def _close_all() -> None:
-    """Ends threads while there is still an interpreter that they might ask for something."""
-    for caller in list(_open):
-        caller.close()

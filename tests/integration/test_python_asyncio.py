@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -150,3 +153,27 @@ def test_client_of_another_loop_says_so(url: str) -> None:
     with pytest.raises(RuntimeError, match="another event loop"):
         asyncio.run(call())
     asyncio.run(client.close())
+
+
+def test_interpreter_ends_in_peace_with_an_open_client(url: str) -> None:
+    code = """
+        import asyncio, sys
+        from lepton import AsyncClient
+        client = AsyncClient(sys.argv[1], "slow")
+
+        async def main():
+            await client.model()
+            global left
+            left = asyncio.create_task(client.infer([[1, 2, 3, 4]] * 100))
+            await asyncio.sleep(0.02)
+
+        asyncio.run(main())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), url],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
