@@ -15,6 +15,7 @@ import pytest
 import torch
 import transformers as hf
 from tokenizers import (
+    Regex,
     Tokenizer,
     decoders,
     models,
@@ -79,6 +80,26 @@ def byte_pairs() -> hf.PreTrainedTokenizerFast:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         ),
     )
+    return with_sentence_marks(tokenizer)
+
+
+def unigrams() -> hf.PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.train_from_iterator(
+        CORPUS * 5,
+        trainers.UnigramTrainer(
+            vocab_size=120, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], unk_token="<unk>"
+        ),
+    )
+    return with_sentence_marks(tokenizer)
+
+
+def with_sentence_marks(tokenizer: Tokenizer) -> hf.PreTrainedTokenizerFast:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -103,6 +124,13 @@ def roberta(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def xlm_roberta(folder: Path) -> None:
+    tokenizer = unigrams()
+    config = hf.XLMRobertaConfig(vocab_size=len(tokenizer), pad_token_id=1, **SIZES)
+    hf.XLMRobertaModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
 def distilbert(folder: Path) -> None:
     tokenizer = word_pieces()
     config = hf.DistilBertConfig(
@@ -124,7 +152,7 @@ def answers(service: Path, texts: list[str]) -> np.ndarray:
         return np.array(ai.inference(bytes_of(texts)))
 
 
-@pytest.mark.parametrize("make", [bert, roberta, distilbert])
+@pytest.mark.parametrize("make", [bert, roberta, xlm_roberta, distilbert])
 def test_mean_of_the_tokens_is_the_embedding_where_nothing_else_is_said(
     make: Callable[[Path], None], tmp_path: Path
 ) -> None:
