@@ -186,11 +186,12 @@ def test_pooling_is_that_of_sentence_transformers(padding_side: str, tmp_path: P
     assert "Text is cut at 24 tokens." in made.facts["notes"]
 
 
-def test_dense_layers_and_normalization_are_in_the_graph(tmp_path: Path) -> None:
+def test_layers_behind_the_pooling_are_in_the_graph(tmp_path: Path) -> None:
     bert(tmp_path / "bert")
     parts = [
         modules.Transformer(str(tmp_path / "bert"), max_seq_length=24),
         modules.Pooling(16, pooling_mode="mean"),
+        modules.LayerNorm(16),
         modules.Dense(16, 6, activation_function=torch.nn.Tanh()),
         modules.Normalize(),
     ]
