@@ -65,7 +65,7 @@ def main() -> None:
     two = keras.Model({"counts": counts, "values": values}, {"sum": total, "double": values * 2.0})
     write(folder, "two", two, ".keras")
     code = keras.Sequential([keras.Input((2,), name="x"), layers.Lambda(lambda x: x * 3.0)])
-    write(folder, "code", code, ".keras")
+    write(folder, "code", code, ".keras", ".h5")
     keras.Sequential([layers.Dense(3)]).save(folder / "open.keras")
     whole = (folder / "mlp.h5").read_bytes()
     (folder / "cut.h5").write_bytes(whole[: len(whole) // 2])

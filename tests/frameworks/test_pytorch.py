@@ -66,6 +66,9 @@ def test_served_answers_are_those_of_torch(create, ask, tmp_path: Path, kind: st
     assert facts["check"]["passed"]
     assert facts["check"]["outputs"][0]["top1"] == 1.0
     assert facts["check"]["batches"][-1] == 5
+    # Weights stay in f32.
+    weights = sum(parameter.numel() * 4 for parameter in net.parameters())
+    assert (service.repository / service.name / "1/model.bin").stat().st_size >= 0.95 * weights
     for rows in (1, 3):
         with torch.no_grad():
             expected = net(torch.from_numpy(images(rows))).numpy()
@@ -138,10 +141,3 @@ def test_inputs_may_be_called_otherwise_than_the_arguments(create, ask, tmp_path
     service = create(tmp_path / "net.pt", "camera:f32[1,3,32,32]")
     assert service.facts["batches"] is False
     assert ask(service, {"camera": images(1)})["output"].shape == (1, 5)
-
-
-def test_weights_are_kept_in_the_precision_that_they_have(create, tmp_path: Path) -> None:
-    torch.jit.script(nets.made(nets.Cnn)).save(tmp_path / "net.pt")
-    service = create(tmp_path / "net.pt", IMAGE)
-    weights = sum(p.numel() * 4 for p in nets.made(nets.Cnn).parameters())
-    assert (service.repository / "net/1/model.bin").stat().st_size >= 0.95 * weights

@@ -72,8 +72,9 @@ def test_model_that_is_served_as_it_is_was_compared_with_tensorflow(create, ask,
 
 
 def test_code_in_a_keras_file_is_run_with_leave_only(create, ask, models: Path) -> None:
-    with pytest.raises(CreateError, match=r"Python code \(a Lambda layer\).* --trust-pickle"):
-        create(models / "code.keras")
+    for file in ("code.keras", "code.h5"):
+        with pytest.raises(CreateError, match=r"Python code \(a Lambda layer\).* --trust-pickle"):
+            create(models / file)
     service = create(models / "code.keras", trust_pickle=True)
     (served,) = ask(service, {"x": np.array([[1, 2]], np.float32)}).values()
     assert served.tolist() == [[3, 6]]
