@@ -21,16 +21,11 @@ constexpr std::size_t kPrefixBytes = 5;  // Of each gRPC message: a flag, and th
 // Room behind an answer to align its outputs in; one with more outputs than this is moved to more.
 constexpr std::size_t kAlignmentRoom = 64 * kOutputAlignment;
 
-nghttp2_nv field(std::string_view name, std::string_view value, std::uint8_t flags = 0) {
+nghttp2_nv field(std::string_view name, std::string_view value) {
     const auto bytes = [](std::string_view text) {
         return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
     };
-    return {bytes(name),
-            bytes(value),
-            name.size(),
-            value.size(),
-            static_cast<std::uint8_t>(NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE |
-                                      flags)};
+    return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
 Failure broken(std::string message) {
@@ -78,7 +73,6 @@ private:
     std::vector<std::byte> space_;
     GrpcRequest request_;
     GrpcStatus status_;
-    GrpcTimeout timeout_{};
 
     Operation::Kind kind_ = Operation::Kind::kInfer;
     Answer* answer_ = nullptr;  // Null: nothing is asked.
@@ -105,18 +99,14 @@ Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
     kind_ = operation.kind;
     answer_ = &answer;
     answer.result.contents().clear();
-    timeout_ = to_grpc_timeout(operation.deadline - Clock::now());
-    const std::array fields{
-        field(":method", "POST"),
-        field(":scheme", endpoint_.tls ? "https" : "http"),
-        field(":path", request_.path()),
-        field(":authority", endpoint_.authority),
-        field("te", "trailers"),
-        field("content-type", "application/grpc"),
-        field("user-agent", "lepton-cpp/" LEPTON_VERSION),
-        // Differs from call to call: it would push the rest out of the compressor's table.
-        field("grpc-timeout", timeout_.view(), NGHTTP2_NV_FLAG_NO_INDEX)};
-    session_.open(fields);
+    const std::array fields{field(":method", "POST"),
+                            field(":scheme", endpoint_.tls ? "https" : "http"),
+                            field(":path", request_.path()),
+                            field(":authority", endpoint_.authority),
+                            field("te", "trailers"),
+                            field("content-type", "application/grpc"),
+                            field("user-agent", "lepton-cpp/" LEPTON_VERSION)};
+    session_.open(fields, to_grpc_timeout(operation.deadline - Clock::now()).view());
     return {};
 }
 

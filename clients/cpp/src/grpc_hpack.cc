@@ -8,6 +8,9 @@
 namespace lepton::client {
 namespace {
 
+constexpr std::string_view kTimeoutName = "grpc-timeout";
+constexpr std::size_t kMostTimeoutBytes = 16;
+
 nghttp2_mem memory_of(BlockCache& blocks) {
     return {&blocks,
             [](std::size_t bytes, void* cache) noexcept {
@@ -36,17 +39,42 @@ GrpcHpack::GrpcHpack() : memory_(memory_of(blocks_)) {
     inflater_.reset(inflater);
 }
 
-std::span<const std::byte> GrpcHpack::encode(std::span<const nghttp2_nv> fields) {
+std::span<const std::byte> GrpcHpack::encode(std::string_view path,
+                                             std::span<const nghttp2_nv> fields,
+                                             std::string_view timeout) {
+    // The first time the fields go into the peer's table, the second time they are numbers of its
+    // entries; from then on nothing changes any more, and the same bytes mean the same.
+    constexpr int kSettled = 2;
+    repeats_ = path == last_path_ ? std::min(repeats_ + 1, kSettled) : 0;
+    last_path_ = path;
+    if (repeats_ < kSettled) encode_fields(fields, timeout.size());
+
+    // The time-out differs from call to call, and would push the rest out of the table: a literal
+    // that is never indexed, RFC 7541, section 6.2.3, as every length here is below 127.
+    std::uint8_t* at = encoded_.get() + encoded_bytes_;
+    *at++ = 0x10;
+    for (const std::string_view text : {kTimeoutName, timeout}) {
+        *at++ = static_cast<std::uint8_t>(text.size());
+        at = std::copy(text.begin(), text.end(), at);
+    }
+    return std::as_bytes(std::span(encoded_.get(), at));
+}
+
+void GrpcHpack::encode_fields(std::span<const nghttp2_nv> fields, std::size_t timeout_bytes) {
+    constexpr std::size_t kHeads = 3;  // Of the time-out: one byte of form, two lengths.
     const std::size_t bound =
         nghttp2_hd_deflate_bound(deflater_.get(), fields.data(), fields.size());
-    if (bound > encoded_room_) {
-        encoded_ = std::make_unique_for_overwrite<std::uint8_t[]>(bound);
-        encoded_room_ = bound;
+    // Every time-out has room behind them, also a longer one than this.
+    const std::size_t room =
+        bound + kHeads + kTimeoutName.size() + std::max(timeout_bytes, kMostTimeoutBytes);
+    if (room > encoded_room_) {
+        encoded_ = std::make_unique_for_overwrite<std::uint8_t[]>(room);
+        encoded_room_ = room;
     }
-    const ssize_t size = nghttp2_hd_deflate_hd(
-        deflater_.get(), encoded_.get(), encoded_room_, fields.data(), fields.size());
+    const ssize_t size =
+        nghttp2_hd_deflate_hd(deflater_.get(), encoded_.get(), bound, fields.data(), fields.size());
     LEPTON_CHECK(size >= 0);
-    return std::as_bytes(std::span(encoded_.get(), static_cast<std::size_t>(size)));
+    encoded_bytes_ = static_cast<std::size_t>(size);
 }
 
 void GrpcHpack::limit_table(std::size_t bytes) {

@@ -23,8 +23,11 @@ public:
     GrpcHpack(const GrpcHpack&) = delete;
     GrpcHpack& operator=(const GrpcHpack&) = delete;
 
-    // The block of `fields`, valid until the next call.
-    [[nodiscard]] std::span<const std::byte> encode(std::span<const nghttp2_nv> fields);
+    // The block of a request's `fields` and of its grpc-timeout, valid until the next call. The
+    // fields are the same for the same `path`, which is kept by the caller.
+    [[nodiscard]] std::span<const std::byte> encode(std::string_view path,
+                                                    std::span<const nghttp2_nv> fields,
+                                                    std::string_view timeout);
     // What the peer's decoder keeps at most.
     void limit_table(std::size_t bytes);
 
@@ -37,6 +40,8 @@ private:
     // Of one block, decompressed: a byte of it may stand for a field of kTableBytes.
     static constexpr std::size_t kMostBytes = std::size_t{256} << 10;
 
+    void encode_fields(std::span<const nghttp2_nv> fields, std::size_t timeout_bytes);
+
     struct Delete {
         void operator()(nghttp2_hd_deflater* deflater) const { nghttp2_hd_deflate_del(deflater); }
         void operator()(nghttp2_hd_inflater* inflater) const { nghttp2_hd_inflate_del(inflater); }
@@ -48,6 +53,9 @@ private:
     std::unique_ptr<nghttp2_hd_inflater, Delete> inflater_;
     std::unique_ptr<std::uint8_t[]> encoded_;
     std::size_t encoded_room_ = 0;
+    std::size_t encoded_bytes_ = 0;  // Of the fields, before the time-out.
+    std::string_view last_path_;
+    int repeats_ = 0;  // Of the last path, without another between.
 };
 
 template <class OnField>

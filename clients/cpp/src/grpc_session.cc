@@ -80,12 +80,12 @@ bool GrpcSession::takes_streams() const {
     return !going_away_ && next_stream_ <= kLastStream && max_streams_ > 0;
 }
 
-void GrpcSession::open(std::span<const nghttp2_nv> fields) {
+void GrpcSession::open(std::span<const nghttp2_nv> fields, std::string_view timeout) {
     stream_ = next_stream_;
     next_stream_ += 2;
     stream_window_ = initial_window_;
     heard_on_stream_ = 0;
-    Bytes block = hpack_.encode(fields);
+    Bytes block = hpack_.encode(request_.path(), fields, timeout);
     std::uint8_t type = NGHTTP2_HEADERS;
     do {
         const std::size_t size = std::min(block.size(), max_frame_bytes_);

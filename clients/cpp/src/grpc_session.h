@@ -41,8 +41,9 @@ public:
 
     // Whether the server takes another stream, as far as is known.
     [[nodiscard]] bool takes_streams() const;
-    // Opens a stream whose body is what `request` holds. Precondition: takes_streams().
-    void open(std::span<const nghttp2_nv> fields);
+    // Opens a stream whose body is what `request` holds; `fields` are without the time-out, and the
+    // same for the same path. Precondition: takes_streams().
+    void open(std::span<const nghttp2_nv> fields, std::string_view timeout);
     // The server is told that nobody waits for the answer. Nothing more is heard of the stream.
     void reset();
 

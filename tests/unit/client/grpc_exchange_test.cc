@@ -451,6 +451,39 @@ TEST_F(GrpcExchangeTest, HealthAndMetadataAreAsked) {
     EXPECT_THAT(answer_.model.versions, testing::ElementsAre("7"));
 }
 
+TEST_F(GrpcExchangeTest, HeadersStayRightWhileMethodsTakeTurns) {
+    GrpcPeer peer;
+    std::int32_t stream = 1;
+    Operation operation;
+    operation.request = &request_;
+    const std::pair<Operation::Kind, const char*> methods[] = {
+        {Operation::Kind::kInfer, "ModelInfer"},
+        {Operation::Kind::kServerLive, "ServerLive"},
+        {Operation::Kind::kServerReady, "ServerReady"},
+    };
+    std::mt19937 random(8);
+    for (int i = 0; i < 200; ++i) {
+        // Runs of one method, of up to seven calls, and single ones of others.
+        const auto& [kind, name] = methods[random() % 3];
+        for (unsigned times = random() % 8; times > 0; --times, stream += 2) {
+            operation.kind = kind;
+            operation.deadline = Clock::now() + std::chrono::seconds(random() % 1000 + 1);
+            ASSERT_TRUE(exchange_->begin(operation, answer_));
+            peer.talk_to(*exchange_);
+            const auto& fields = peer.asked(stream).fields;
+            ASSERT_EQ(fields.at(":path"), std::string("/inference.GRPCInferenceService/") + name);
+            ASSERT_EQ(fields.at(":authority"), "host:8000");
+            ASSERT_EQ(fields.at("te"), "trailers");
+            ASSERT_EQ(fields.size(), 8u);
+            ASSERT_THAT(fields.at("grpc-timeout"), testing::MatchesRegex("[0-9]+[umS]"));
+            peer.answer(stream, kind == Operation::Kind::kInfer ? answer_with({1}) : "\x08\x01");
+            peer.talk_to(*exchange_);
+            ASSERT_TRUE(exchange_->done());
+            ASSERT_EQ(exchange_->failure(), nullptr);
+        }
+    }
+}
+
 TEST_F(GrpcExchangeTest, RequestThatCannotBeSentLeavesTheConnectionAsItWas) {
     GrpcPeer peer;
     request_.inputs[0].shape = {100};
