@@ -16,9 +16,14 @@ static_assert(JsonAnswer::kPadding >= simdjson::SIMDJSON_PADDING);
 struct JsonAnswer::Parser {
     od::parser ondemand;
     od::document document;
+    simdjson::dom::parser dom;
 
+    // The text is validated as a whole first: on demand, simdjson believes what it has passed over,
+    // and reads beyond malformed text.
     bool open(std::string_view json, od::object& object) {
-        return ondemand.iterate(json.data(), json.size(), json.size() + kPadding).get(document) ==
+        simdjson::dom::object valid;
+        return dom.parse(json.data(), json.size(), false).get(valid) == simdjson::SUCCESS &&
+               ondemand.iterate(json.data(), json.size(), json.size() + kPadding).get(document) ==
                    simdjson::SUCCESS &&
                document.get_object().get(object) == simdjson::SUCCESS;
     }
@@ -28,6 +33,13 @@ namespace {
 
 tl::unexpected<Error> no_answer(std::string_view what) {
     return fail(ErrorCode::kInternal, "the answer is no KServe v2 response: " + std::string(what));
+}
+
+// Whether a field that may be missing is only that. After any other error, of the text itself,
+// simdjson gives the document up, and no handle into it may be used again.
+bool is_absent(od::document& document, simdjson::error_code error) {
+    return document.is_alive() &&
+           (error == simdjson::NO_SUCH_FIELD || error == simdjson::INCORRECT_TYPE);
 }
 
 bool get(od::object& object, std::string_view key, od::value& value) {
@@ -45,14 +57,27 @@ bool view_in_place(od::value value, std::string_view& text) {
     return true;
 }
 
-bool read_optional(od::object& object, std::string_view key, std::string_view& text) {
+bool read_optional(od::document& document,
+                   od::object& object,
+                   std::string_view key,
+                   std::string_view& text) {
     od::value value;
-    return !get(object, key, value) || value.is_null() || view_in_place(value, text);
+    const simdjson::error_code error = object.find_field_unordered(key).get(value);
+    if (error != simdjson::SUCCESS) return is_absent(document, error);
+    bool null = false;
+    if (value.is_null().get(null) != simdjson::SUCCESS) return false;
+    return null || view_in_place(value, text);
 }
 
-bool read_string(od::object& object, std::string_view key, std::string& text) {
+bool read_string(od::document& document,
+                 od::object& object,
+                 std::string_view key,
+                 std::string& text,
+                 bool optional = false) {
+    text.clear();
     std::string_view view;
-    if (object.find_field_unordered(key).get_string().get(view) != simdjson::SUCCESS) return false;
+    const simdjson::error_code error = object.find_field_unordered(key).get_string().get(view);
+    if (error != simdjson::SUCCESS) return optional && is_absent(document, error);
     text = view;
     return true;
 }
@@ -90,14 +115,26 @@ struct DataPlaces {
     std::size_t tail_at;
 };
 
-Result<> read_data(od::object& object, Output& output, DataPlaces& places) {
+bool read_binary_size(od::document& document,
+                      od::object& output,
+                      std::uint64_t& size,
+                      bool& binary) {
     od::object parameters;
+    simdjson::error_code error =
+        output.find_field_unordered("parameters").get_object().get(parameters);
+    if (error == simdjson::SUCCESS) {
+        error = parameters.find_field_unordered("binary_data_size").get_uint64().get(size);
+    }
+    binary = error == simdjson::SUCCESS;
+    return binary || is_absent(document, error);
+}
+
+Result<> read_data(od::document& document, od::object& object, Output& output, DataPlaces& places) {
     std::uint64_t size = 0;
-    const bool binary =
-        object.find_field_unordered("parameters").get_object().get(parameters) ==
-            simdjson::SUCCESS &&
-        parameters.find_field_unordered("binary_data_size").get_uint64().get(size) ==
-            simdjson::SUCCESS;
+    bool binary = false;
+    if (!read_binary_size(document, object, size, binary)) {
+        return no_answer("output \"" + std::string(output.name) + "\" has malformed parameters");
+    }
     if (binary) {
         if (size > places.binary_end - places.binary_at) {
             return no_answer("output \"" + std::string(output.name) + "\" has " +
@@ -138,7 +175,10 @@ Result<> check_size(const Output& output) {
     return {};
 }
 
-Result<> read_output(od::object& object, Output& output, DataPlaces& places) {
+Result<> read_output(od::document& document,
+                     od::object& object,
+                     Output& output,
+                     DataPlaces& places) {
     od::value name;
     if (!get(object, "name", name) || !view_in_place(name, output.name)) {
         return no_answer("an output has no name");
@@ -149,11 +189,14 @@ Result<> read_output(od::object& object, Output& output, DataPlaces& places) {
     if (!read_shape(object, output.shape)) {
         return no_answer("output \"" + std::string(output.name) + "\" has no shape");
     }
-    LEPTON_CHECK_OK(read_data(object, output, places));
+    LEPTON_CHECK_OK(read_data(document, object, output, places));
     return check_size(output);
 }
 
-bool read_specs(od::object& object, std::string_view key, std::vector<TensorSpec>& specs) {
+bool read_specs(od::document& document,
+                od::object& object,
+                std::string_view key,
+                std::vector<TensorSpec>& specs) {
     specs.clear();
     od::array tensors;
     if (object.find_field_unordered(key).get_array().get(tensors) != simdjson::SUCCESS) {
@@ -163,7 +206,7 @@ bool read_specs(od::object& object, std::string_view key, std::vector<TensorSpec
         od::object tensor;
         if (element.get_object().get(tensor) != simdjson::SUCCESS) return false;
         TensorSpec spec;
-        if (!read_string(tensor, "name", spec.name) || !read_type(tensor, spec.dtype) ||
+        if (!read_string(document, tensor, "name", spec.name) || !read_type(tensor, spec.dtype) ||
             !read_shape(tensor, spec.shape)) {
             return false;
         }
@@ -172,12 +215,15 @@ bool read_specs(od::object& object, std::string_view key, std::vector<TensorSpec
     return true;
 }
 
-bool read_strings(od::object& object, std::string_view key, std::vector<std::string>& list) {
+bool read_strings(od::document& document,
+                  od::object& object,
+                  std::string_view key,
+                  std::vector<std::string>& list,
+                  bool optional = false) {
     list.clear();
     od::array elements;
-    if (object.find_field_unordered(key).get_array().get(elements) != simdjson::SUCCESS) {
-        return false;
-    }
+    const simdjson::error_code error = object.find_field_unordered(key).get_array().get(elements);
+    if (error != simdjson::SUCCESS) return optional && is_absent(document, error);
     for (auto element : elements) {
         std::string_view text;
         if (element.get_string().get(text) != simdjson::SUCCESS) return false;
@@ -186,7 +232,7 @@ bool read_strings(od::object& object, std::string_view key, std::vector<std::str
     return true;
 }
 
-void read_properties(od::object& object, ModelInfo& model) {
+void read_properties(od::document& document, od::object& object, ModelInfo& model) {
     model.properties.clear();
     od::object properties;
     if (object.find_field_unordered("parameters").get_object().get(properties) !=
@@ -198,7 +244,11 @@ void read_properties(od::object& object, ModelInfo& model) {
         if (property.unescaped_key().get(key) != simdjson::SUCCESS) return;
         std::string name(key);
         std::string_view text;
-        if (property.value().get_string().get(text) != simdjson::SUCCESS) continue;
+        const simdjson::error_code error = property.value().get_string().get(text);
+        if (error != simdjson::SUCCESS) {
+            if (!is_absent(document, error)) return;
+            continue;
+        }
         model.properties.emplace_back(std::move(name), text);
     }
 }
@@ -213,11 +263,12 @@ Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
                                 std::size_t json_bytes) {
     const std::size_t body_end = contents.bytes.size();
     const auto* const json = reinterpret_cast<const char*>(contents.bytes.data() + body_at);
+    od::document& document = parser_->document;
     od::object object;
     if (!parser_->open({json, json_bytes}, object)) return no_answer("it is no JSON object");
-    if (!read_optional(object, "model_name", contents.model_name) ||
-        !read_optional(object, "model_version", contents.model_version) ||
-        !read_optional(object, "id", contents.id)) {
+    if (!read_optional(document, object, "model_name", contents.model_name) ||
+        !read_optional(document, object, "model_version", contents.model_version) ||
+        !read_optional(document, object, "id", contents.id)) {
         return no_answer("its model_name, model_version or id is no string");
     }
     od::array outputs;
@@ -232,7 +283,7 @@ Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
         if (element.get_object().get(output) != simdjson::SUCCESS) {
             return no_answer("an output is no JSON object");
         }
-        LEPTON_CHECK_OK(read_output(output, contents.outputs.emplace_back(), places));
+        LEPTON_CHECK_OK(read_output(document, output, contents.outputs.emplace_back(), places));
     }
     if (places.binary_at != body_end) {
         return no_answer(std::to_string(body_end - places.binary_at) +
@@ -243,22 +294,27 @@ Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
 }
 
 Result<> JsonAnswer::read_model(std::string_view json, ModelInfo& model) {
+    od::document& document = parser_->document;
     od::object object;
     if (!parser_->open(json, object)) return no_answer("it is no JSON object");
-    if (!read_string(object, "name", model.name)) return no_answer("it has no name");
-    if (!read_string(object, "platform", model.platform)) model.platform.clear();
-    if (!read_strings(object, "versions", model.versions)) model.versions.clear();
-    if (!read_specs(object, "inputs", model.inputs)) return no_answer("its inputs are not known");
-    if (!read_specs(object, "outputs", model.outputs)) {
+    if (!read_string(document, object, "name", model.name)) return no_answer("it has no name");
+    if (!read_string(document, object, "platform", model.platform, true) ||
+        !read_strings(document, object, "versions", model.versions, true)) {
+        return no_answer("its platform or its versions are malformed");
+    }
+    if (!read_specs(document, object, "inputs", model.inputs))
+        return no_answer("its inputs are not known");
+    if (!read_specs(document, object, "outputs", model.outputs)) {
         return no_answer("its outputs are not known");
     }
-    read_properties(object, model);
+    read_properties(document, object, model);
     return {};
 }
 
 Result<> JsonAnswer::read_models(std::string_view json, std::vector<std::string>& models) {
+    od::document& document = parser_->document;
     od::object object;
-    if (!parser_->open(json, object) || !read_strings(object, "models", models)) {
+    if (!parser_->open(json, object) || !read_strings(document, object, "models", models)) {
         return fail(ErrorCode::kUnsupported,
                     "the server does not list its models; name one in the request");
     }
@@ -266,9 +322,10 @@ Result<> JsonAnswer::read_models(std::string_view json, std::vector<std::string>
 }
 
 std::string JsonAnswer::read_error(std::string_view json) {
+    od::document& document = parser_->document;
     od::object object;
     std::string text;
-    if (parser_->open(json, object) && read_string(object, "error", text)) return text;
+    if (parser_->open(json, object) && read_string(document, object, "error", text)) return text;
     constexpr std::size_t kShown = 200;
     text = json.substr(0, kShown);
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();

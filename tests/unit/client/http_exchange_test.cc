@@ -253,6 +253,37 @@ TEST_F(HttpExchangeTest, GarbageBreaksTheProtocolAndEndsTheConnection) {
     }
 }
 
+TEST_F(HttpExchangeTest, TextThatEndsInMidJsonIsRefused) {
+    const std::string json =
+        R"({"model_name":null,"id":"7","outputs":[{"name":"y","datatype":"FP32","shape":[1],)"
+        R"("parameters":{"p":[1]},"data":[0.5]}]})";
+    ASSERT_EQ(told(http_answer("200 OK", "", json)), nullptr);
+    const std::string model =
+        R"({"name":"m","platform":"p","inputs":[{"name":"x","datatype":"FP32","shape":[-1]}],)"
+        R"("outputs":[],"parameters":{"e":"v"}})";
+    for (const std::string& text : {json, model}) {
+        operation_.kind = text == json ? Operation::Kind::kInfer : Operation::Kind::kModelMetadata;
+        operation_.request = text == json ? &request_ : nullptr;
+        for (std::size_t size = 0; size < text.size(); ++size) {
+            // What follows is no JSON, and is not read as such.
+            for (const char filler : {'\0', 'n', '}'}) {
+                HttpExchange exchange("h", 1 << 20);
+                Answer answer;
+                ASSERT_TRUE(exchange.begin(operation_, answer));
+                std::string cut = text.substr(0, size);
+                cut.resize(text.size(), filler);
+                const std::string whole = http_answer("200 OK", "", cut);
+                std::memcpy(exchange.space().data(), whole.data(), whole.size());
+                exchange.received(whole.size());
+                ASSERT_TRUE(exchange.done());
+                if (exchange.failure() != nullptr) {
+                    EXPECT_EQ(exchange.failure()->cause, Failure::Cause::kProtocol);
+                }
+            }
+        }
+    }
+}
+
 TEST_F(HttpExchangeTest, AnswerBeyondTheBoundIsRefusedBeforeItComes) {
     const Failure* const failure = told("HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n");
     ASSERT_NE(failure, nullptr);
