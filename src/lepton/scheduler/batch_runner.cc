@@ -58,18 +58,19 @@ BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec)
     if (spec.max_batch_size > 0) max_rows_ = std::min(max_rows_, spec.max_batch_size);
 }
 
-Clock::duration BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
+void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
     stamps_ = {};
     stamps_.dispatched = Clock::now();
     if (calls.size() > 1) {
         std::int64_t rows = 0;
         for (const InferCall* call : calls) rows += call->rows;
-        if (run_together(calls, rows, sink)) return stamps_.compute_end - stamps_.compute_start;
+        if (run_together(calls, rows, sink)) return;
     }
     // One call; or several of which one may be the reason that they failed together: alone, each
     // gets its own answer or error.
     for (InferCall* call : calls) {
-        const Result<> ran = call->rows > max_rows_ ? run_in_pieces(*call) : run_one(*call);
+        const Result<> ran =
+            call->rows > max_rows_ ? run_in_pieces(*call, sink) : run_one(*call, sink);
         if (ran) {
             answer(*call);
         } else {
@@ -77,17 +78,16 @@ Clock::duration BatchRunner::run(std::span<InferCall* const> calls, CallSink& si
         }
         sink.done(*call);
     }
-    return stamps_.compute_end - stamps_.compute_start;
 }
 
-Result<> BatchRunner::run_one(InferCall& call) {
+Result<> BatchRunner::run_one(InferCall& call, CallSink& sink) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = call.request.inputs[i].tensor;
-    LEPTON_CHECK_OK(call_engine(call.rows));
+    LEPTON_CHECK_OK(call_engine(call.rows, sink));
     std::copy(outputs_.begin(), outputs_.end(), rows_.begin());
     return {};
 }
 
-Result<> BatchRunner::run_in_pieces(InferCall& call) {
+Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
     pieces_.resize(outputs_.size());
     for (auto& piece : pieces_) piece.clear();
     Clock::time_point first_start{};
@@ -97,7 +97,7 @@ Result<> BatchRunner::run_in_pieces(InferCall& call) {
     for (std::int64_t left = call.rows; left > 0;) {
         const std::int64_t rows = std::min(left, max_rows_);
         for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = take_rows(rest[i], rows);
-        LEPTON_CHECK_OK(call_engine(rows));
+        LEPTON_CHECK_OK(call_engine(rows, sink));
         if (first_start == Clock::time_point{}) first_start = stamps_.compute_start;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
             pieces_[i].insert(pieces_[i].end(), outputs_[i].data.begin(), outputs_[i].data.end());
@@ -117,7 +117,7 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
                                    std::int64_t rows,
                                    CallSink& sink) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) gather(i, calls, rows);
-    LEPTON_CHECK_OK(call_engine(rows));
+    LEPTON_CHECK_OK(call_engine(rows, sink));
     for (InferCall* call : calls) {
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
             rows_[i] = take_rows(outputs_[i], call->rows);
@@ -128,10 +128,11 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
     return {};
 }
 
-Result<> BatchRunner::call_engine(std::int64_t rows) {
+Result<> BatchRunner::call_engine(std::int64_t rows, CallSink& sink) {
     stamps_.compute_start = Clock::now();
     auto ran = session_.run(rows, inputs_, outputs_);
     stamps_.compute_end = Clock::now();
+    if (ran) sink.ran(rows, stamps_.compute_end - stamps_.compute_start);
     return ran;
 }
 

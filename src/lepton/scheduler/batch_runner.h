@@ -12,9 +12,11 @@
 
 namespace lepton::scheduler {
 
-// Takes each call once its outputs or its error are set. They are valid during done() only.
+// Is told of each run of the engine, before the calls that it answers; and takes each call once its
+// outputs or its error are set. They are valid during done() only.
 class CallSink {
 public:
+    virtual void ran(std::int64_t rows, Clock::duration took) = 0;
     virtual void done(InferCall& call) = 0;
 
 protected:
@@ -37,14 +39,14 @@ public:
 
     // Precondition: the calls match the model, share a shape class, and bring at most max_rows()
     // rows, or it is one call. Sets timeline, and response.outputs or response.error, of each and
-    // hands it to `sink`. Returns how long the engine took.
-    Clock::duration run(std::span<InferCall* const> calls, CallSink& sink);
+    // hands it to `sink`.
+    void run(std::span<InferCall* const> calls, CallSink& sink);
 
 private:
-    Result<> run_one(InferCall& call);
-    Result<> run_in_pieces(InferCall& call);
+    Result<> run_one(InferCall& call, CallSink& sink);
+    Result<> run_in_pieces(InferCall& call, CallSink& sink);
     Result<> run_together(std::span<InferCall* const> calls, std::int64_t rows, CallSink& sink);
-    Result<> call_engine(std::int64_t rows);
+    Result<> call_engine(std::int64_t rows, CallSink& sink);
     void gather(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows);
     // Fills the answer of `call` from rows_.
     void answer(InferCall& call);

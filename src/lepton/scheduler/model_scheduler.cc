@@ -29,9 +29,13 @@ void copy_outputs(InferCall& call) {
 
 }  // namespace
 
-struct ModelScheduler::Instance {
-    Instance(engine::Session& session, const ModelSpec& spec) : runner(session, spec) {}
+struct ModelScheduler::Instance final : CallSink {
+    Instance(ModelScheduler& of, engine::Session& session, const ModelSpec& spec)
+        : owner(of), runner(session, spec) {}
+    void ran(std::int64_t rows, Clock::duration took) override { owner.on_run(*this, rows, took); }
+    void done(InferCall& call) override { owner.done(call); }
 
+    ModelScheduler& owner;
     BatchRunner runner;
     Calls batch;  // Of whoever made the instance busy.
     // Guarded by the scheduler's mutex_, the thread until the end.
@@ -84,7 +88,7 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
         wake_ups_.push_back(std::make_unique<WakeUp>(*this));
     }
     for (const auto& session : model_->sessions) {
-        instances_.push_back(std::make_unique<Instance>(*session, *model_->spec));
+        instances_.push_back(std::make_unique<Instance>(*this, *session, *model_->spec));
     }
     policy_ = make_policy(
         model_->queue, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
@@ -160,7 +164,7 @@ void ModelScheduler::dispatch(EventLoop& loop) {
             next.instance->wake.notify_one();
             continue;
         }
-        run_batch(*next.instance);
+        next.instance->runner.run(next.instance->batch, *next.instance);
         bool more = false;
         {
             const MutexLock lock(mutex_);
@@ -185,7 +189,7 @@ void ModelScheduler::dispatch_without_loop(bool caller_waits) {
     }
     Instance& instance = *next.instance;
     if (next.long_run) return instance.wake.notify_one();
-    run_batch(instance);
+    instance.runner.run(instance.batch, instance);
     // What has queued up meanwhile goes to the instance's thread: whoever queued it does not wait
     // for us to come back, nor we for its run.
     bool waiting = false;
@@ -254,13 +258,14 @@ void ModelScheduler::look_later(Instance& instance, Clock::time_point when) {
     instance.wake.notify_one();
 }
 
-void ModelScheduler::run_batch(Instance& instance) {
-    std::int64_t rows = 0;
-    for (const InferCall* call : instance.batch) rows += call->rows;
-    const Clock::duration took = instance.runner.run(instance.batch, *this);
-    metrics_->on_run(rows, instance.predicted, took);
-    const MutexLock lock(mutex_);
-    policy_->on_run(rows, took, Clock::now(), instance.active);
+void ModelScheduler::on_run(const Instance& instance, std::int64_t rows, Clock::duration took) {
+    Clock::duration predicted;
+    {
+        const MutexLock lock(mutex_);
+        predicted = policy_->predict(rows, instance.active);
+        policy_->on_run(rows, took, Clock::now(), instance.active);
+    }
+    metrics_->on_run(rows, predicted, took);
 }
 
 void ModelScheduler::start_thread(Instance& instance) {
@@ -272,7 +277,7 @@ void ModelScheduler::start_thread(Instance& instance) {
 void ModelScheduler::serve(Instance& instance) {
     std::vector<Refused> refused;
     while (wait_for_batch(instance, refused)) {
-        run_batch(instance);
+        instance.runner.run(instance.batch, instance);
         {
             // What has come in meanwhile is ours, whoever read it: nobody else will look again.
             const MutexLock lock(mutex_);

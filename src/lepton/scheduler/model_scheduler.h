@@ -28,7 +28,7 @@ namespace lepton::scheduler {
 //
 // A batch is what has come in while the instances were busy or the loop was reading. Hold it by
 // shared_ptr, which the calls in flight do too. Thread-safe.
-class ModelScheduler final : public std::enable_shared_from_this<ModelScheduler>, private CallSink {
+class ModelScheduler final : public std::enable_shared_from_this<ModelScheduler> {
 public:
     // A run predicted to be shorter stays on the loop's thread: handing it over costs two wake-ups
     // of 10 to 50 us each on a virtual machine. A longer one would keep that loop's other
@@ -88,14 +88,14 @@ private:
     void look(Instance& instance, std::vector<Refused>& refused) LEPTON_REQUIRES(mutex_);
     void look_later(Instance& instance, Clock::time_point when);
     [[nodiscard]] Moment moment() LEPTON_REQUIRES(mutex_);
-    void run_batch(Instance& instance);
     void start_thread(Instance& instance) LEPTON_REQUIRES(mutex_);
     void serve(Instance& instance);
     // False: the thread is to end.
     bool wait_for_batch(Instance& instance, std::vector<Refused>& refused);
     void finish(std::vector<Refused>& refused);
     void wait_and_join();
-    void done(InferCall& call) override;
+    void on_run(const Instance& instance, std::int64_t rows, Clock::duration took);
+    void done(InferCall& call);
     void finish(InferCall& call);
     void count(const InferCall& call);
 
