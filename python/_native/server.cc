@@ -16,10 +16,10 @@ void open(Backend<Server>* self,
           std::string engines_dir,
           std::string log_level) {
     const ServerOptions options{.services = std::move(services),
-                          .cores = cores,
-                          .cache_dir = std::move(cache_dir),
-                          .engines_dir = std::move(engines_dir),
-                          .log_level = std::move(log_level)};
+                                .cores = cores,
+                                .cache_dir = std::move(cache_dir),
+                                .engines_dir = std::move(engines_dir),
+                                .log_level = std::move(log_level)};
     Result<Server> server = [&] {
         const nb::gil_scoped_release released;
         return Server::open(options);

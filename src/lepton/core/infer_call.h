@@ -84,9 +84,9 @@ public:
     std::atomic<bool> cancelled{false};
 
     // The scheduler's notes, meaningless to others.
-    std::shared_ptr<void> route;       // What the pipeline chose; kept alive until the answer.
-    std::int64_t rows = 1;             // Extent of the batch axis.
-    std::uint64_t shape_class = 0;     // Equal for calls that may share a batch.
+    std::shared_ptr<void> route;    // What the pipeline chose; kept alive until the answer.
+    std::int64_t rows = 1;          // Extent of the batch axis.
+    std::uint64_t shape_class = 0;  // Equal for calls that may share a batch.
     std::vector<std::byte>
         outputs_copy;  // Holds the outputs while they cross to the loop's thread.
 
