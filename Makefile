@@ -34,6 +34,10 @@ test-fast:  ## Runs what a developer runs all the time: unit and integration (un
 conformance:  ## Runs h2spec against the server
 	@scripts/test.sh conformance
 
+.PHONY: fuzz
+fuzz:  ## Runs the fuzzers of tests/fuzz, SECONDS_EACH=60
+	@tests/fuzz/run.sh $(or $(SECONDS_EACH),60)
+
 .PHONY: bench
 bench: build  ## Measures against the ping-pong floor and the in-process limit, and the clients; ARGS=--quick: two minutes
 	@scripts/setup.sh test

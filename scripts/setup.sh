@@ -2,7 +2,7 @@
 # Installs what a part of the work needs and this machine lacks: Debian packages with apt, Python
 # packages into .venv. Asks nothing, and is quick when all is there.
 #
-#   scripts/setup.sh build|test|lint|conformance|docs|frameworks
+#   scripts/setup.sh build|test|lint|conformance|fuzz|docs|frameworks
 #
 # `frameworks` makes an environment of its own, .venv-frameworks: torch, tensorflow and the like, 8 GB.
 #
@@ -20,14 +20,16 @@ build_packages=(
 )
 test_packages=("${build_packages[@]}" curl openssl)
 conformance_packages=("${build_packages[@]}" golang-go)
+fuzz_packages=("${build_packages[@]}" clang-16 libclang-rt-16-dev)
 
 part=${1:-build}
 case $part in
     build | lint | docs) packages=("${build_packages[@]}") ;;
     test | frameworks) packages=("${test_packages[@]}") ;;
     conformance) packages=("${conformance_packages[@]}") ;;
+    fuzz) packages=("${fuzz_packages[@]}") ;;
     *)
-        echo "setup: unknown part \"$part\", expected build, test, lint, conformance, docs or frameworks" >&2
+        echo "setup: unknown part \"$part\", expected build, test, lint, conformance, fuzz, docs or frameworks" >&2
         exit 2
         ;;
 esac
