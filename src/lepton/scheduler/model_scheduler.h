@@ -59,8 +59,8 @@ public:
     [[nodiscard]] const std::shared_ptr<const ModelSpec>& spec() const { return model_->spec; }
 
 private:
-    struct Instance;
     // NOLINTBEGIN(cppcoreguidelines-virtual-class-destructor): they are final, unseen from here.
+    struct Instance;
     struct TurnEnd;
     struct WakeUp;
     // NOLINTEND(cppcoreguidelines-virtual-class-destructor)
