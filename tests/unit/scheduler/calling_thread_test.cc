@@ -62,7 +62,7 @@ protected:
     explicit CallingThreadTest(Clock::duration run_time = 100ms) {
         auto spec = std::make_shared<ModelSpec>();
         spec->name = "plus_one";
-        spec->version = "1";
+        spec->version = "12";
         spec->inputs = {{"x", DataType::kFp32, {-1, 2}}};
         spec->outputs = {{"y", DataType::kFp32, {-1, 2}}};
         spec->batches = true;
@@ -74,7 +74,7 @@ protected:
         loaded->sessions.push_back(std::move(session));
         loaded->service_times = {{1, run_time}, {4, run_time}};
         scheduler_ = std::make_shared<ModelScheduler>(
-            loaded, std::make_shared<observe::ModelMetrics>("plus_one", "1"), 0);
+            loaded, std::make_shared<observe::ModelMetrics>("plus_one", "12"), 0);
     }
     void TearDown() override { scheduler_->close(); }
 
