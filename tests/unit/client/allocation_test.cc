@@ -17,10 +17,14 @@ namespace {
 
 thread_local std::uint64_t allocations = 0;
 
-void* counted(std::size_t size, std::size_t alignment) {
+void* try_counted(std::size_t size, std::size_t alignment) noexcept {
     ++allocations;
     const std::size_t whole = (size + alignment - 1) / alignment * alignment;
-    void* const memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+    return std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+}
+
+void* counted(std::size_t size, std::size_t alignment) {
+    void* const memory = try_counted(size, alignment);
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
 }
@@ -29,6 +33,13 @@ void* counted(std::size_t size, std::size_t alignment) {
 
 void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
 void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
+// simdjson's; every form is replaced, so that each is freed as it was allocated.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    return try_counted(size, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+    return try_counted(size, alignof(std::max_align_t));
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
     return counted(size, static_cast<std::size_t>(alignment));
 }
