@@ -197,10 +197,11 @@ TEST(EachWire, DeadlineIsKept) {
 }
 
 TEST(EachWire, ThreadsShareAClient) {
+    constexpr std::size_t kThreads = 4;
     Client client = open();
     std::atomic<int> right{0};
     std::vector<std::thread> threads;
-    for (int i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < kThreads; ++i) {
         threads.emplace_back([&client, &right] {
             InferResult result;
             for (int n = 0; n < 100; ++n) {
@@ -210,7 +211,9 @@ TEST(EachWire, ThreadsShareAClient) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(right, 400);
-    EXPECT_LE(client.statistics().connections_opened, 4u);
+    // A thread needs one at a time, and may be sent to any of the endpoints.
+    EXPECT_LE(client.statistics().connections_opened,
+              kThreads * options_of_test().endpoints.size());
 }
 
 TEST(EachWire, ManyCallsInFlightOfOneThread) {
