@@ -56,7 +56,7 @@ def write_zoo(repository: Path) -> Path:
     write_model(repository, "pair", two_in_two_out())
     write_model(repository, "fixed", identity(shape=[2, 3]))
     write_model(repository, "slow", per_row())
-    # By itself the server batches only models that are quicker than this one.
+    # Batches whatever the warm-up measures.
     batches = identity(delay_us=20_000)
     write_model(repository, "slow_batches", batches, config="max_batch_size: 8")
     write_model(repository, "unlucky", identity("UINT8", fail="out of luck", fail_when_first_is=13))

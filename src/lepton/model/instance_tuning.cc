@@ -17,12 +17,18 @@ using std::chrono::microseconds;
 
 constexpr Clock::duration kWorthThreads = microseconds(200);
 constexpr double kThreadsGain = 0.8;
-constexpr Clock::duration kWorthBatching = microseconds(1000);
+// Below, starting quickly counts for more than the last percent of a batch; a model above is not
+// probed: its batches would be over any deadline, and take seconds to compile and to time.
+constexpr Clock::duration kQuickRow = microseconds(1000);
+constexpr Clock::duration kSlowRow = microseconds(50'000);
 constexpr double kBatchingGain = 0.95;
 // Each costs a compilation at start, 10 to 16 ms for the smallest model; a run between them is
 // padded to the next. For an MLP of 128-256-256-10 a run of 4 costs 1.2 single ones, one of 16 2.2;
-// with 2 and 8 as well, runs of 2 and of 5 to 8 rows would cost a sixth and a third less.
+// with 2 and 8 as well, runs of 2 and of 5 to 8 rows would cost a sixth and a third less: worth it
+// for a model whose rows take milliseconds.
 constexpr std::array<std::int64_t, 2> kRowCounts{4, 16};
+constexpr std::array<std::int64_t, 4> kRowCountsOfSlow{2, 4, 8, 16};
+constexpr std::int64_t kProbe = 4;
 // Extents for axes that are only known with the request: a short sequence, a longer one, an image's
 // side, a scalar.
 constexpr std::array<std::int64_t, 4> kFreeExtents{16, 64, 224, 1};
@@ -82,7 +88,7 @@ private:
         return {};
     }
 
-    [[nodiscard]] bool small() const { return tuned_.service_times.front().time < kWorthBatching; }
+    [[nodiscard]] bool quick() const { return tuned_.service_times.front().time < kQuickRow; }
     [[nodiscard]] bool warm() const { return tuned_.warm_up == "done"; }
 
     Result<> time_one_row() {
@@ -131,7 +137,7 @@ private:
         if (config_.max_batch_size.value_or(2) == 1) return {};
         if (!warm()) return "rows could not be compared";
         // What will be prepared anyway serves as well: a run of two rows is padded to it.
-        const std::int64_t rows = config_.max_batch_size || !small() ? 2 : kRowCounts.front();
+        const std::int64_t rows = config_.max_batch_size || !quick() ? 2 : kRowCounts.front();
         if (const Result<> ready = session_->prepare(rows); !ready) return ready.error().message;
         const Result<bool> independent = warm_up().rows_are_independent(
             *session_, options_.precision != engine::Precision::kF32);
@@ -170,17 +176,20 @@ private:
     }
 
     Result<> prepare_what_pays() {
-        double best = static_cast<double>(tuned_.service_times.front().time.count());
         std::set<std::int64_t> counts(config_.queue.preferred_batch_sizes.begin(),
                                       config_.queue.preferred_batch_sizes.end());
-        if (small()) counts.insert(kRowCounts.begin(), kRowCounts.end());
+        if (quick()) {
+            counts.insert(kRowCounts.begin(), kRowCounts.end());
+        } else {
+            LEPTON_TRY(const bool pays, batches_pay());
+            if (pays) counts.insert(kRowCountsOfSlow.begin(), kRowCountsOfSlow.end());
+        }
         if (!counts.contains(2)) session_->drop(2);
         counts.erase(1);
+        double best = static_cast<double>(tuned_.service_times.front().time.count());
         for (const std::int64_t rows : counts) {
             LEPTON_CHECK_OK(prepare_and_time(rows));
-            const auto time = static_cast<double>(tuned_.service_times.back().time.count());
-            const double per_row = time / static_cast<double>(rows);
-            if (per_row <= kBatchingGain * best) {
+            if (const double per_row = last_per_row(); per_row <= kBatchingGain * best) {
                 best = per_row;
             } else {
                 tuned_.service_times.pop_back();
@@ -188,6 +197,22 @@ private:
             }
         }
         return {};
+    }
+
+    // Whether a slow model's rows are cheaper together: most are not, and are spared the rest.
+    Result<bool> batches_pay() {
+        if (!warm() || tuned_.service_times.front().time > kSlowRow) return false;
+        const auto alone = static_cast<double>(tuned_.service_times.front().time.count());
+        LEPTON_CHECK_OK(prepare_and_time(kProbe));
+        const bool pay = last_per_row() <= kBatchingGain * alone;
+        tuned_.service_times.pop_back();
+        if (!pay) session_->drop(kProbe);
+        return pay;
+    }
+
+    [[nodiscard]] double last_per_row() const {
+        const ServiceTime& last = tuned_.service_times.back();
+        return static_cast<double>(last.time.count()) / static_cast<double>(last.rows);
     }
 
     Result<> make_other_instances() {

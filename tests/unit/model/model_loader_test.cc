@@ -94,8 +94,20 @@ TEST_F(ModelLoaderTest, DropsRowCountsThatBringNothing) {
     EXPECT_THAT(model->sessions[0]->prepared(), ElementsAre(1));
 }
 
-TEST_F(ModelLoaderTest, DoesNotTryToBatchAModelWhoseRowTakesLong) {
+TEST_F(ModelLoaderTest, PreparesMoreRowCountsOfASlowModelWhereBatchesPay) {
     const auto model = loaded(fake_model("-1, 4", R"("delay_us": 1500)"));
+    EXPECT_THAT(row_counts(*model), ElementsAre(1, 2, 4, 8, 16));
+}
+
+TEST_F(ModelLoaderTest, DropsTheProbeOfASlowModelWhereBatchesBringNothing) {
+    const auto model = loaded(fake_model("-1, 4", R"("delay_us_per_row": 10000)"));
+    EXPECT_TRUE(model->spec->batches);
+    EXPECT_THAT(row_counts(*model), ElementsAre(1));
+    EXPECT_THAT(model->sessions[0]->prepared(), ElementsAre(1));
+}
+
+TEST_F(ModelLoaderTest, DoesNotTryToBatchAModelWhoseRowTakesVeryLong) {
+    const auto model = loaded(fake_model("-1, 4", R"("delay_us": 60000)"));
     EXPECT_TRUE(model->spec->batches);
     EXPECT_THAT(row_counts(*model), ElementsAre(1));
 }
