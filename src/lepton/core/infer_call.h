@@ -87,6 +87,7 @@ public:
     std::shared_ptr<void> route;    // What the pipeline chose; kept alive until the answer.
     std::int64_t rows = 1;          // Extent of the batch axis.
     std::uint64_t shape_class = 0;  // Equal for calls that may share a batch.
+    std::size_t row_bytes = 0;      // Of the inputs as they will be run, kBytes not counted.
     std::vector<std::byte>
         outputs_copy;  // Holds the outputs while they cross to the loop's thread.
 

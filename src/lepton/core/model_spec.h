@@ -29,6 +29,9 @@ struct ModelSpec {
     bool batches = false;
     // Most rows that one request may carry; 0 for no bound of its own (longer ones run in pieces).
     std::int64_t max_batch_size = 0;
+    // Extents, ascending, to which the open axes behind the batch axis are padded with zeros, so
+    // that requests of different extents share a run; empty: such requests run apart.
+    std::vector<std::int64_t> pad_to;
 
     // How it is run, for a person: {"engine", "openvino 2026.4.1"}, {"precision", "f32"}, ...
     std::vector<std::pair<std::string, std::string>> properties;
