@@ -20,6 +20,10 @@ void InferCall::reset() {
     response.outputs.clear();
     response.error.reset();
     timeline = {};
+    trace = {};
+    protocol = CallProtocol::kInProcess;
+    status = 0;
+    observer = nullptr;
     caller_waits = false;
     on_complete = nullptr;
     on_written = nullptr;
@@ -27,6 +31,8 @@ void InferCall::reset() {
     route.reset();
     rows = 1;
     shape_class = 0;
+    queued_behind = 0;
+    batch_rows = 0;
     if (outputs_copy.size() > kKeptBytes) std::vector<std::byte>().swap(outputs_copy);
 }
 

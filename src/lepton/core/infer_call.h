@@ -15,6 +15,7 @@
 #include "lepton/core/model_spec.h"
 #include "lepton/core/tensor.h"
 #include "lepton/core/timeline.h"
+#include "lepton/core/trace_context.h"
 
 namespace lepton {
 
@@ -60,6 +61,21 @@ struct Response {
     std::optional<Error> error;              // Set: nothing else is.
 };
 
+class InferCall;
+
+// Looks on at every inference of a transport. Thread-safe.
+class CallObserver {
+public:
+    virtual ~CallObserver() = default;
+    // The request was received, nothing of it decoded; call.trace says what its sender sent.
+    virtual void on_begin(InferCall& call) noexcept = 0;
+    // The answer was handed to the kernel, or thrown away; everything that the call refers to is
+    // still there.
+    virtual void on_end(const InferCall& call) noexcept = 0;
+};
+
+enum class CallProtocol : std::uint8_t { kInProcess, kHttp, kGrpc };
+
 // One inference on its way through the server. The transport owns and reuses it; between infer()
 // and on_complete it belongs to the service. As a Task it carries its own completion to the loop.
 class InferCall final : public Task {
@@ -67,6 +83,10 @@ public:
     Request request;
     Response response;
     Timeline timeline;
+    TraceContext trace;
+    CallProtocol protocol = CallProtocol::kInProcess;
+    int status = 0;                    // As the protocol answered: HTTP's, or gRPC's.
+    CallObserver* observer = nullptr;  // Set by the transport; may be null.
 
     EventLoop* loop = nullptr;  // Null: on_complete runs on whichever thread completes.
     // Only without a loop: the thread that hands the call over has nothing to do until the answer,
@@ -75,8 +95,7 @@ public:
     // Called exactly once, on the loop's thread when there is one.
     void (*on_complete)(InferCall& call) noexcept = nullptr;
     void* context = nullptr;  // The transport's own.
-    // Set by the service, may be null: the transport calls it once the answer was handed to the
-    // kernel and timeline.written is set; or, with `cancelled` set, once the answer is thrown away.
+    // Set by the service, may be null: see written().
     void (*on_written)(InferCall& call) noexcept = nullptr;
 
     // Set by the transport when the client went away: the call then ends as kCancelled as soon as
@@ -87,6 +106,8 @@ public:
     std::shared_ptr<void> route;    // What the pipeline chose; kept alive until the answer.
     std::int64_t rows = 1;          // Extent of the batch axis.
     std::uint64_t shape_class = 0;  // Equal for calls that may share a batch.
+    std::size_t queued_behind = 0;  // Calls that waited when it was admitted.
+    std::int64_t batch_rows = 0;    // Of the run that answered it; 0: none did.
     std::size_t row_bytes = 0;      // Of the inputs as they will be run, kBytes not counted.
     std::vector<std::byte>
         outputs_copy;  // Holds the outputs while they cross to the loop's thread.
@@ -105,6 +126,13 @@ public:
     }
 
     void run() noexcept override { on_complete(*this); }
+
+    // The transport's last word: once the answer was handed to the kernel and timeline.written is
+    // set; or, with `cancelled` set, once the answer is thrown away.
+    void written() {
+        if (on_written != nullptr) on_written(*this);
+        if (observer != nullptr) observer->on_end(*this);
+    }
 
     // Makes the call ready for the next request, keeping its storage.
     void reset();

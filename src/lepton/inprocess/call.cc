@@ -53,7 +53,7 @@ Result<> Call::prepare(const InferRequest& request, InferResult& result) {
     wanted.priority = request.priority;
     const Clock::time_point now = Clock::now();
     wanted.deadline = deadline_of(request, now);
-    call_.timeline.received = call_.timeline.decoded = now;
+    call_.timeline.begun = call_.timeline.received = call_.timeline.decoded = now;
     call_.on_complete = on_complete;
     return {};
 }
@@ -129,10 +129,11 @@ void Call::answer() {
         for (std::size_t i = 0; i < contents.outputs.size(); ++i) {
             contents.outputs[i].name = append(contents.bytes, call_.response.outputs[i].name);
         }
-        contents.timing = breakdown_of(call_.timeline, Clock::now());
+        call_.timeline.encoded = Clock::now();
+        contents.timing = breakdown_of(call_.timeline, call_.timeline.encoded);
     }
     call_.timeline.written = Clock::now();
-    if (call_.on_written != nullptr) call_.on_written(call_);
+    call_.written();
 }
 
 std::unique_ptr<Call> CallPool::take() {

@@ -170,6 +170,7 @@ void Http1Session::on_bytes(Clock::time_point now) {
 
 bool Http1Session::parse_head(Clock::time_point now) {
     if (begin_ == input_.size()) return false;
+    if (message.begun == Clock::time_point{}) message.begun = now;
     boost::beast::error_code error;
     consume(parser_->put(unparsed(), error));
     if (error == http::error::need_more) {
@@ -273,7 +274,7 @@ void Http1Session::send() {
         write_reply();
         call.timeline.written = Clock::now();
     }
-    if (call.on_written != nullptr) call.on_written(call);
+    call.written();
     if (!keep_alive_ || draining_ || closed_) {
         state_ = State::kEnded;
         if (!closed_) wire_.close_when_sent();

@@ -221,7 +221,9 @@ void Http2Session::on_begin_request(std::int32_t stream_id) {
             session_.get(), NGHTTP2_FLAG_NONE, stream_id, NGHTTP2_REFUSED_STREAM);
         return;
     }
-    nghttp2_session_set_stream_user_data(session_.get(), stream_id, &exchanges_.open(stream_id));
+    Http2Exchange& exchange = exchanges_.open(stream_id);
+    exchange.message.begun = begun_at_;
+    nghttp2_session_set_stream_user_data(session_.get(), stream_id, &exchange);
 }
 
 void Http2Session::on_field(Http2Exchange& exchange,
@@ -412,7 +414,7 @@ void Http2Session::lose_all() {
 
 void Http2Session::close_exchange(Http2Exchange& exchange) {
     // Also of a call whose client is gone, which is how it comes to be counted.
-    if (exchange.call.on_written != nullptr) exchange.call.on_written(exchange.call);
+    exchange.call.written();
     if (exchange.resume_queued) std::erase(resumed_, &exchange);
     exchanges_.close(exchange);
 }

@@ -41,6 +41,7 @@ void Exchange::reset() {
     message.query.clear();
     message.fields.clear();
     message.body.clear();
+    message.begun = {};
     reply.clear();
     call.reset();
     scratch.clear();

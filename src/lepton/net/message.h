@@ -58,6 +58,7 @@ struct Message {
     // Content as sent: for HTTP any Content-Encoding is still on, for gRPC the message itself, its
     // prefix removed and decompressed. Padded as memory::Buffer says.
     memory::Buffer body;
+    Clock::time_point begun;     // When its first byte was read.
     Clock::time_point received;  // When its last byte was read.
 };
 

@@ -131,10 +131,13 @@ Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     if (closed_) {
         return fail(ErrorCode::kUnavailable, "model \"" + spec()->name + "\" is being unloaded");
     }
-    if (auto admitted = policy_->admit(call, moment(), refused); !admitted) {
+    const Moment at = moment();
+    call.queued_behind = policy_->waiting();
+    if (auto admitted = policy_->admit(call, at, refused); !admitted) {
         return fail(admitted.error().code,
                     "model \"" + spec()->name + "\": " + admitted.error().message);
     }
+    call.timeline.admitted = at.now;
     ++open_calls_;
     return {};
 }
