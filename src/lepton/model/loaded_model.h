@@ -31,6 +31,10 @@ struct QueueOptions {
     // For kFifo only: how long an idle instance waits for company, and what is company enough.
     Clock::duration max_queue_delay{};
     std::vector<std::int64_t> preferred_batch_sizes{};
+    // Share of the CPU time among the models that compete for it; above 0.
+    double weight = 1.0;
+
+    friend bool operator==(const QueueOptions&, const QueueOptions&) = default;
 };
 
 // One version of a model, compiled, warm, and ready to run. The scheduler gets it whole and is the
