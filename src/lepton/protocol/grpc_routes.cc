@@ -11,7 +11,7 @@
 #include "lepton/protocol/grpc_metadata.h"
 #include "lepton/protocol/grpc_reflection.h"
 #include "lepton/protocol/infer_fields.h"
-#include "lepton/protocol/server_timing.h"
+#include "lepton/protocol/infer_frame.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
@@ -52,6 +52,7 @@ void GrpcRoutes::handle(net::Exchange& exchange) noexcept {
     const Result<> done = dispatch(exchange);
     if (done) return;
     write_error(exchange, done.error(), style_, pool_);
+    end_refused_infer(exchange, done.error());
     exchange.send();
 }
 
@@ -132,14 +133,14 @@ Result<> GrpcRoutes::reflect(net::Exchange& exchange) {
 Result<> GrpcRoutes::start_infer(net::Exchange& exchange) {
     const net::Message& message = exchange.message;
     InferCall& call = exchange.call;
-    LEPTON_TRY(call.request.deadline,
-               deadline_of(find_infer_fields(message.fields), message.received));
+    const InferFields fields = find_infer_fields(message.fields);
+    begin_infer(exchange, fields, options_.observer);
+    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.received));
     LEPTON_CHECK_OK(decode_grpc_infer(exchange, pool_));
 
     exchange.handler_state = this;
     call.context = &exchange;
     call.on_complete = &finish_infer;
-    call.timeline.received = message.received;
     call.timeline.decoded = Clock::now();
     return {};
 }
@@ -150,8 +151,7 @@ void GrpcRoutes::finish_infer(InferCall& call) noexcept {
     if (const Result<> written = self.write_answer(exchange); !written) {
         write_error(exchange, written.error(), self.style_, self.pool_);
     }
-    const ServerTiming timing(breakdown_of(call.timeline, Clock::now()));
-    exchange.reply.fields.add("server-timing", timing.text());
+    end_infer(exchange);
     exchange.send();
 }
 

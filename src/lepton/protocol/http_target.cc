@@ -15,14 +15,6 @@ tl::unexpected<Error> unknown(std::string_view path) {
     return fail(ErrorCode::kModelNotFound, concat({"there is no route ", in_quotes(path)}));
 }
 
-std::optional<char> decode_escape(std::string_view digits) {
-    unsigned char value = 0;
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) return std::nullopt;
-    return static_cast<char>(value);
-}
-
 // Takes what stands before the next slash off `rest`. The decoded segment is written over its own
 // escapes, which it is shorter than.
 Result<std::string_view> take_segment(std::string& path, std::string_view& rest) {
@@ -73,6 +65,14 @@ Result<HttpTarget> parse_model_target(std::string& path) {
 
 }  // namespace
 
+std::optional<char> decode_escape(std::string_view digits) {
+    unsigned char value = 0;
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) return std::nullopt;
+    return static_cast<char>(value);
+}
+
 Result<HttpTarget> parse_target(std::string& path) {
     if (path.starts_with(kModels)) return parse_model_target(path);
     std::string_view plain = path;
@@ -83,6 +83,8 @@ Result<HttpTarget> parse_target(std::string& path) {
         return HttpTarget{.route = Route::kLive, .model = {}, .version = {}};
     if (plain == "/v2/health/ready")
         return HttpTarget{.route = Route::kReady, .model = {}, .version = {}};
+    if (plain == "/v2/debug/slow")
+        return HttpTarget{.route = Route::kSlow, .model = {}, .version = {}};
     if (plain == "/metrics")
         return HttpTarget{.route = Route::kMetrics, .model = {}, .version = {}};
     return unknown(path);

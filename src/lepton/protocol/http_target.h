@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@ enum class Route : std::uint8_t {
     kServer,      // /v2
     kLive,        // /v2/health/live
     kReady,       // /v2/health/ready
+    kSlow,        // /v2/debug/slow
     kModel,       // /v2/models/{model}[/versions/{version}]
     kModelReady,  // .../ready
     kInfer,       // .../infer
@@ -29,5 +31,8 @@ struct HttpTarget {
 // Percent-decoding is done in the path itself, segment by segment, so that an encoded slash does
 // not separate. Errors: kModelNotFound for an unknown route; kInvalidArgument for a bad escape.
 Result<HttpTarget> parse_target(std::string& path);
+
+// The byte that two hexadecimal digits stand for.
+std::optional<char> decode_escape(std::string_view digits);
 
 }  // namespace lepton::protocol

@@ -22,6 +22,8 @@ constexpr Name kNames[] = {
     {"grpc-timeout", &InferFields::grpc_timeout},
     {kEnvoyTimeout, &InferFields::envoy_timeout_ms},
     {kRequestTimeout, &InferFields::request_timeout_ms},
+    {"traceparent", &InferFields::traceparent},
+    {"tracestate", &InferFields::tracestate},
 };
 
 }  // namespace
@@ -31,8 +33,11 @@ InferFields find_infer_fields(const net::FieldList& fields) {
     for (std::size_t i = 0; i < fields.size(); ++i) {
         const std::string_view name = fields.name(i);
         for (const Name& known : kNames) {
-            if (name == known.name && (found.*known.member).data() == nullptr) {
+            if (name != known.name) continue;
+            if ((found.*known.member).data() == nullptr) {
                 found.*known.member = fields.value(i);
+            } else if (known.member == &InferFields::traceparent) {
+                found.traceparent = std::string_view("");
             }
         }
     }

@@ -15,6 +15,8 @@ struct InferFields {
     std::string_view grpc_timeout;
     std::string_view envoy_timeout_ms;    // x-envoy-expected-rq-timeout-ms
     std::string_view request_timeout_ms;  // x-request-timeout-ms
+    std::string_view traceparent;         // Empty, not null, where there are several: none counts.
+    std::string_view tracestate;
 };
 
 [[nodiscard]] InferFields find_infer_fields(const net::FieldList& fields);

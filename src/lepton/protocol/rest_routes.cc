@@ -5,10 +5,11 @@
 
 #include "lepton/protocol/content_encoding.h"
 #include "lepton/protocol/infer_fields.h"
+#include "lepton/protocol/infer_frame.h"
 #include "lepton/protocol/rest_infer_decode.h"
 #include "lepton/protocol/rest_infer_encode.h"
 #include "lepton/protocol/rest_metadata.h"
-#include "lepton/protocol/server_timing.h"
+#include "lepton/protocol/slow_page.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
@@ -45,6 +46,7 @@ void RestRoutes::handle(net::Exchange& exchange) noexcept {
     const Result<> done = dispatch(exchange);
     if (done) return;
     write_error(exchange, done.error(), style_, pool_);
+    end_refused_infer(exchange, done.error());
     exchange.send();
 }
 
@@ -76,6 +78,14 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
             exchange.reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
             body.append(std::string_view(options_.metrics_page()));
             return {};
+        case Route::kSlow: {
+            if (!options_.slow_requests) {
+                return fail(ErrorCode::kModelNotFound, "this server keeps no slow requests");
+            }
+            LEPTON_TRY(const SlowQuery query, parse_slow_query(exchange.message.query));
+            write_slow_page(options_.slow_requests(query.model, query.limit), body);
+            return {};
+        }
         case Route::kServer:
             write_server_metadata(options_.server_name, options_.server_version, body);
             return {};
@@ -109,6 +119,7 @@ Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& targ
     net::Message& message = exchange.message;
     InferCall& call = exchange.call;
     const InferFields fields = find_infer_fields(message.fields);
+    begin_infer(exchange, fields, options_.observer);
     LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
     LEPTON_CHECK_OK(decompress(message.body, encoding, options_.max_body_bytes, pool_));
     LEPTON_TRY(call.request.deadline, deadline_of(fields, message.received));
@@ -119,7 +130,6 @@ Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& targ
     exchange.handler_state = this;
     call.context = &exchange;
     call.on_complete = &finish_infer;
-    call.timeline.received = message.received;
     call.timeline.decoded = Clock::now();
     return {};
 }
@@ -130,8 +140,7 @@ void RestRoutes::finish_infer(InferCall& call) noexcept {
     if (const Result<> written = self.write_answer(exchange); !written) {
         write_error(exchange, written.error(), self.style_, self.pool_);
     }
-    const ServerTiming timing(breakdown_of(call.timeline, Clock::now()));
-    exchange.reply.fields.add("server-timing", timing.text());
+    end_infer(exchange);
     exchange.send();
 }
 

@@ -4,9 +4,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "lepton/core/infer_call.h"
 #include "lepton/core/model_catalog.h"
+#include "lepton/core/request_record.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
 
@@ -31,6 +33,12 @@ public:
         std::size_t max_body_bytes = std::size_t{64} << 20;
         // Text of GET /metrics in Prometheus' format; without it the route is unknown.
         std::function<std::string()> metrics_page = nullptr;
+        // What GET /v2/debug/slow shows: of a model or of all (empty), at most that many of each
+        // kind. Without it the route is unknown.
+        std::function<NotableRequests(std::string_view model, std::size_t limit)> slow_requests =
+            nullptr;
+        // Looks on at every inference; may be null.
+        CallObserver* observer = nullptr;
     };
 
     Router(InferService& service,
