@@ -53,8 +53,9 @@ public:
     // Runs once, in the calling thread (plus the session's own computing threads). Sets each of
     // `outputs` to a view that stays valid until the next run() on this session. Inputs that lie
     // outside slot() are read in place where the engine can (64-byte aligned, of a prepared row
-    // count), and copied otherwise. rows <= prepared().back() where the model batches.
-    // Errors: kInvalidArgument for what the model refuses, kInternal for engine failures.
+    // count), and copied otherwise. rows <= prepared().back() where the model batches and its
+    // shapes are known. Errors: kInvalidArgument for what the model refuses, kInternal for engine
+    // failures.
     virtual Result<> run(std::int64_t rows,
                          std::span<const TensorView> inputs,
                          std::span<TensorView> outputs) = 0;

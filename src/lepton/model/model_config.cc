@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -178,6 +179,26 @@ Result<> read_policy(const std::string& value, QueuePolicy& policy) {
     return {};
 }
 
+// "64,128,256": positive and ascending.
+Result<> read_pad_to(const std::string& value, std::vector<std::int64_t>& pad_to) {
+    constexpr std::int64_t kLargest = std::int64_t{1} << 20;
+    std::istringstream list(value + ",");
+    for (std::string entry; std::getline(list, entry, ',');) {
+        std::istringstream number(entry);
+        std::int64_t extent = 0;
+        char rest = 0;
+        const bool is_number = (number >> extent) && !(number >> rest);
+        if (!is_number || extent > kLargest || extent <= (pad_to.empty() ? 0 : pad_to.back())) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "parameter \"pad_to\" is \"" + value +
+                            "\", ascending extents between 1 and " + std::to_string(kLargest) +
+                            " are needed, such as \"64,128,256\"");
+        }
+        pad_to.push_back(extent);
+    }
+    return {};
+}
+
 Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) {
     for (const auto& [key, parameter] : proto.parameters()) {
         const std::string& value = parameter.string_value();
@@ -185,6 +206,8 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
             LEPTON_CHECK_OK(read_precision(value, config.precision));
         } else if (key == "policy") {
             LEPTON_CHECK_OK(read_policy(value, config.queue.policy));
+        } else if (key == "pad_to") {
+            LEPTON_CHECK_OK(read_pad_to(value, config.pad_to));
         } else {
             config.warnings.push_back("parameter \"" + key + "\" has no effect");
         }

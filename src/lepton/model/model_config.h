@@ -40,6 +40,7 @@ struct ModelConfig {
     std::vector<TensorConfig> outputs;
     int instances = 1;
     engine::Precision precision = engine::Precision::kF32;
+    std::vector<std::int64_t> pad_to;  // As ModelSpec's.
     QueueOptions queue;
     VersionPolicy versions;
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.

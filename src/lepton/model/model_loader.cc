@@ -41,6 +41,34 @@ std::vector<TensorSpec> completed(std::vector<TensorSpec> specs,
     return specs;
 }
 
+// Whether the model can be padded as the configuration asks.
+Result<> check_padding(const engine::Graph& graph, const ModelConfig& config) {
+    if (config.pad_to.empty()) return {};
+    constexpr std::int64_t kMostElements = std::int64_t{1} << 28;
+    for (const auto* specs : {&graph.inputs(), &graph.outputs()}) {
+        for (const TensorSpec& spec : *specs) {
+            if (spec.dtype == DataType::kBytes) {
+                return fail(ErrorCode::kInvalidArgument,
+                            "parameter \"pad_to\" is set, but \"" + spec.name +
+                                "\" has datatype BYTES, which cannot be padded");
+            }
+        }
+    }
+    for (const TensorSpec& spec : graph.inputs()) {
+        Shape row = spec.shape.empty() ? Shape{} : spec.shape.row();
+        for (std::size_t axis = 0; axis < row.rank(); ++axis) {
+            if (row[axis] < 0) row[axis] = config.pad_to.back();
+        }
+        if (row.element_count().value_or(kMostElements + 1) > kMostElements) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "parameter \"pad_to\" makes " + to_string(row) + " of a row of \"" +
+                            spec.name + "\", at most " + std::to_string(kMostElements) +
+                            " elements are allowed");
+        }
+    }
+    return {};
+}
+
 std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
                                            std::int64_t version,
                                            const std::filesystem::path& file,
@@ -57,6 +85,7 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
     spec->outputs = completed(graph.outputs(), config.outputs, batch_axis);
     spec->batches = tuned.batches;
     spec->max_batch_size = config.max_batch_size.value_or(0);
+    spec->pad_to = config.pad_to;
     spec->properties = {
         {"engine", std::string(engine.name()) + " " + engine.version()},
         {"format", format_of(file)},
@@ -104,6 +133,9 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
                                                        const ModelConfig& config) {
     LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
     LEPTON_TRY(std::unique_ptr<engine::Graph> graph, open(*engine, file, config));
+    if (auto can_pad = check_padding(*graph, config); !can_pad) {
+        return fail(can_pad.error().code, file.string() + ": " + can_pad.error().message);
+    }
     Result<TunedInstances> tuned = tune_instances(*graph, config, options_.cores);
     if (!tuned) {
         Error error = std::move(tuned).error();

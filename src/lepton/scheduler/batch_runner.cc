@@ -61,7 +61,9 @@ BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec)
 void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
     stamps_ = {};
     stamps_.dispatched = Clock::now();
-    if (calls.size() > 1) {
+    const bool alone = calls.size() == 1;
+    if (!alone ||
+        (calls.front()->rows <= max_rows_ && padding_of(spec_, calls.front()->request).needed())) {
         std::int64_t rows = 0;
         for (const InferCall* call : calls) rows += call->rows;
         if (run_together(calls, rows, sink)) return;
@@ -74,6 +76,7 @@ void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
         if (ran) {
             answer(*call);
         } else {
+            stamp(*call);
             call->response.error = ran.error();
         }
         sink.done(*call);
@@ -116,11 +119,16 @@ Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
 Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
                                    std::int64_t rows,
                                    CallSink& sink) {
-    for (std::size_t i = 0; i < inputs_.size(); ++i) gather(i, calls, rows);
+    const bool pads = !spec_.pad_to.empty();
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+        pads ? gather_padded(i, calls, rows) : gather(i, calls, rows);
+    }
     LEPTON_CHECK_OK(call_engine(rows, sink));
     for (InferCall* call : calls) {
+        const Padding padding = pads ? padding_of(spec_, call->request) : Padding{};
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
             rows_[i] = take_rows(outputs_[i], call->rows);
+            if (padding.needed()) cut(i, padding);
         }
         answer(*call);
         sink.done(*call);
@@ -129,6 +137,7 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
 }
 
 Result<> BatchRunner::call_engine(std::int64_t rows, CallSink& sink) {
+    run_rows_ = rows;
     stamps_.compute_start = Clock::now();
     auto ran = session_.run(rows, inputs_, outputs_);
     stamps_.compute_end = Clock::now();
@@ -139,11 +148,7 @@ Result<> BatchRunner::call_engine(std::int64_t rows, CallSink& sink) {
 void BatchRunner::gather(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows) {
     std::size_t bytes = 0;
     for (const InferCall* call : calls) bytes += call->request.inputs[index].tensor.data.size();
-    std::span<std::byte> place = session_.slot(index);
-    if (place.size() < bytes) {
-        gathered_[index].resize(bytes);
-        place = gathered_[index];
-    }
+    const std::span<std::byte> place = room(index, bytes);
     std::byte* next = place.data();
     for (const InferCall* call : calls) {
         const auto data = call->request.inputs[index].tensor.data;
@@ -153,13 +158,64 @@ void BatchRunner::gather(std::size_t index, std::span<InferCall* const> calls, s
     }
     inputs_[index] = calls.front()->request.inputs[index].tensor;
     inputs_[index].shape[0] = rows;
-    inputs_[index].data = place.first(bytes);
+    inputs_[index].data = place;
 }
 
-void BatchRunner::answer(InferCall& call) {
+void BatchRunner::gather_padded(std::size_t index,
+                                std::span<InferCall* const> calls,
+                                std::int64_t rows) {
+    // Of one shape class: padded, all have the same rows.
+    const InferCall& first = *calls.front();
+    const TensorView& tensor = first.request.inputs[index].tensor;
+    const Shape& signature = spec_.inputs[index].shape;
+    TensorView& run = inputs_[index];
+    run.dtype = tensor.dtype;
+    run.shape = padded(tensor.shape, signature, padding_of(spec_, first.request));
+    run.shape[0] = 1;
+    const std::size_t element = element_bytes(tensor.dtype);
+    const std::size_t row_bytes =
+        static_cast<std::size_t>(run.shape.element_count().value_or(0)) * element;
+    const std::span<std::byte> place = room(index, row_bytes * static_cast<std::size_t>(rows));
+    std::span<std::byte> rest = place;
+    for (const InferCall* call : calls) {
+        const TensorView& from = call->request.inputs[index].tensor;
+        run.shape[0] = call->rows;
+        const std::size_t bytes = row_bytes * static_cast<std::size_t>(call->rows);
+        copy_common(from.data, from.shape, rest.first(bytes), run.shape, element);
+        rest = rest.subspan(bytes);
+    }
+    run.shape[0] = rows;
+    run.data = place;
+}
+
+std::span<std::byte> BatchRunner::room(std::size_t index, std::size_t bytes) {
+    const std::span<std::byte> slot = session_.slot(index);
+    if (slot.size() >= bytes) return slot.first(bytes);
+    if (gathered_[index].size() < bytes) gathered_[index].resize(bytes);
+    return std::span(gathered_[index]).first(bytes);
+}
+
+void BatchRunner::cut(std::size_t index, const Padding& padding) {
+    TensorView& rows = rows_[index];
+    const Shape shape =
+        padded(rows.shape, spec_.outputs[index].shape, {.from = padding.to, .to = padding.from});
+    if (shape == rows.shape) return;
+    const std::size_t element = element_bytes(rows.dtype);
+    pieces_.resize(outputs_.size());
+    pieces_[index].resize(static_cast<std::size_t>(shape.element_count().value_or(0)) * element);
+    copy_common(rows.data, rows.shape, pieces_[index], shape, element);
+    rows = {rows.dtype, shape, pieces_[index]};
+}
+
+void BatchRunner::stamp(InferCall& call) const {
     call.timeline.dispatched = stamps_.dispatched;
     call.timeline.compute_start = stamps_.compute_start;
     call.timeline.compute_end = stamps_.compute_end;
+    call.batch_rows = run_rows_;
+}
+
+void BatchRunner::answer(InferCall& call) {
+    stamp(call);
     const auto give = [&](std::size_t i) {
         call.response.outputs.push_back({spec_.outputs[i].name, rows_[i]});
     };

@@ -9,6 +9,7 @@
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/scheduler/padding.h"
 
 namespace lepton::scheduler {
 
@@ -29,6 +30,9 @@ protected:
 //     call A: 1 row  -> slot [A ]                  outputs [A ] -> view for A
 //     call B: 2 rows ->      [B0]  -> session.run ->       [B0] -> view for B
 //                            [B1]                          [B1]
+//
+// Where the model's open axes are padded, the slot holds padded rows, and what the padding brought
+// forth is cut off the outputs again.
 class BatchRunner {
 public:
     // Both must outlive the runner.
@@ -48,8 +52,14 @@ private:
     Result<> run_together(std::span<InferCall* const> calls, std::int64_t rows, CallSink& sink);
     Result<> call_engine(std::int64_t rows, CallSink& sink);
     void gather(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows);
+    void gather_padded(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows);
+    // Room for an input, in the session's slot if it is large enough.
+    std::span<std::byte> room(std::size_t index, std::size_t bytes);
+    // Takes what padding brought forth off output `index` in rows_.
+    void cut(std::size_t index, const Padding& padding);
     // Fills the answer of `call` from rows_.
     void answer(InferCall& call);
+    void stamp(InferCall& call) const;
 
     engine::Session& session_;
     const ModelSpec& spec_;
@@ -58,8 +68,9 @@ private:
     std::vector<TensorView> outputs_;               // Of the whole run.
     std::vector<TensorView> rows_;                  // The outputs of the call at hand.
     std::vector<std::vector<std::byte>> gathered_;  // For inputs without a slot of their own.
-    std::vector<std::vector<std::byte>> pieces_;    // Outputs of a call that ran in pieces.
+    std::vector<std::vector<std::byte>> pieces_;    // Outputs of a call that ran in pieces, or cut.
     Timeline stamps_;                               // Of the run.
+    std::int64_t run_rows_ = 0;
 };
 
 }  // namespace lepton::scheduler

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "lepton/scheduler/padding.h"
+
 namespace lepton::scheduler {
 namespace {
 
@@ -94,15 +96,24 @@ Result<> count_rows(const ModelSpec& spec, InferCall& call) {
     return {};
 }
 
-// FNV-1a over the extents that are not the batch axis.
-std::uint64_t shape_class_of(const Request& request) {
+// FNV-1a over the extents that are not the batch axis, as they will be run; and what a row of that
+// shape takes.
+void classify(const ModelSpec& spec, InferCall& call) {
+    const Padding padding = padding_of(spec, call.request);
     std::uint64_t hash = 14695981039346656037U;
-    for (const InputTensor& input : request.inputs) {
-        for (std::size_t i = 1; i < input.tensor.shape.rank(); ++i) {
-            hash = (hash ^ static_cast<std::uint64_t>(input.tensor.shape[i])) * 1099511628211U;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
+        const TensorView& tensor = call.request.inputs[i].tensor;
+        const Shape shape = padded(tensor.shape, spec.inputs[i].shape, padding);
+        std::size_t row = element_bytes(tensor.dtype);
+        for (std::size_t axis = 1; axis < shape.rank(); ++axis) {
+            hash = (hash ^ static_cast<std::uint64_t>(shape[axis])) * 1099511628211U;
+            row *= static_cast<std::size_t>(shape[axis]);
         }
+        bytes += row;
     }
-    return hash;
+    call.shape_class = hash;
+    call.row_bytes = bytes;
 }
 
 Result<> check_outputs(const ModelSpec& spec, const Request& request) {
@@ -137,7 +148,7 @@ Result<> match_request(const ModelSpec& spec, InferCall& call) {
     }
     LEPTON_CHECK_OK(check_outputs(spec, request));
     LEPTON_CHECK_OK(count_rows(spec, call));
-    call.shape_class = shape_class_of(request);
+    classify(spec, call);
     return {};
 }
 

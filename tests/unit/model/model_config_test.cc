@@ -182,5 +182,20 @@ TEST(ModelConfig, AFileThatIsNotThereSaysNothing) {
     EXPECT_EQ(read_model_config(folder.write("config.pbtxt", "name: \"m\""))->name, "m");
 }
 
+TEST(ModelConfig, ReadsTheExtentsToPadTo) {
+    const ModelConfig config =
+        parse(R"(parameters { key: "pad_to" value { string_value: "64, 128,256" } })");
+    EXPECT_THAT(config.pad_to, ElementsAre(64, 128, 256));
+}
+
+TEST(ModelConfig, ExtentsToPadToThatDoNotAscendAreAnError) {
+    for (const char* value : {"", "128,64", "0", "-4", "64,,128", "64 128", "x", "9999999999"}) {
+        EXPECT_THAT(error_of("parameters { key: \"pad_to\" value { string_value: \"" +
+                             std::string(value) + "\" } }"),
+                    HasSubstr("ascending extents between 1 and 1048576"))
+            << value;
+    }
+}
+
 }  // namespace
 }  // namespace lepton::model

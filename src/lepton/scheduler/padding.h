@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_spec.h"
+
+namespace lepton::scheduler {
+
+// From which extent to which the open axes of a request are padded; equal for none.
+struct Padding {
+    std::int64_t from = 0;
+    std::int64_t to = 0;
+
+    [[nodiscard]] bool needed() const { return from != to; }
+};
+
+// By spec.pad_to. None where the model does not batch, where the request's open axes have different
+// extents, or one that is larger than the largest to which is padded. Precondition: the request
+// matches the model, its inputs in the model's order.
+[[nodiscard]] Padding padding_of(const ModelSpec& spec, const Request& request);
+
+// What becomes of `shape`, whose open axes are those of `signature`, when they go from
+// `padding.from` to `padding.to`.
+[[nodiscard]] Shape padded(const Shape& shape, const Shape& signature, const Padding& padding);
+
+// Copies what two row-major tensors of equal rank have in common, element [i,j,...] to [i,j,...],
+// and sets what only `to` has to zero. Spans hold exactly the elements of their shapes.
+void copy_common(std::span<const std::byte> from,
+                 const Shape& from_shape,
+                 std::span<std::byte> to,
+                 const Shape& to_shape,
+                 std::size_t element_bytes);
+
+}  // namespace lepton::scheduler

@@ -1,0 +1,122 @@
+#include "lepton/scheduler/batch_runner.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "fakes/fake_session.h"
+#include "lepton/scheduler/match_request.h"
+
+namespace lepton::scheduler {
+namespace {
+
+// A call with one tensor of 1, 2, 3, ...
+struct TestCall {
+    explicit TestCall(const Shape& shape) {
+        values.resize(static_cast<std::size_t>(shape.element_count().value()));
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i + 1);
+        call.request.inputs.push_back(
+            {"x", {DataType::kFp32, shape, std::as_bytes(std::span(values))}});
+    }
+
+    std::vector<float> values;
+    InferCall call;
+};
+
+// Keeps the answers, as an encoder would.
+class Answers final : public CallSink {
+public:
+    void ran(std::int64_t rows, Clock::duration) override { runs.push_back(rows); }
+    void done(InferCall& call) override {
+        if (call.response.error) return;
+        const TensorView& tensor = call.response.outputs.at(0).tensor;
+        shapes.push_back(tensor.shape);
+        values.emplace_back(tensor.data.size() / sizeof(float));
+        std::memcpy(values.back().data(), tensor.data.data(), tensor.data.size());
+    }
+
+    std::vector<std::int64_t> runs;
+    std::vector<Shape> shapes;
+    std::vector<std::vector<float>> values;
+};
+
+class PaddedBatchTest : public testing::Test {
+protected:
+    PaddedBatchTest() {
+        spec_.batches = true;
+        spec_.inputs = {{"x", DataType::kFp32, {-1, -1}}};
+        spec_.outputs = {{"y", DataType::kFp32, {-1, -1}}};
+        spec_.pad_to = {4, 8};
+    }
+    void run(std::vector<TestCall*> calls) {
+        std::vector<InferCall*> batch;
+        for (TestCall* one : calls) {
+            ASSERT_TRUE(match_request(spec_, one->call));
+            batch.push_back(&one->call);
+        }
+        BatchRunner(session_, spec_).run(batch, answers_);
+    }
+    static std::vector<float> plus_one(std::vector<float> values) {
+        for (float& value : values) ++value;
+        return values;
+    }
+
+    ModelSpec spec_;
+    fakes::FakeSession session_{8};
+    Answers answers_;
+};
+
+TEST_F(PaddedBatchTest, CallsOfDifferentExtentsShareARunAndGetTheirOwnBack) {
+    TestCall three({1, 3});
+    TestCall four({2, 4});
+    run({&three, &four});
+    EXPECT_EQ(three.call.shape_class, four.call.shape_class);
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{3}));
+    ASSERT_EQ(answers_.shapes.size(), 2u);
+    EXPECT_EQ(answers_.shapes[0], (Shape{1, 3}));
+    EXPECT_EQ(answers_.values[0], plus_one(three.values));
+    EXPECT_EQ(answers_.shapes[1], (Shape{2, 4}));
+    EXPECT_EQ(answers_.values[1], plus_one(four.values));
+}
+
+TEST_F(PaddedBatchTest, EngineSeesZerosBehindTheRequest) {
+    TestCall two({2, 2});
+    std::vector<float> seen;
+    session_.fail_when = [&seen](std::int64_t, const TensorView& input) {
+        seen.resize(input.data.size() / sizeof(float));
+        std::memcpy(seen.data(), input.data.data(), input.data.size());
+        return false;
+    };
+    run({&two});
+    EXPECT_EQ(seen, (std::vector<float>{1, 2, 0, 0, 3, 4, 0, 0}));
+    EXPECT_EQ(answers_.values.at(0), plus_one(two.values));
+}
+
+TEST_F(PaddedBatchTest, CallBeyondTheLargestExtentRunsAsItIs) {
+    TestCall nine({1, 9});
+    TestCall eight({1, 8});
+    ASSERT_TRUE(match_request(spec_, nine.call));
+    ASSERT_TRUE(match_request(spec_, eight.call));
+    EXPECT_NE(nine.call.shape_class, eight.call.shape_class);
+    run({&nine});
+    EXPECT_EQ(answers_.values.at(0), plus_one(nine.values));
+}
+
+TEST_F(PaddedBatchTest, CallWhosePaddedRunFailsRunsUnpadded) {
+    TestCall three({1, 3});
+    session_.fail_when = [](std::int64_t, const TensorView& input) { return input.shape[1] == 4; };
+    run({&three});
+    EXPECT_EQ(answers_.values.at(0), plus_one(three.values));
+}
+
+TEST_F(PaddedBatchTest, RowsBytesAreThoseOfThePaddedShape) {
+    TestCall five({3, 5});
+    ASSERT_TRUE(match_request(spec_, five.call));
+    EXPECT_EQ(five.call.row_bytes, 8 * sizeof(float));
+}
+
+}  // namespace
+}  // namespace lepton::scheduler
