@@ -76,7 +76,7 @@ void turn(benchmark::State& state) {
         for (const auto& call : calls) {
             ask(*call, loop, row, answered);
             call->route = scheduler;
-            scheduler->submit(*call);
+            static_cast<void>(scheduler->submit(*call));
         }
         loop.end_turn();
     }

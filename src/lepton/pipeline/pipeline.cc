@@ -36,6 +36,15 @@ void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
     if (scheduler != nullptr) scheduler->close();
 }
 
+void Pipeline::reconfigure(std::string_view name,
+                           std::string_view version,
+                           const model::QueueOptions& options,
+                           std::int64_t max_batch_size) {
+    if (const SchedulerPtr scheduler = find(name, version)) {
+        scheduler->reconfigure(options, max_batch_size);
+    }
+}
+
 void Pipeline::retire(std::string_view name, std::string_view version) {
     if (const SchedulerPtr scheduler = remove(name, version)) scheduler->close();
 }
@@ -73,10 +82,12 @@ Pipeline::SchedulerPtr Pipeline::find(std::string_view name, std::string_view ve
 
 void Pipeline::infer(InferCall& call) {
     const Request& request = call.request;
-    if (SchedulerPtr scheduler = find(request.model_name, request.model_version)) {
+    // One that is closed is no longer found: what took its place, if anything, is.
+    while (SchedulerPtr scheduler = find(request.model_name, request.model_version)) {
         scheduler::ModelScheduler& chosen = *scheduler;
         call.route = std::move(scheduler);
-        return chosen.submit(call);
+        if (chosen.submit(call)) return;
+        call.route.reset();
     }
     const auto spec = catalog_.find(request.model_name, request.model_version);
     call.complete(spec

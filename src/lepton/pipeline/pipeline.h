@@ -26,6 +26,11 @@ public:
 
     // From now on calls for this model and version go to `model`; one that was there is retired.
     void publish(std::shared_ptr<model::LoadedModel> model);
+    // As ModelScheduler::reconfigure; nothing where the version is not served.
+    void reconfigure(std::string_view name,
+                     std::string_view version,
+                     const model::QueueOptions& options,
+                     std::int64_t max_batch_size);
     // Takes no more calls for it, and returns when those it has are answered. On no loop's thread.
     void retire(std::string_view name, std::string_view version);
 

@@ -39,6 +39,11 @@ Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
     return call.arrived + (steps < 0 ? counted / (1 << -steps) : counted * (1 << steps));
 }
 
+void DeadlinePolicy::learn_from(const Policy& old) {
+    const auto* same = dynamic_cast<const DeadlinePolicy*>(&old);
+    if (same != nullptr) arrivals_ = same->arrivals_;
+}
+
 Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Refused>& refused) {
     latency_.pass_to(at.now);
     arrivals_.add(

@@ -27,8 +27,11 @@ public:
                                  std::vector<InferCall*>& batch,
                                  std::vector<Refused>& refused) override;
 
+protected:
+    [[nodiscard]] Clock::time_point due_of(const QueuedCall& call) const override;
+    void learn_from(const Policy& old) override;
+
 private:
-    [[nodiscard]] Clock::time_point due_of(const QueuedCall& call) const;
     [[nodiscard]] Result<> check_hopeless(const QueuedCall& call, const Moment& at) const;
     // Makes room under the queue's bounds at the cost of a less important call.
     Result<> make_room(const QueuedCall& call, std::vector<Refused>& refused);

@@ -6,7 +6,7 @@ namespace lepton::scheduler {
 
 Result<> FifoPolicy::admit(InferCall& call, const Moment& at, std::vector<Refused>&) {
     QueuedCall waiting = describe(call, at.now);
-    waiting.due = at.now;
+    waiting.due = due_of(waiting);
     LEPTON_CHECK_OK(check_bounds(waiting));
     insert(waiting);
     return {};

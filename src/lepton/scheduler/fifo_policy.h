@@ -17,6 +17,11 @@ public:
                                  std::vector<InferCall*>& batch,
                                  std::vector<Refused>& refused) override;
 
+protected:
+    [[nodiscard]] Clock::time_point due_of(const QueuedCall& call) const override {
+        return call.arrived;
+    }
+
 private:
     std::vector<std::size_t> places_;
 };

@@ -82,7 +82,11 @@ struct ModelScheduler::WakeUp final : Task {
 ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                std::shared_ptr<observe::ModelMetrics> metrics,
                                int loops)
-    : model_(std::move(model)), metrics_(std::move(metrics)), free_at_(model_->sessions.size()) {
+    : model_(std::move(model)),
+      metrics_(std::move(metrics)),
+      queue_(model_->queue),
+      max_batch_size_(model_->spec->max_batch_size),
+      free_at_(model_->sessions.size()) {
     for (int i = 0; i < loops; ++i) {
         turn_ends_.push_back(std::make_unique<TurnEnd>(*this));
         wake_ups_.push_back(std::make_unique<WakeUp>(*this));
@@ -91,25 +95,40 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
         instances_.push_back(std::make_unique<Instance>(*this, *session, *model_->spec));
     }
     policy_ = make_policy(
-        model_->queue, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
+        queue_, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
 }
 
 ModelScheduler::~ModelScheduler() {
     for (const auto& instance : instances_) LEPTON_CHECK(!instance->thread.joinable());
 }
 
-void ModelScheduler::submit(InferCall& call) {
+bool ModelScheduler::submit(InferCall& call) {
     metrics_->pending.fetch_add(1, std::memory_order_relaxed);
     call.response.model = model_->spec;
     call.on_written = [](InferCall& written) noexcept {
         static_cast<ModelScheduler*>(written.route.get())->count(written);
     };
     std::vector<Refused> refused;
-    Result<> admitted = admit(call, refused);
+    Result<> admitted = match_request(*model_->spec, call);
+    {
+        const MutexLock lock(mutex_);
+        if (closed_) {
+            metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
+            call.response.model.reset();
+            call.on_written = nullptr;
+            return false;
+        }
+        if (admitted) admitted = admit(call, refused);
+    }
     finish(refused);
-    if (!admitted) return call.complete(std::move(admitted).error());
-    if (call.loop == nullptr) return dispatch_without_loop(call.caller_waits);
-    dispatch_at_turn_end(*call.loop);
+    if (!admitted) {
+        call.complete(std::move(admitted).error());
+    } else if (call.loop == nullptr) {
+        dispatch_without_loop(call.caller_waits);
+    } else {
+        dispatch_at_turn_end(*call.loop);
+    }
+    return true;
 }
 
 void ModelScheduler::dispatch_at_turn_end(EventLoop& loop) {
@@ -121,15 +140,10 @@ void ModelScheduler::dispatch_at_turn_end(EventLoop& loop) {
 }
 
 Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
-    LEPTON_CHECK_OK(match_request(*model_->spec, call));
+    LEPTON_CHECK_OK(check_rows(call));
     Request& request = call.request;
-    if (const auto timeout = model_->queue.default_timeout;
-        request.deadline == kNoDeadline && timeout > Clock::duration::zero()) {
-        request.deadline = call.timeline.received + timeout;
-    }
-    const MutexLock lock(mutex_);
-    if (closed_) {
-        return fail(ErrorCode::kUnavailable, "model \"" + spec()->name + "\" is being unloaded");
+    if (request.deadline == kNoDeadline && queue_.default_timeout > Clock::duration::zero()) {
+        request.deadline = call.timeline.received + queue_.default_timeout;
     }
     const Moment at = moment();
     call.queued_behind = policy_->waiting();
@@ -140,6 +154,34 @@ Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     call.timeline.admitted = at.now;
     ++open_calls_;
     return {};
+}
+
+// match_request() knows the bound with which the model was loaded; this is the one in force.
+Result<> ModelScheduler::check_rows(const InferCall& call) const {
+    if (max_batch_size_ == 0 || call.rows <= max_batch_size_) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "the request has " + std::to_string(call.rows) + " rows, model \"" + spec()->name +
+                    "\" allows at most " + std::to_string(max_batch_size_));
+}
+
+void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size) {
+    if (max_batch_size == 0) max_batch_size = spec()->max_batch_size;
+    std::int64_t max_rows = instances_.front()->runner.max_rows();
+    if (max_batch_size > 0) max_rows = std::min(max_rows, max_batch_size);
+    std::vector<Refused> refused;
+    bool waiting = false;
+    {
+        const MutexLock lock(mutex_);
+        auto policy = make_policy(options, max_rows, model_->service_times, Clock::now());
+        policy->take_over(*policy_, refused);
+        policy_ = std::move(policy);
+        queue_ = options;
+        max_batch_size_ = max_batch_size;
+        waiting = !policy_->empty();
+    }
+    finish(refused);
+    // What the old policy held back may be wanted now.
+    if (waiting) dispatch_without_loop(false);
 }
 
 Moment ModelScheduler::moment() {

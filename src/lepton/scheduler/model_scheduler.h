@@ -42,9 +42,15 @@ public:
     ~ModelScheduler();  // Precondition: close() has been called.
 
     // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
-    // response.error: kInvalidArgument, kQueueFull, kOverloaded, kDeadlineExceeded, kCancelled,
-    // kUnavailable once close() was called, or what the engine says.
-    void submit(InferCall& call);
+    // response.error: kInvalidArgument, kQueueFull, kOverloaded, kDeadlineExceeded, kCancelled, or
+    // what the engine says. False once close() was called: the call is as it was, for another.
+    [[nodiscard]] bool submit(InferCall& call);
+
+    // From now on calls wait, batch and are refused as `options` says, and calls and runs have at
+    // most `max_batch_size` rows; 0: as the model was loaded. What waits goes on waiting in the new
+    // order, except what exceeds the new bounds, which ends with kQueueFull; what was learned
+    // stays. On no loop's thread.
+    void reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size);
 
     // Ends the calls whose deadline passed while they were queued. The loops do so by themselves.
     void expire();
@@ -74,7 +80,8 @@ private:
         Clock::time_point look_at = kNoDeadline;
     };
 
-    Result<> admit(InferCall& call, std::vector<Refused>& refused);
+    Result<> check_rows(const InferCall& call) const LEPTON_REQUIRES(mutex_);
+    Result<> admit(InferCall& call, std::vector<Refused>& refused) LEPTON_REQUIRES(mutex_);
     void dispatch_at_turn_end(EventLoop& loop);
     void on_wake_up(WakeUp& wake_up);
     void wake_at(EventLoop& loop, Clock::time_point when);
@@ -107,6 +114,8 @@ private:
 
     Mutex mutex_;
     std::unique_ptr<Policy> policy_ LEPTON_GUARDED_BY(mutex_);
+    model::QueueOptions queue_ LEPTON_GUARDED_BY(mutex_);
+    std::int64_t max_batch_size_ LEPTON_GUARDED_BY(mutex_);  // Most rows of a call; 0: no bound.
     std::vector<Clock::time_point> free_at_ LEPTON_GUARDED_BY(mutex_);  // Of moment().
     bool closed_ LEPTON_GUARDED_BY(mutex_) = false;
     std::size_t open_calls_ LEPTON_GUARDED_BY(mutex_) = 0;  // Queued or running.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "lepton/scheduler/deadline_policy.h"
 #include "lepton/scheduler/fifo_policy.h"
@@ -116,6 +117,25 @@ void Policy::clear(std::vector<InferCall*>& calls) {
     for (const QueuedCall& waiting : queue_.calls()) calls.push_back(waiting.call);
     queue_ = {};
     earliest_deadline_ = kNoDeadline;
+}
+
+void Policy::take_over(Policy& old, std::vector<Refused>& refused) {
+    latency_ = std::move(old.latency_);
+    learn_from(old);
+    const auto waiting = old.queue_.calls();
+    std::vector<QueuedCall> calls(waiting.begin(), waiting.end());
+    old.queue_ = {};
+    for (QueuedCall& call : calls) call.due = due_of(call);
+    std::stable_sort(calls.begin(), calls.end(), [](const QueuedCall& a, const QueuedCall& b) {
+        return a.due < b.due;
+    });
+    for (const QueuedCall& call : calls) {
+        if (const Result<> fits = check_bounds(call); fits) {
+            insert(call);
+        } else {
+            refused.push_back({call.call, is_cancelled(call) ? client_is_gone() : fits.error()});
+        }
+    }
 }
 
 std::unique_ptr<Policy> make_policy(const model::QueueOptions& options,

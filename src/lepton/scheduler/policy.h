@@ -53,6 +53,11 @@ public:
                                          std::vector<InferCall*>& batch,
                                          std::vector<Refused>& refused) = 0;
 
+    // Begins with what waits for `old`, in this policy's order, and with all that `old` has
+    // learned; calls beyond the bounds, of those due last, go to `refused` with kQueueFull.
+    // Precondition: nothing waits here yet. `old` is left empty, to be thrown away.
+    void take_over(Policy& old, std::vector<Refused>& refused);
+
     // A run took that long; `active` instances were running, this one included.
     void on_run(std::int64_t rows, Clock::duration took, Clock::time_point now, int active) {
         latency_.observe(rows, took, now, active);
@@ -71,6 +76,10 @@ public:
     void clear(std::vector<InferCall*>& calls);
 
 protected:
+    // What the queue is ordered by.
+    [[nodiscard]] virtual Clock::time_point due_of(const QueuedCall& call) const = 0;
+    // What else `old` has learned.
+    virtual void learn_from(const Policy& old) { static_cast<void>(old); }
     // kQueueFull when the call would exceed a bound.
     [[nodiscard]] Result<> check_bounds(const QueuedCall& call) const;
     [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now) const;

@@ -36,7 +36,7 @@ public:
 
     void submit_to(const std::shared_ptr<ModelScheduler>& scheduler) {
         call.route = scheduler;
-        scheduler->submit(call);
+        ASSERT_TRUE(scheduler->submit(call));
     }
     bool complete() {
         const std::lock_guard lock(mutex_);

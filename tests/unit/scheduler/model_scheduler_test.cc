@@ -41,7 +41,7 @@ public:
 
     void submit_to(const std::shared_ptr<ModelScheduler>& scheduler) {
         call.route = scheduler;
-        scheduler->submit(call);
+        ASSERT_TRUE(scheduler->submit(call));
     }
     void wait() {
         std::unique_lock lock(mutex_);
@@ -226,6 +226,53 @@ TEST_F(ModelSchedulerTest, FullQueueRefusesAndNamesItsBound) {
     EXPECT_EQ(first.completions, 1);
 }
 
+TEST_F(ModelSchedulerTest, ReconfiguredKeepsWhatWaitsAndRefusesWhatExceedsTheNewBound) {
+    start();
+    TestCall first(&loop_, 1.0F);
+    TestCall second(&loop_, 2.0F);
+    TestCall third(&loop_, 3.0F);
+    for (TestCall* call : {&first, &second, &third}) call->submit_to(scheduler_);
+    std::jthread([this] {
+        scheduler_->reconfigure({.policy = model::QueuePolicy::kFifo, .max_queued_requests = 2}, 0);
+    }).join();
+    while (first.completions + second.completions < 2) {
+        loop_.end_turn();
+        loop_.run_posted();
+    }
+    while (third.completions == 0) loop_.run_posted();
+    EXPECT_EQ(first.answer, (std::vector<float>{2.0F, 2.0F}));
+    EXPECT_EQ(second.answer, (std::vector<float>{3.0F, 3.0F}));
+    EXPECT_EQ(third.error, ErrorCode::kQueueFull);
+}
+
+TEST_F(ModelSchedulerTest, ReconfiguredDeadlineAndRowBoundHoldForCallsThatComeAfter) {
+    start();
+    scheduler_->reconfigure({.default_timeout = 1ns}, 2);
+    TestCall late(&loop_, 1.0F);
+    late.submit_to(scheduler_);
+    EXPECT_EQ(late.error, ErrorCode::kDeadlineExceeded);
+    TestCall large(&loop_, 1.0F, 3);
+    large.submit_to(scheduler_);
+    EXPECT_EQ(large.error, ErrorCode::kInvalidArgument);
+    EXPECT_NE(large.message.find("has 3 rows"), std::string::npos) << large.message;
+    EXPECT_NE(large.message.find("at most 2"), std::string::npos) << large.message;
+    scheduler_->reconfigure({}, 0);
+    TestCall again(&loop_, 1.0F, 3);
+    again.submit_to(scheduler_);
+    loop_.end_turn();
+    EXPECT_EQ(again.answer, std::vector<float>(6, 2.0F));
+}
+
+TEST_F(ModelSchedulerTest, WhatTheOldPolicyHeldBackRunsOnceTheDelayIsGone) {
+    start(10us, {.policy = model::QueuePolicy::kFifo, .max_queue_delay = 1h});
+    TestCall call(nullptr, 1.0F);
+    call.submit_to(scheduler_);
+    EXPECT_EQ(call.completions, 0);
+    scheduler_->reconfigure({}, 0);
+    call.wait();
+    EXPECT_EQ(call.answer, (std::vector<float>{2.0F, 2.0F}));
+}
+
 TEST_F(ModelSchedulerTest, EarlierDeadlineRunsFirst) {
     start();
     std::vector<std::unique_ptr<TestCall>> calls;
@@ -247,12 +294,15 @@ TEST_F(ModelSchedulerTest, WithoutALoopTheCallIsCompleteWhenSubmitReturns) {
     EXPECT_EQ(call.answer, (std::vector<float>{2.0F, 2.0F}));
 }
 
-TEST_F(ModelSchedulerTest, ClosedSchedulerRefusesNewCalls) {
+TEST_F(ModelSchedulerTest, ClosedSchedulerLeavesTheCallToAnother) {
     start();
     scheduler_->close();
     TestCall call(&loop_, 1.0F);
-    call.submit_to(scheduler_);
-    EXPECT_EQ(call.error, ErrorCode::kUnavailable);
+    call.call.route = scheduler_;
+    EXPECT_FALSE(scheduler_->submit(call.call));
+    EXPECT_EQ(call.completions, 0);
+    EXPECT_EQ(call.call.response.model, nullptr);
+    EXPECT_EQ(metrics_->pending, 0);
 }
 
 TEST_F(ModelSchedulerTest, AbandonedSchedulerRefusesTheQueueAndWaitsForTheRun) {

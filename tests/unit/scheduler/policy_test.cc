@@ -85,6 +85,36 @@ TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
     EXPECT_TRUE(ask({.timeout = 70ms}));
 }
 
+TEST_F(PolicyTest, SuccessorKeepsWhatWasLearnedAndOrdersWhatWaitsItsOwnWay) {
+    start({.policy = model::QueuePolicy::kFifo}, 1);
+    for (int i = 0; i < 40; ++i) policy_->on_run(1, 30ms, now_, 1);
+    const Clock::duration learned = policy_->predict(1, 1);
+    ASSERT_TRUE(ask({.timeout = 10s}));
+    now_ += 1ms;
+    ASSERT_TRUE(ask({.timeout = 1s}));
+    auto successor = make_policy({}, 1, kSeeds, now_);
+    successor->take_over(*policy_, refused_);
+    policy_ = std::move(successor);
+    EXPECT_EQ(policy_->predict(1, 1), learned);
+    EXPECT_EQ(policy_->earliest_deadline(), now_ + 1s);
+    instance_is_idle();
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+    EXPECT_THAT(refused(), IsEmpty());
+}
+
+TEST_F(PolicyTest, SuccessorWithLessRoomRefusesThoseDueLast) {
+    start();
+    ASSERT_TRUE(ask({.timeout = 3s}));
+    ASSERT_TRUE(ask({.timeout = 1s}));
+    ASSERT_TRUE(ask({.timeout = 2s}));
+    auto successor = make_policy({.max_queued_requests = 2}, 16, kSeeds, now_);
+    successor->take_over(*policy_, refused_);
+    EXPECT_THAT(refused(), ElementsAre(0));
+    EXPECT_EQ(refused_.front().error.code, ErrorCode::kQueueFull);
+    EXPECT_EQ(successor->waiting(), 2U);
+}
+
 TEST_F(PolicyTest, CallThatWouldMakeAnAdmittedOneLateIsRefused) {
     start({}, 1);
     ASSERT_TRUE(ask({.timeout = 25ms}));
