@@ -2,16 +2,17 @@
 # installed as it lies in a wheel, below site-packages:
 #
 #   lepton/bin/lepton-server
+#   lepton/bin/lepton-bench
 #   lepton/_native.<Python's tag>.so
 #   lepton/lib/engines/lepton_engine_<name>.so   finds its runtime in the same site-packages
 #   lepton/examples/digits/                      what `lepton demo` serves
-add_custom_target(product DEPENDS lepton-server lepton_engine_openvino)
+add_custom_target(product DEPENDS lepton-server lepton-bench lepton_engine_openvino)
 if(TARGET lepton_native)
     add_dependencies(product lepton_native)
     install(TARGETS lepton_native LIBRARY DESTINATION lepton COMPONENT product)
 endif()
 
-install(TARGETS lepton-server RUNTIME DESTINATION lepton/bin COMPONENT product)
+install(TARGETS lepton-server lepton-bench RUNTIME DESTINATION lepton/bin COMPONENT product)
 
 install(TARGETS lepton_engine_openvino LIBRARY DESTINATION lepton/lib/engines COMPONENT product)
 

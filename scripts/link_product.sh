@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gives the Python package of this checkout what it has in a wheel: the server, the engines, the
+# Gives the Python package of this checkout what it has in a wheel: the programs, the engines, the
 # extension module and the examples. They are links, so that .venv/bin/lepton runs what was built
 # last.
 #
@@ -7,7 +7,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p python/lepton/bin python/lepton/lib
-ln -sfn "../../../$1/bin/lepton-server" python/lepton/bin/lepton-server
+for program in lepton-server lepton-bench; do
+    ln -sfn "../../../$1/bin/$program" "python/lepton/bin/$program"
+done
 ln -sfn "../../../$1/lib/engines" python/lepton/lib/engines
 for extension in "$1"/lib/python/_native.*.so; do
     ln -sfn "../../$extension" "python/lepton/${extension##*/}"

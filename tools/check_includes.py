@@ -108,7 +108,7 @@ def main() -> int:
     tables = read_tables(TABLES.read_text())
     files = [
         path
-        for folder in ("src/lepton", "engines", "clients/cpp", "python/_native")
+        for folder in ("src/lepton", "engines", "clients", "python/_native")
         for pattern in ("*.h", "*.cc")
         for path in sorted((ROOT / folder).rglob(pattern))
     ]

@@ -14,12 +14,13 @@ using client::Answer;
 using client::Ended;
 using client::Operation;
 
-// The earlier of a request's deadline and its timeout.
+// When a call ends: at the earlier of its request's deadline and its timeout, and its grace.
 Clock::time_point deadline_of(const InferRequest& request, const ClientOptions& options) {
     constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(24 * 365);
     const std::chrono::nanoseconds timeout =
         request.timeout.count() > 0 ? request.timeout : options.timeout;
-    return std::min(request.deadline, Clock::now() + std::min(timeout, kLongest));
+    return std::min(request.deadline, Clock::now() + std::min(timeout, kLongest)) +
+           client::grace_of(request);
 }
 
 Result<> ask(client::Core& core, Operation operation, Answer& answer) {

@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,12 @@
 #include "lepton/inference.h"
 
 namespace lepton::client {
+
+// A request's grace within bounds that can be added to any time.
+[[nodiscard]] inline std::chrono::nanoseconds grace_of(const InferRequest& request) {
+    return std::clamp<std::chrono::nanoseconds>(
+        request.grace, std::chrono::nanoseconds(0), std::chrono::hours(24 * 365));
+}
 
 // What is asked of a server, whichever the wire.
 struct Operation {
@@ -33,7 +40,11 @@ struct Operation {
     std::string_view model;                 // Of the routes about a model.
     std::string_view version;               // Empty: the latest.
     // Sent to the server, and enforced by the caller. Never kNoDeadline.
-    Clock::time_point deadline = kNoDeadline;
+    Clock::time_point deadline = kNoDeadline;  // When the call ends; the server is told another.
+    // What the server is told.
+    [[nodiscard]] Clock::time_point told_deadline() const {
+        return request == nullptr ? deadline : deadline - grace_of(*request);
+    }
 };
 
 // Where an exchange puts what it was told; reused by the next one.

@@ -106,7 +106,7 @@ Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
                             field("te", "trailers"),
                             field("content-type", "application/grpc"),
                             field("user-agent", "lepton-cpp/" LEPTON_VERSION)};
-    session_.open(fields, to_grpc_timeout(operation.deadline - Clock::now()).view());
+    session_.open(fields, to_grpc_timeout(operation.told_deadline() - Clock::now()).view());
     return {};
 }
 

@@ -120,7 +120,7 @@ Result<> HttpRequest::write(const Operation& operation) {
     head_ += " HTTP/1.1\r\nHost: ";
     head_ += host_;
     if (request != nullptr) {
-        write_json(*request, operation.deadline);
+        write_json(*request, operation.told_deadline());
         std::size_t content_length = json_.size();
         for (const Input& input : request->inputs) content_length += input.data.size();
         head_ +=

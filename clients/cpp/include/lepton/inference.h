@@ -116,6 +116,9 @@ struct InferRequest {
     // of 0 is the client's, counted from the call's start.
     std::chrono::nanoseconds timeout{0};
     Clock::time_point deadline = kNoDeadline;
+    // How much longer than that a client waits for what the server has to say, which may be an
+    // answer that comes late, or a reason. The server in the own process has no use for it.
+    std::chrono::nanoseconds grace{0};
 
     std::uint32_t priority = 0;         // 1 is the highest, 0 the model's default.
     std::vector<Parameter> parameters;  // Further ones, handed to the server as they are.

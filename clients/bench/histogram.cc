@@ -8,7 +8,21 @@ namespace lepton::bench {
 void Histogram::clear() {
     std::fill(counts_.begin(), counts_.end(), 0);
     total_ = 0;
+    sum_ = 0;
     max_ = 0;
+}
+
+void Histogram::merge(const Histogram& other) {
+    for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+        counts_[bucket] += other.counts_[bucket];
+    }
+    total_ += other.total_;
+    sum_ += other.sum_;
+    max_ = std::max(max_, other.max_);
+}
+
+double Histogram::mean() const {
+    return total_ == 0 ? 0 : static_cast<double>(sum_) / static_cast<double>(total_);
 }
 
 std::uint64_t Histogram::quantile(double fraction) const {
@@ -20,6 +34,13 @@ std::uint64_t Histogram::quantile(double fraction) const {
         if (seen >= wanted && seen > 0) return std::min(highest_of(bucket), max_);
     }
     return max_;
+}
+
+void Histogram::each(
+    const std::function<void(std::uint64_t highest, std::uint64_t count)>& visit) const {
+    for (std::size_t bucket = 0; bucket < kBuckets; ++bucket) {
+        if (counts_[bucket] > 0) visit(highest_of(bucket), counts_[bucket]);
+    }
 }
 
 std::uint64_t Histogram::highest_of(std::size_t bucket) {

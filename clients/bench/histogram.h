@@ -3,12 +3,15 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace lepton::bench {
 
 // Counts durations in nanoseconds, each within 0.1 % of its value, in fixed memory: recording never
-// allocates. Buckets are linear within each power of two. Not thread-safe; the owner serialises.
+// allocates. The buckets are those of HdrHistogram (http://hdrhistogram.org) at three significant
+// digits and a lowest value of 1: linear within each power of two, 1024 to a half. All histograms
+// have the same, so that they add up. Not thread-safe; the owner serialises.
 class Histogram {
 public:
     Histogram() : counts_(kBuckets) {}
@@ -16,14 +19,21 @@ public:
     void record(std::uint64_t nanoseconds) {
         ++counts_[bucket_of(nanoseconds)];
         ++total_;
+        sum_ += nanoseconds;
         if (nanoseconds > max_) max_ = nanoseconds;
     }
+    void merge(const Histogram& other);
     void clear();
 
     [[nodiscard]] std::uint64_t count() const { return total_; }
     [[nodiscard]] std::uint64_t max() const { return max_; }
+    [[nodiscard]] double mean() const;  // 0 where nothing was recorded.
     // The smallest recorded value, within the precision, that `fraction` of all do not exceed.
     [[nodiscard]] std::uint64_t quantile(double fraction) const;
+
+    // Calls `visit` with the highest value and the count of each bucket that is not empty,
+    // ascending.
+    void each(const std::function<void(std::uint64_t highest, std::uint64_t count)>& visit) const;
 
 private:
     static constexpr int kPrecisionBits = 10;
@@ -41,6 +51,7 @@ private:
 
     std::vector<std::uint64_t> counts_;
     std::uint64_t total_ = 0;
+    std::uint64_t sum_ = 0;
     std::uint64_t max_ = 0;
 };
 

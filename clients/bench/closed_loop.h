@@ -1,0 +1,13 @@
+#pragma once
+
+#include "measurement.h"
+#include "target.h"
+
+namespace lepton::bench {
+
+// `concurrency` threads, each of which sends its next request when the last one has ended, without
+// a hand-off. What was sent between the end of the warm-up and `warmup + duration` counts.
+// Precondition: concurrency > 0.
+[[nodiscard]] Measurement run_closed_loop(Target& target, const Plan& plan, int concurrency);
+
+}  // namespace lepton::bench

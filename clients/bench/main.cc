@@ -1,0 +1,76 @@
+// lepton-bench: sends an inference server the load that it is told, and prints what became of it as
+// one JSON object. `lepton bench` is its face for people.
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "closed_loop.h"
+#include "open_loop.h"
+#include "options.h"
+#include "result_json.h"
+
+namespace lepton::bench {
+namespace {
+
+constexpr int kFailed = 1;
+
+// Each request under way has a connection; the usual limit of 1024 files is a little less.
+void allow_many_files() {
+    rlimit files{};
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
+Result<Measurement> measure(const Options& options, Target& target, const Plan& plan) {
+    if (options.concurrency > 0) return run_closed_loop(target, plan, options.concurrency);
+    return run_open_loop(target, plan, options.arrivals);
+}
+
+Result<std::string> run(const Options& options) {
+    LEPTON_TRY(const std::unique_ptr<Target> target, open_target(options.target));
+    LEPTON_TRY(const ModelInfo model, target->model(options.model, options.version));
+    LEPTON_TRY(const ModelInputs inputs, ModelInputs::make(model, options.inputs));
+    Plan plan;
+    plan.classes = options.classes;
+    plan.request.model = options.model;
+    plan.request.version = options.version;
+    inputs.put_into(plan.request);
+    plan.warmup = options.warmup;
+    plan.duration = options.duration;
+    plan.timeout = options.target.timeout;
+    plan.seed = options.arrivals.seed;
+    plan.connections = options.target.url.empty() ? 0 : options.target.connections;
+    if (options.progress) {
+        plan.progress = [](const Plan::Progress& progress) {
+            std::fprintf(stderr, "%s\n", to_json(progress).c_str());
+        };
+    }
+    LEPTON_TRY(const Measurement seen, measure(options, *target, plan));
+    return to_json(options, model, plan, seen);
+}
+
+}  // namespace
+}  // namespace lepton::bench
+
+int main(int argc, char** argv) {
+    try {
+        const lepton::bench::Parsed parsed = lepton::bench::parse_options(argc, argv);
+        if (!parsed.options) return parsed.exit_status;
+        lepton::bench::allow_many_files();
+        const auto printed = lepton::bench::run(*parsed.options);
+        if (!printed) {
+            std::fprintf(stderr, "lepton-bench: %s\n", printed.error().message.c_str());
+            return lepton::bench::kFailed;
+        }
+        std::puts(printed->c_str());
+        return 0;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "lepton-bench: %s\n", error.what());
+        return lepton::bench::kFailed;
+    }
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arrivals.h"
+#include "load_class.h"
+#include "model_inputs.h"
+#include "target.h"
+
+namespace lepton::bench {
+
+// What the command line says.
+struct Options {
+    TargetOptions target;
+    std::string model;  // Empty: the only one of --service.
+    std::string version;
+    InputOptions inputs;
+    Arrivals::Options arrivals;  // Open loop, unless `concurrency` is set.
+    std::string trace_file;
+    int concurrency = 0;
+    std::vector<LoadClass> classes;
+    std::chrono::nanoseconds warmup = std::chrono::seconds(1);
+    std::chrono::nanoseconds duration = std::chrono::seconds(10);
+    bool progress = false;
+    bool buckets = true;
+};
+
+// Returns an exit status instead where there is nothing to do: --help was asked for, or something
+// is wrong and was said on stderr.
+struct Parsed {
+    std::optional<Options> options;
+    int exit_status = 0;
+};
+[[nodiscard]] Parsed parse_options(int argc, char** argv);
+
+}  // namespace lepton::bench

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "lepton/core/result.h"
+#include "lepton/inference.h"
+
+namespace lepton::bench {
+
+// What is measured: a server behind a URL, or the server in the own process. Thread-safe.
+class Target {
+public:
+    using Callback = std::function<void(Result<InferResult>)>;
+
+    virtual ~Target() = default;
+    [[nodiscard]] virtual Result<ModelInfo> model(const std::string& name,
+                                                  const std::string& version) = 0;
+    [[nodiscard]] virtual Result<> infer(const InferRequest& request, InferResult& result) = 0;
+    // As lepton::Client and lepton::Server have it.
+    virtual void infer_async(const InferRequest& request,
+                             Callback callback,
+                             InferResult storage) = 0;
+};
+
+struct TargetOptions {
+    std::string url;                     // Of lepton::Client; empty: `service`.
+    std::string service;                 // A folder for lepton::Server.
+    std::string engines_dir;             // Of lepton::Server.
+    int cores = 0;                       // Of lepton::Server.
+    std::chrono::nanoseconds timeout{};  // Of a request without a deadline.
+    std::size_t connections = 1024;      // Most of them, of lepton::Client.
+};
+
+// Errors: those of lepton::Client::open and lepton::Server::open.
+[[nodiscard]] Result<std::unique_ptr<Target>> open_target(const TargetOptions& options);
+
+}  // namespace lepton::bench
