@@ -135,6 +135,11 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
                  "--drain-timeout",
                  config.drain_timeout,
                  "Longest wait for running requests at the end");
+    serve
+        .add_option("--otlp-endpoint",
+                    config.otlp_endpoint,
+                    "Send traces to this OpenTelemetry collector, as http://127.0.0.1:4318")
+        ->type_name("URL");
     serve.add_flag("--triton-errors",
                    config.triton_errors,
                    "Answer queue-full and expired with Triton's codes and texts");

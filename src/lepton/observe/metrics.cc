@@ -184,16 +184,21 @@ std::shared_ptr<ModelMetrics> Metrics::of(std::string_view model, std::string_vi
 
 void Metrics::add_gauge(std::string name, std::string help, std::function<double()> read) {
     const MutexLock lock(mutex_);
-    gauges_.push_back({std::move(name), std::move(help), std::move(read)});
+    values_.push_back({std::move(name), std::move(help), std::move(read), false});
+}
+
+void Metrics::add_counter(std::string name, std::string help, std::function<double()> read) {
+    const MutexLock lock(mutex_);
+    values_.push_back({std::move(name), std::move(help), std::move(read), true});
 }
 
 std::string Metrics::page() const {
     Models models;
-    std::vector<Gauge> gauges;
+    std::vector<Value> values;
     {
         const MutexLock lock(mutex_);
         models = models_;
-        gauges = gauges_;
+        values = values_;
     }
     std::vector<MetricFamily> page;
     page.push_back(outcomes(models));
@@ -244,10 +249,11 @@ std::string Metrics::page() const {
         "Requests queued or running",
         [](const auto& m) { return double(m.pending.load()); },
         MetricType::Gauge));
-    for (const Gauge& gauge : gauges) {
+    for (const Value& value : values) {
         ClientMetric metric;
-        metric.gauge.value = gauge.read();
-        page.push_back({gauge.name, gauge.help, MetricType::Gauge, {std::move(metric)}});
+        (value.counter ? metric.counter.value : metric.gauge.value) = value.read();
+        const auto type = value.counter ? MetricType::Counter : MetricType::Gauge;
+        page.push_back({value.name, value.help, type, {std::move(metric)}});
     }
     add_triton_names(models, page);
     return prometheus::TextSerializer().Serialize(page);

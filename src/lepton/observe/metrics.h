@@ -56,21 +56,23 @@ public:
                                                    std::string_view version);
 
     // A value that is asked for when the page is made. `read` must be thread-safe and stay
-    // callable.
+    // callable. A counter only rises.
     void add_gauge(std::string name, std::string help, std::function<double()> read);
+    void add_counter(std::string name, std::string help, std::function<double()> read);
 
     // Prometheus text exposition format 0.0.4.
     [[nodiscard]] std::string page() const;
 
 private:
-    struct Gauge {
+    struct Value {
         std::string name;
         std::string help;
         std::function<double()> read;
+        bool counter = false;
     };
     mutable Mutex mutex_;
     std::vector<std::shared_ptr<ModelMetrics>> models_ LEPTON_GUARDED_BY(mutex_);
-    std::vector<Gauge> gauges_ LEPTON_GUARDED_BY(mutex_);
+    std::vector<Value> values_ LEPTON_GUARDED_BY(mutex_);
 };
 
 }  // namespace lepton::observe

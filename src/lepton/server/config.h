@@ -26,6 +26,7 @@ struct Config {
     std::filesystem::path engines_dir;  // Empty: beside the binary.
     std::filesystem::path ready_file;   // Empty: none.
     std::chrono::milliseconds drain_timeout{10'000};
+    std::string otlp_endpoint;  // Collector of traces; empty: as OpenTelemetry's variables say.
     bool triton_errors = false;
     std::string log_level = "info";
 };

@@ -11,8 +11,11 @@
 #include "lepton/net/frontend.h"
 #include "lepton/observe/log.h"
 #include "lepton/observe/metrics.h"
+#include "lepton/observe/request_watch.h"
+#include "lepton/observe/slow_requests.h"
 #include "lepton/pipeline/pipeline.h"
 #include "lepton/protocol/router.h"
+#include "lepton/server/trace_export.h"
 
 namespace lepton::server {
 namespace {
@@ -64,7 +67,19 @@ struct Server::Parts {
         options.triton_errors = config.triton_errors;
         options.max_body_bytes = config.limits.max_body_bytes;
         options.metrics_page = [this] { return metrics.page(); };
+        options.slow_requests = [this](std::string_view model, std::size_t limit) {
+            return slow.read(model, limit, Clock::now());
+        };
+        options.observer = &watch;
         return options;
+    }
+
+    Result<> export_traces() {
+        LEPTON_TRY(const auto chosen, trace_options(config));
+        if (!chosen) return {};
+        exporter = make_span_exporter(*chosen, metrics);
+        watch.export_to(*exporter, chosen->sampling);
+        return {};
     }
 
     Result<> listen(int loops) {
@@ -96,6 +111,9 @@ struct Server::Parts {
     const int cores_for_models;
     memory::BufferPool buffers;
     observe::Metrics metrics;
+    observe::SlowRequests slow;
+    observe::RequestWatch watch{slow};
+    std::unique_ptr<observe::SpanExporter> exporter;  // Null: traces go nowhere.
     engine::EngineRegistry engines;
     pipeline::Pipeline pipeline;
     model::ModelRepository repository;
@@ -107,7 +125,10 @@ Result<std::unique_ptr<Server>> Server::start(const Config& config) {
     const int cores = config.cores > 0 ? config.cores : model::cpu_budget();
     const int loops = config.listen ? reactors_for(config, cores) : 0;
     auto parts = std::make_unique<Parts>(config, cores, loops);
-    if (config.listen) LEPTON_CHECK_OK(parts->listen(loops));
+    if (config.listen) {
+        LEPTON_CHECK_OK(parts->export_traces());
+        LEPTON_CHECK_OK(parts->listen(loops));
+    }
     LEPTON_CHECK_OK(parts->repository.start());
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "lepton/core/result.h"
+#include "lepton/observe/otlp_spans.h"
+
+namespace lepton::observe {
+
+// Which requests are recorded.
+struct Sampling {
+    bool parent_decides = true;  // Where the sender has a span.
+    double ratio = 1;            // Of the others.
+};
+
+// Where spans go, and which.
+struct TraceOptions {
+    std::string host;
+    std::uint16_t port = 0;
+    std::string path;
+    ResourceAttributes resource;
+    Sampling sampling;
+    std::chrono::milliseconds delay{5000};
+};
+
+// The value of an environment variable; empty where it is not set.
+using Environment = std::function<std::string(const char* name)>;
+
+// As --otlp-endpoint (empty: not given) and OpenTelemetry's standard variables say; nothing where
+// they name no collector or switch traces off. As its specification asks, a sampler that makes no
+// sense is warned of and counts as not set.
+// Errors: kInvalidArgument for an endpoint that makes no sense or that is https.
+Result<std::optional<TraceOptions>> trace_options_of(const std::string& endpoint,
+                                                     const Environment& environment);
+
+}  // namespace lepton::observe

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "lepton/core/result.h"
+#include "lepton/observe/metrics.h"
+#include "lepton/observe/span_exporter.h"
+#include "lepton/observe/trace_options.h"
+#include "lepton/server/config.h"
+
+namespace lepton::server {
+
+// Where the configuration and the environment send traces to; nothing where they do not.
+// Errors: kInvalidArgument.
+Result<std::optional<observe::TraceOptions>> trace_options(const Config& config);
+
+// The exporter, over the network, with its counters on the metrics page, which asks it for as long
+// as both live.
+std::unique_ptr<observe::SpanExporter> make_span_exporter(const observe::TraceOptions& options,
+                                                          observe::Metrics& metrics);
+
+}  // namespace lepton::server
