@@ -52,6 +52,7 @@ inline std::shared_ptr<const ModelSpec> make_spec(std::int64_t width_in, std::in
                    .inputs = {{"x", DataType::kFp32, {-1, width_in}}},
                    .outputs = {{"y", DataType::kFp32, {-1, width_out}}},
                    .batches = true,
+                   .pad_to = {},
                    .properties = {}};
     return std::make_shared<const ModelSpec>(std::move(spec));
 }

@@ -46,6 +46,7 @@ struct Instance {
     Clock::time_point began;
     Clock::time_point ends = kNoDeadline;
     Clock::time_point predicted;
+    scheduler::LatencyModel* latency = nullptr;  // Of its batch.
 };
 
 class Simulation {
@@ -131,7 +132,8 @@ private:
                 record_of(*call).started = now_ - kBegin;
             }
             instance.began = now_;
-            instance.predicted = now_ + policy_->predict(instance.rows, instance.active);
+            instance.latency = &policy_->latency_of(*instance.batch.front(), now_);
+            instance.predicted = now_ + instance.latency->typical(instance.rows, instance.active);
             instance.ends = now_ + engine_.run(instance.rows, now_ - kBegin);
             ++outcome_.runs;
             outcome_.rows_run += instance.rows;
@@ -139,7 +141,7 @@ private:
     }
 
     void end_run(Instance& instance) {
-        policy_->on_run(instance.rows, now_ - instance.began, now_, instance.active);
+        instance.latency->observe(instance.rows, now_ - instance.began, now_, instance.active);
         for (InferCall* call : instance.batch) {
             settle(*call, now_ <= call->request.deadline ? Fate::kInTime : Fate::kLate, now_);
         }

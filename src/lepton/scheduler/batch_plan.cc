@@ -15,7 +15,6 @@ struct BatchPlanner::Play {
     BatchPlanner& planner;
     std::span<const QueuedCall> queue;
     Clock::time_point now;
-    const LatencyModel& latency;
     const Options& options;
     std::int64_t least;
 
@@ -75,6 +74,7 @@ struct BatchPlanner::Play {
                                            [start](auto at) { return at > start; })) +
             1;
         const QueuedCall& first = queue[head];
+        const LatencyModel& latency = *first.latency;
         const Clock::duration budget = budget_of(first, start);
         const std::int64_t there = rows_from(head);
         std::int64_t rows = first.rows;
@@ -96,7 +96,7 @@ struct BatchPlanner::Play {
     std::int64_t fill(std::size_t head, std::int64_t rows, Clock::time_point start, int active) {
         Plan& plan = planner.plan_;
         const bool is_first = plan.first_batch.empty();
-        const Clock::duration length = latency.safe(rows, active);
+        const Clock::duration length = queue[head].latency->safe(rows, active);
         std::int64_t taken = 0;
         for (std::size_t i = head; i < queue.size() && taken < rows; ++i) {
             const QueuedCall& call = queue[i];
@@ -116,7 +116,6 @@ struct BatchPlanner::Play {
 const BatchPlanner::Plan* BatchPlanner::best(std::span<const QueuedCall> queue,
                                              std::span<const Clock::time_point> free_at,
                                              Clock::time_point now,
-                                             const LatencyModel& latency,
                                              const Options& options) {
     queue = queue.first(std::min(queue.size(), kHorizon));
     std::int64_t there = 0;
@@ -124,7 +123,7 @@ const BatchPlanner::Plan* BatchPlanner::best(std::span<const QueuedCall> queue,
     bool found = false;
     for (std::int64_t least = 1; least == 1 || least < 2 * std::min(there, options.max_rows);
          least *= 2) {
-        Play play{*this, queue, now, latency, options, std::min(least, options.max_rows)};
+        Play play{*this, queue, now, options, std::min(least, options.max_rows)};
         if (!play.run(free_at)) continue;
         if (found && plan_.score <= best_.score) continue;
         std::swap(plan_, best_);

@@ -7,7 +7,6 @@
 
 #include "lepton/core/clock.h"
 #include "lepton/scheduler/call_queue.h"
-#include "lepton/scheduler/latency_model.h"
 
 namespace lepton::scheduler {
 
@@ -56,7 +55,6 @@ public:
     const Plan* best(std::span<const QueuedCall> queue,
                      std::span<const Clock::time_point> free_at,
                      Clock::time_point now,
-                     const LatencyModel& latency,
                      const Options& options);
 
 private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lepton/core/infer_call.h"
+#include "lepton/scheduler/latency_model.h"
 
 namespace lepton::scheduler {
 
@@ -17,7 +18,8 @@ struct QueuedCall {
     std::int64_t rows = 1;
     std::size_t bytes = 0;  // Of its input tensors.
     std::uint64_t shape_class = 0;
-    std::uint32_t priority = 0;  // 1 is the highest.
+    std::uint32_t priority = 0;             // 1 is the highest.
+    const LatencyModel* latency = nullptr;  // Of rows like the call's.
     InferCall* call = nullptr;
 };
 

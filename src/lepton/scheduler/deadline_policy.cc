@@ -1,6 +1,7 @@
 #include "lepton/scheduler/deadline_policy.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 namespace lepton::scheduler {
@@ -41,17 +42,16 @@ Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
 
 void DeadlinePolicy::learn_from(const Policy& old) {
     const auto* same = dynamic_cast<const DeadlinePolicy*>(&old);
-    if (same != nullptr) arrivals_ = same->arrivals_;
+    if (same == nullptr) return;
+    arrivals_ = same->arrivals_;
+    work_ = same->work_;
 }
 
 Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Refused>& refused) {
-    latency_.pass_to(at.now);
-    arrivals_.add(
-        call.rows,
-        at.now,
-        std::max<Clock::duration>(latency_.typical(max_rows_) * kRunsOfLoad, kLeastWindow));
+    latencies_.pass_to(at.now);
     QueuedCall waiting = describe(call, at.now);
     waiting.due = due_of(waiting);
+    count_arrival(waiting);
     LEPTON_CHECK_OK(check_hopeless(waiting, at));
     LEPTON_CHECK_OK(make_room(waiting, refused));
     if (all_is_easy(waiting, at)) {
@@ -61,9 +61,17 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     return admit_by_plan(waiting, at, refused);
 }
 
+void DeadlinePolicy::count_arrival(const QueuedCall& call) {
+    const Clock::duration window =
+        std::max<Clock::duration>(call.latency->typical(max_rows_) * kRunsOfLoad, kLeastWindow);
+    const double seconds = static_cast<double>(call.rows) / call.latency->capacity();
+    arrivals_.add(call.rows, call.arrived, window);
+    work_.add(std::llround(seconds * 1e9), call.arrived, window);
+}
+
 Result<> DeadlinePolicy::check_hopeless(const QueuedCall& call, const Moment& at) const {
     if (call.deadline == kNoDeadline) return {};
-    const Clock::duration takes = latency_.safe(call.rows, 1);
+    const Clock::duration takes = call.latency->safe(call.rows, 1);
     const Clock::duration left = call.deadline - at.now;
     if (takes <= left) return {};
     return fail(ErrorCode::kDeadlineExceeded,
@@ -92,8 +100,9 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
     if (earliest == kNoDeadline) return true;
     // As if every row ran alone, on one instance, before the most urgent one.
     const std::int64_t rows = queue_.rows() + call.rows;
-    const Clock::duration before = latency_.safe(1, at.active() + 1) * rows;
-    return at.start() + before + before / 8 + latency_.safe(max_rows_, 1) <= earliest &&
+    const LatencyModel& slowest = latencies_.slowest();
+    const Clock::duration before = slowest.safe(1, at.active() + 1) * rows;
+    return at.start() + before + before / 8 + slowest.safe(max_rows_, 1) <= earliest &&
            price(at) == 0;
 }
 
@@ -125,9 +134,9 @@ Result<> DeadlinePolicy::admit_by_plan(QueuedCall call,
 
 bool DeadlinePolicy::is_too_far(const QueuedCall& call, const Moment& at) const {
     const auto ahead = std::chrono::duration<double>(
-        (1 + kMargin) * static_cast<double>(queue_.rows()) / latency_.capacity());
+        (1 + kMargin) * static_cast<double>(queue_.rows()) / capacity());
     return at.start() + std::chrono::duration_cast<Clock::duration>(ahead) +
-               latency_.safe(call.rows) >
+               call.latency->safe(call.rows) >
            call.deadline;
 }
 
@@ -140,7 +149,7 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
                                   .margin = kMargin,
                                   .protect = true,
                                   .candidate = place};
-    const auto* plan = planner_.best(calls, at.free_at, at.start(), latency_, options);
+    const auto* plan = planner_.best(calls, at.free_at, at.start(), options);
     if (plan != nullptr && plan->late.empty()) return plan;
     // At the cost of less important ones, and of the machine's efficiency.
     if (std::none_of(calls.begin(), calls.end(), [priority](const QueuedCall& waiting) {
@@ -148,10 +157,10 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
         })) {
         return nullptr;
     }
-    options.price = kLeastPrice * latency_.capacity();
+    options.price = kLeastPrice * capacity();
     options.protected_priority = priority;
     options.candidate = BatchPlanner::kNone;
-    return planner_.best(calls, at.free_at, at.start(), latency_, options);
+    return planner_.best(calls, at.free_at, at.start(), options);
 }
 
 Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const {
@@ -161,10 +170,16 @@ Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const
                 milliseconds(call.deadline - at.now)};
 }
 
+double DeadlinePolicy::capacity() const {
+    const double busy = work_.per_second() * 1e-9;
+    return busy > 0 ? arrivals_.per_second() / busy : latencies_.last().capacity();
+}
+
 double DeadlinePolicy::price(const Moment& at) const {
-    const double capacity = latency_.capacity() * static_cast<double>(at.free_at.size());
-    const double load = arrivals_.per_second() / capacity;
-    return capacity * std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
+    const auto instances = static_cast<double>(at.free_at.size());
+    const double load = work_.per_second() * 1e-9 / instances;
+    return capacity() * instances *
+           std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
 }
 
 // Those that could not be in time even alone.
@@ -174,7 +189,7 @@ void DeadlinePolicy::refuse_hopeless(const Moment& at, std::vector<Refused>& ref
     places_.clear();
     for (std::size_t i = 0; i < calls.size(); ++i) {
         if (calls[i].deadline != kNoDeadline &&
-            at.now + latency_.typical(calls[i].rows) > calls[i].deadline) {
+            at.now + calls[i].latency->typical(calls[i].rows) > calls[i].deadline) {
             places_.push_back(i);
         }
     }
@@ -194,7 +209,7 @@ void DeadlinePolicy::take_head(std::vector<InferCall*>& batch, std::vector<Refus
 Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
                                              std::vector<InferCall*>& batch,
                                              std::vector<Refused>& refused) {
-    latency_.pass_to(at.now);
+    latencies_.pass_to(at.now);
     while (batch.empty()) {
         if (!queue_.empty()) refuse_hopeless(at, refused);
         if (queue_.empty()) return kNoDeadline;
@@ -203,14 +218,13 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
             continue;
         }
         BatchPlanner::Options options{.max_rows = max_rows_, .price = price(at), .protect = true};
-        options.price = std::max(options.price, kLeastPrice * latency_.capacity());
-        const BatchPlanner::Plan* plan =
-            planner_.best(queue_.calls(), at.free_at, at.now, latency_, options);
+        options.price = std::max(options.price, kLeastPrice * capacity());
+        const BatchPlanner::Plan* plan = planner_.best(queue_.calls(), at.free_at, at.now, options);
         if (plan == nullptr) {
             // Somebody will be late whatever is done: as few as possible.
             options.protect = false;
-            options.price = kLeastPrice * latency_.capacity();
-            plan = planner_.best(queue_.calls(), at.free_at, at.now, latency_, options);
+            options.price = kLeastPrice * capacity();
+            plan = planner_.best(queue_.calls(), at.free_at, at.now, options);
         }
         if (plan->first_batch.empty()) {
             take_head(batch, refused);  // None is sure to be in time, but the first may be.

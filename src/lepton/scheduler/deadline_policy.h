@@ -32,6 +32,7 @@ protected:
     void learn_from(const Policy& old) override;
 
 private:
+    void count_arrival(const QueuedCall& call);
     [[nodiscard]] Result<> check_hopeless(const QueuedCall& call, const Moment& at) const;
     // Makes room under the queue's bounds at the cost of a less important call.
     Result<> make_room(const QueuedCall& call, std::vector<Refused>& refused);
@@ -41,12 +42,15 @@ private:
     [[nodiscard]] bool is_too_far(const QueuedCall& call, const Moment& at) const;
     const BatchPlanner::Plan* plan_with(std::size_t place, const Moment& at);
     [[nodiscard]] Error overloaded(const QueuedCall& call, const Moment& at) const;
+    // Rows per second that one instance can run, of the mix that arrives.
+    [[nodiscard]] double capacity() const;
     [[nodiscard]] double price(const Moment& at) const;
     void take_head(std::vector<InferCall*>& batch, std::vector<Refused>& refused);
     void refuse_hopeless(const Moment& at, std::vector<Refused>& refused);
 
     BatchPlanner planner_;
-    ArrivalRate arrivals_;
+    ArrivalRate arrivals_;  // Rows.
+    ArrivalRate work_;      // Nanoseconds of machine time, at the most efficient row count.
     std::vector<std::size_t> places_;
 };
 

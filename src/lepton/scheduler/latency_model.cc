@@ -37,7 +37,9 @@ Clock::duration second_slowest(std::span<const Clock::duration> runs) {
 
 }  // namespace
 
-LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds, Clock::time_point now)
+LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds,
+                           Clock::time_point now,
+                           bool guessed)
     : passed_to_(now) {
     factors_.fill(1.0);
     buckets_.reserve(seeds.size());
@@ -47,8 +49,9 @@ LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds, Clock::tim
         Bucket bucket;
         bucket.rows = seed.rows;
         bucket.typical = bucket.lowest = before;
-        bucket.safe = scaled(before, kSeedMargin);
+        bucket.safe = guessed ? before : scaled(before, kSeedMargin);
         bucket.confirmed = now;
+        bucket.guessed = guessed;
         buckets_.push_back(bucket);
     }
 }
@@ -100,7 +103,8 @@ void LatencyModel::observe(std::int64_t rows,
     const Clock::duration slow = second_slowest(runs);
     // Held to what is usual: an interruption says nothing about the next run.
     const Clock::duration counted = std::min(took, slow);
-    bucket.typical += (counted - bucket.typical) / kTypicalWeight;
+    bucket.typical += (counted - bucket.typical) / (bucket.guessed ? 1 : kTypicalWeight);
+    bucket.guessed = false;
     bucket.lowest = std::min(bucket.lowest, bucket.typical);
     bucket.safe = std::max(slow, bucket.typical);
     bucket.confirmed = now;
@@ -139,6 +143,13 @@ void LatencyModel::pass_to(Clock::time_point now) {
         }
         floor = bucket.typical;
     }
+}
+
+std::vector<model::ServiceTime> LatencyModel::times() const {
+    std::vector<model::ServiceTime> times;
+    times.reserve(buckets_.size());
+    for (const Bucket& bucket : buckets_) times.push_back({bucket.rows, bucket.typical});
+    return times;
 }
 
 std::int64_t LatencyModel::rows_within(Clock::duration budget,

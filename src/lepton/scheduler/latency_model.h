@@ -11,8 +11,8 @@
 
 namespace lepton::scheduler {
 
-// How long a run of one model will take, by its rows and by how many instances run at the same
-// time. Begins with what the warm-up measured and learns from every run:
+// How long a run of one model and shape class will take, by its rows and by how many instances run
+// at the same time. Begins with what the warm-up measured and learns from every run:
 //
 // - `safe` is about the 95th percentile of the last kWindow runs of that row count: the second
 //   highest of them. It rises with the second slow run (one alone is mostly an interruption by
@@ -25,9 +25,11 @@ namespace lepton::scheduler {
 // Not thread-safe; the owner serialises.
 class LatencyModel {
 public:
-    // `seeds`: ascending by rows, not empty.
+    // `seeds`: ascending by rows, not empty. `guessed`: nobody measured them, so that the first run
+    // of each replaces it.
     explicit LatencyModel(std::span<const model::ServiceTime> seeds,
-                          Clock::time_point now = Clock::now());
+                          Clock::time_point now = Clock::now(),
+                          bool guessed = false);
 
     // For rows beyond the largest known count: as many whole runs of it as needed. `active`: how
     // many instances will be running, this one included.
@@ -37,6 +39,9 @@ public:
     void observe(std::int64_t rows, Clock::duration took, Clock::time_point now, int active = 1);
     // Lets unconfirmed estimates fall; cheap, to be called before a decision.
     void pass_to(Clock::time_point now);
+
+    // The typical times as they are now: what another model begins with.
+    [[nodiscard]] std::vector<model::ServiceTime> times() const;
 
     // Most rows of one run.
     [[nodiscard]] std::int64_t max_rows() const { return buckets_.back().rows; }
@@ -64,6 +69,7 @@ private:
         Clock::time_point confirmed;
         std::array<Clock::duration, kWindow> window{};
         std::size_t measured = 0;
+        bool guessed = false;
     };
 
     [[nodiscard]] const Bucket& bucket_of(std::int64_t rows) const;

@@ -42,7 +42,8 @@ struct ModelScheduler::Instance final : CallSink {
     bool busy = false;
     bool handed_over = false;  // `batch` is the thread's to run.
     bool stop = false;
-    Clock::duration predicted{};              // Of its batch.
+    LatencyModel* latency = nullptr;  // Of its batch, like the next two; the policy's.
+    Clock::duration predicted{};
     Clock::time_point free_at;                // As predicted, while busy.
     Clock::time_point look_at = kNoDeadline;  // When the idle thread asks the policy again.
     int active = 1;  // Instances that were busy when its batch began, itself included.
@@ -284,7 +285,8 @@ Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Ref
     for (const InferCall* call : instance.batch) rows += call->rows;
     instance.active = at.active() + 1;
     instance.busy = true;
-    instance.predicted = policy_->predict(rows, instance.active);
+    instance.latency = &policy_->latency_of(*instance.batch.front(), at.now);
+    instance.predicted = instance.latency->typical(rows, instance.active);
     instance.free_at = at.now + instance.predicted;
     return kNoDeadline;
 }
@@ -307,8 +309,8 @@ void ModelScheduler::on_run(const Instance& instance, std::int64_t rows, Clock::
     Clock::duration predicted;
     {
         const MutexLock lock(mutex_);
-        predicted = policy_->predict(rows, instance.active);
-        policy_->on_run(rows, took, Clock::now(), instance.active);
+        predicted = instance.latency->typical(rows, instance.active);
+        instance.latency->observe(rows, took, Clock::now(), instance.active);
     }
     metrics_->on_run(rows, predicted, took);
 }

@@ -37,7 +37,7 @@ Policy::Policy(const model::QueueOptions& options,
                std::int64_t max_rows,
                std::span<const model::ServiceTime> seeds,
                Clock::time_point now)
-    : options_(options), max_rows_(max_rows), latency_(seeds, now) {}
+    : options_(options), max_rows_(max_rows), latencies_(seeds, max_rows, now) {}
 
 Result<> Policy::check_bounds(const QueuedCall& call) const {
     if (queue_.size() >= options_.max_queued_requests) {
@@ -53,7 +53,7 @@ Result<> Policy::check_bounds(const QueuedCall& call) const {
     return {};
 }
 
-QueuedCall Policy::describe(InferCall& call, Clock::time_point now) const {
+QueuedCall Policy::describe(InferCall& call, Clock::time_point now) {
     QueuedCall waiting;
     waiting.deadline = call.request.deadline;
     waiting.arrived = now;
@@ -62,6 +62,7 @@ QueuedCall Policy::describe(InferCall& call, Clock::time_point now) const {
     waiting.shape_class = call.shape_class;
     waiting.priority =
         call.request.priority != 0 ? call.request.priority : options_.default_priority;
+    waiting.latency = &latency_of(call, now);
     waiting.call = &call;
     return waiting;
 }
@@ -120,7 +121,7 @@ void Policy::clear(std::vector<InferCall*>& calls) {
 }
 
 void Policy::take_over(Policy& old, std::vector<Refused>& refused) {
-    latency_ = std::move(old.latency_);
+    latencies_ = std::move(old.latencies_);
     learn_from(old);
     const auto waiting = old.queue_.calls();
     std::vector<QueuedCall> calls(waiting.begin(), waiting.end());

@@ -9,7 +9,7 @@
 #include "lepton/core/result.h"
 #include "lepton/model/loaded_model.h"
 #include "lepton/scheduler/call_queue.h"
-#include "lepton/scheduler/latency_model.h"
+#include "lepton/scheduler/latency_table.h"
 
 namespace lepton::scheduler {
 
@@ -58,12 +58,9 @@ public:
     // Precondition: nothing waits here yet. `old` is left empty, to be thrown away.
     void take_over(Policy& old, std::vector<Refused>& refused);
 
-    // A run took that long; `active` instances were running, this one included.
-    void on_run(std::int64_t rows, Clock::duration took, Clock::time_point now, int active) {
-        latency_.observe(rows, took, now, active);
-    }
-    [[nodiscard]] Clock::duration predict(std::int64_t rows, int active) const {
-        return latency_.typical(rows, active);
+    // How long runs of calls like this one take. Learns from each run that it is told of.
+    [[nodiscard]] LatencyModel& latency_of(const InferCall& call, Clock::time_point now) {
+        return latencies_.of(call.row_bytes, now);
     }
 
     // Takes out the calls that have expired.
@@ -82,7 +79,7 @@ protected:
     virtual void learn_from(const Policy& old) { static_cast<void>(old); }
     // kQueueFull when the call would exceed a bound.
     [[nodiscard]] Result<> check_bounds(const QueuedCall& call) const;
-    [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now) const;
+    [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now);
     void insert(const QueuedCall& call);
     // Moves the calls at these places to `batch`; those that have been cancelled go to `refused`.
     void take(std::span<const std::size_t> places,
@@ -95,7 +92,7 @@ protected:
     const model::QueueOptions options_;
     const std::int64_t max_rows_;
     CallQueue queue_;
-    LatencyModel latency_;
+    LatencyTable latencies_;
 
 private:
     Clock::time_point earliest_deadline_ = kNoDeadline;

@@ -26,6 +26,7 @@ protected:
         std::uint32_t priority = 0;
         std::int64_t rows = 1;
         std::uint64_t shape_class = 0;
+        std::size_t row_bytes = 0;
     };
     Result<> ask(const Wish& wish) {
         calls_.push_back(std::make_unique<InferCall>());
@@ -34,9 +35,11 @@ protected:
         call.request.priority = wish.priority;
         call.rows = wish.rows;
         call.shape_class = wish.shape_class;
+        call.row_bytes = wish.row_bytes;
         return policy_->admit(call, moment(), refused_);
     }
     Moment moment() { return {now_, free_at_}; }
+    LatencyModel& latency() { return policy_->latency_of(InferCall(), now_); }
     // Numbers, in order of arrival, of the calls that an idle instance is given.
     std::vector<std::size_t> next_batch() {
         std::vector<InferCall*> batch;
@@ -87,15 +90,15 @@ TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
 
 TEST_F(PolicyTest, SuccessorKeepsWhatWasLearnedAndOrdersWhatWaitsItsOwnWay) {
     start({.policy = model::QueuePolicy::kFifo}, 1);
-    for (int i = 0; i < 40; ++i) policy_->on_run(1, 30ms, now_, 1);
-    const Clock::duration learned = policy_->predict(1, 1);
+    for (int i = 0; i < 40; ++i) latency().observe(1, 30ms, now_);
+    const Clock::duration learned = latency().typical(1);
     ASSERT_TRUE(ask({.timeout = 10s}));
     now_ += 1ms;
     ASSERT_TRUE(ask({.timeout = 1s}));
     auto successor = make_policy({}, 1, kSeeds, now_);
     successor->take_over(*policy_, refused_);
     policy_ = std::move(successor);
-    EXPECT_EQ(policy_->predict(1, 1), learned);
+    EXPECT_EQ(latency().typical(1), learned);
     EXPECT_EQ(policy_->earliest_deadline(), now_ + 1s);
     instance_is_idle();
     EXPECT_THAT(next_batch(), ElementsAre(1));
@@ -247,6 +250,19 @@ TEST_F(PolicyTest, FifoDoesNotWaitOnceAPreferredSizeIsThere) {
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(ask({}));
     EXPECT_THAT(next_batch(), ElementsAre(0, 1));
     EXPECT_THAT(next_batch(), IsEmpty());
+}
+
+// A long sentence must not be promised what a short one takes, nor a short one be refused because
+// long ones are slow.
+TEST_F(PolicyTest, CallsOfDifferentSizeAreJudgedByWhatTheirSizeTakes) {
+    start();
+    InferCall large;
+    large.row_bytes = 1 << 20;
+    policy_->latency_of(InferCall(), now_).observe(1, 10ms, now_);
+    policy_->latency_of(large, now_).observe(1, 200ms, now_);
+    EXPECT_TRUE(ask({.timeout = 50ms}));
+    EXPECT_FALSE(ask({.timeout = 50ms, .shape_class = 1, .row_bytes = 1 << 20}));
+    EXPECT_TRUE(ask({.timeout = 400ms, .shape_class = 1, .row_bytes = 1 << 20}));
 }
 
 }  // namespace

@@ -1,0 +1,82 @@
+#include "lepton/scheduler/latency_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lepton::scheduler {
+namespace {
+
+constexpr double kSizesPerDoubling = 4;
+
+int size_of(std::size_t row_bytes) {
+    return static_cast<int>(
+        std::lround(kSizesPerDoubling * std::log2(static_cast<double>(row_bytes) + 1)));
+}
+
+}  // namespace
+
+LatencyTable::LatencyTable(std::span<const model::ServiceTime> seeds,
+                           std::int64_t max_rows,
+                           Clock::time_point now) {
+    std::vector<model::ServiceTime> times(seeds.begin(), seeds.end());
+    const model::ServiceTime largest = times.back();
+    const bool open = largest.rows < max_rows;
+    // As if batches brought nothing, until runs say what they bring.
+    for (std::int64_t rows = 2 * largest.rows; open && rows < 2 * max_rows; rows *= 2) {
+        rows = std::min(rows, max_rows);
+        times.push_back({rows, largest.time * rows / largest.rows});
+    }
+    entries_.push_back({0, std::make_unique<LatencyModel>(times, now, open)});
+    last_ = entries_.front().latency.get();
+}
+
+LatencyModel& LatencyTable::of(std::size_t row_bytes, Clock::time_point now) {
+    // The logarithm is spared where the last call had the same size, which is the usual case.
+    if (known_ && row_bytes == last_bytes_) return *last_;
+    const int size = size_of(row_bytes);
+    last_bytes_ = row_bytes;
+    if (!known_) {
+        known_ = true;
+        entries_.front().size = size;
+    }
+    const auto found = std::lower_bound(
+        entries_.begin(), entries_.end(), size, [](const Entry& entry, int wanted) {
+            return entry.size < wanted;
+        });
+    last_ = found != entries_.end() && found->size == size ? found->latency.get() : &add(size, now);
+    return *last_;
+}
+
+LatencyModel& LatencyTable::add(int size, Clock::time_point now) {
+    const auto larger = std::upper_bound(
+        entries_.begin(), entries_.end(), size, [](int wanted, const Entry& entry) {
+            return wanted < entry.size;
+        });
+    const bool has_smaller = larger != entries_.begin();
+    const Entry& like = has_smaller ? *std::prev(larger) : *larger;
+    std::vector<model::ServiceTime> times = like.latency->times();
+    if (!has_smaller) {
+        const double ratio = std::exp2((size - like.size) / kSizesPerDoubling);
+        for (model::ServiceTime& time : times) {
+            time.time =
+                Clock::duration(std::llround(static_cast<double>(time.time.count()) * ratio));
+        }
+    }
+    const auto added =
+        entries_.insert(larger, {size, std::make_unique<LatencyModel>(times, now, true)});
+    return *added->latency;
+}
+
+const LatencyModel& LatencyTable::slowest() const {
+    const auto slowest = std::max_element(
+        entries_.begin(), entries_.end(), [](const Entry& one, const Entry& other) {
+            return one.latency->typical(1) < other.latency->typical(1);
+        });
+    return *slowest->latency;
+}
+
+void LatencyTable::pass_to(Clock::time_point now) {
+    for (const Entry& entry : entries_) entry.latency->pass_to(now);
+}
+
+}  // namespace lepton::scheduler
