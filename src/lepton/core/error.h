@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,6 +30,8 @@ inline constexpr std::size_t kErrorCodeCount = 13;
 struct Error {
     ErrorCode code = ErrorCode::kInternal;
     std::string message;  // For a person: names the thing, the value and the bound.
+    // When to ask again, where that can be predicted; zero: unknown.
+    std::chrono::microseconds retry_after{};
 };
 
 // What each surface calls an error. One row per code; the test walks them all.

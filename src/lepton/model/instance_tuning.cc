@@ -47,6 +47,7 @@ public:
           config_(config),
           threads_per_instance_(std::max(1, cores / config.instances)) {
         options_.precision = config.precision;
+        if (config.threads > 0) options_.threads = config.threads;
         options_.batches = has_batch_axis(graph) && config.max_batch_size.value_or(1) != 0;
     }
 
@@ -98,6 +99,7 @@ private:
     }
 
     Result<> choose_threads() {
+        if (config_.threads > 0) return {};
         const Clock::duration one_thread = tuned_.service_times.front().time;
         if (!warm() || threads_per_instance_ == 1 || one_thread <= kWorthThreads) return {};
         const auto worth_it =

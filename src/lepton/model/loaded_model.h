@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "lepton/core/clock.h"
@@ -45,6 +46,8 @@ struct LoadedModel {
     // Ascending by rows, one per prepared row count; not empty.
     std::vector<ServiceTime> service_times;
     QueueOptions queue;
+    std::string engine;  // Its name.
+    int threads = 1;     // Of each session.
 };
 
 }  // namespace lepton::model

@@ -13,6 +13,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/text_format.h>
 
+#include "lepton/model/model_settings.h"
 #include "model_config.pb.h"
 
 namespace lepton::model {
@@ -167,18 +168,6 @@ Result<> read_precision(const std::string& value, engine::Precision& precision) 
     return {};
 }
 
-Result<> read_policy(const std::string& value, QueuePolicy& policy) {
-    if (value == "deadline") {
-        policy = QueuePolicy::kDeadline;
-    } else if (value == "fifo") {
-        policy = QueuePolicy::kFifo;
-    } else {
-        return fail(ErrorCode::kInvalidArgument,
-                    "parameter \"policy\" is \"" + value + "\", one of deadline, fifo is needed");
-    }
-    return {};
-}
-
 // "64,128,256": positive and ascending.
 Result<> read_pad_to(const std::string& value, std::vector<std::int64_t>& pad_to) {
     constexpr std::int64_t kLargest = std::int64_t{1} << 20;
@@ -204,8 +193,10 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
         const std::string& value = parameter.string_value();
         if (key == "precision") {
             LEPTON_CHECK_OK(read_precision(value, config.precision));
-        } else if (key == "policy") {
-            LEPTON_CHECK_OK(read_policy(value, config.queue.policy));
+        } else if (is_setting(key)) {
+            if (auto set = set_setting_text(config, key, value); !set) {
+                return fail(set.error().code, "parameter " + set.error().message);
+            }
         } else if (key == "pad_to") {
             LEPTON_CHECK_OK(read_pad_to(value, config.pad_to));
         } else {
@@ -216,6 +207,9 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
 }
 
 Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
+    const auto configured = [&config](const char* setting) {
+        config.origins[setting] = SettingOrigin::kConfigured;
+    };
     if (proto.has_max_batch_size()) {
         if (proto.max_batch_size() < 0) {
             return fail(ErrorCode::kInvalidArgument,
@@ -223,6 +217,7 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
                             ", at least 0 is needed");
         }
         config.max_batch_size = proto.max_batch_size();
+        configured("max_batch_size");
     }
     const config::ModelDynamicBatching& batching = proto.dynamic_batching();
     for (const int size : batching.preferred_batch_size()) {
@@ -232,23 +227,24 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
                             " is not between 1 and max_batch_size");
         }
         config.queue.preferred_batch_sizes.push_back(size);
+        configured("preferred_batch_sizes");
     }
     const std::uint64_t longest = std::uint64_t{1} << 50;  // 35 years.
     const auto microseconds = [longest](std::uint64_t count) {
         return std::chrono::microseconds(static_cast<std::int64_t>(std::min(count, longest)));
     };
     config.queue.max_queue_delay = microseconds(batching.max_queue_delay_microseconds());
-    if (batching.max_queue_delay_microseconds() > 0 && config.queue.policy != QueuePolicy::kFifo) {
-        config.warnings.emplace_back(
-            "max_queue_delay_microseconds has no effect without the parameter policy = fifo: an "
-            "idle instance takes what is queued");
-    }
+    if (batching.max_queue_delay_microseconds() > 0) configured("max_queue_delay_us");
     if (batching.default_priority_level() > 0) {
         config.queue.default_priority = batching.default_priority_level();
     }
     const config::ModelQueuePolicy& queue = batching.default_queue_policy();
-    if (queue.max_queue_size() > 0) config.queue.max_queued_requests = queue.max_queue_size();
+    if (queue.max_queue_size() > 0) {
+        config.queue.max_queued_requests = queue.max_queue_size();
+        configured("max_queue_size");
+    }
     config.queue.default_timeout = microseconds(queue.default_timeout_microseconds());
+    if (queue.default_timeout_microseconds() > 0) configured("default_deadline_ms");
     return {};
 }
 
@@ -287,7 +283,10 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
         config.outputs.push_back(std::move(tensor));
     }
     constexpr int kMostInstances = 1024;
-    if (!proto.instance_group().empty()) config.instances = 0;
+    if (!proto.instance_group().empty()) {
+        config.instances = 0;
+        config.origins["instances"] = SettingOrigin::kConfigured;
+    }
     for (const config::ModelInstanceGroup& group : proto.instance_group()) {
         if (group.count() < 0 || group.count() > kMostInstances) {
             return fail(ErrorCode::kInvalidArgument,
@@ -296,8 +295,14 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
         }
         config.instances += std::max(1, group.count());
     }
-    LEPTON_CHECK_OK(read_parameters(proto, config));
     LEPTON_CHECK_OK(read_batching(proto, config));
+    LEPTON_CHECK_OK(read_parameters(proto, config));
+    if (config.queue.max_queue_delay > Clock::duration::zero() &&
+        config.queue.policy != QueuePolicy::kFifo) {
+        config.warnings.emplace_back(
+            "max_queue_delay_microseconds has no effect without the parameter policy = fifo: an "
+            "idle instance takes what is queued");
+    }
     LEPTON_CHECK_OK(read_versions(proto.version_policy(), config.versions));
     return config;
 }

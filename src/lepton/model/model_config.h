@@ -2,12 +2,15 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lepton/core/data_type.h"
+#include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
 #include "lepton/core/shape.h"
 #include "lepton/engine/engine.h"
@@ -39,10 +42,13 @@ struct ModelConfig {
     std::vector<TensorConfig> inputs;
     std::vector<TensorConfig> outputs;
     int instances = 1;
+    int threads = 0;  // Of each instance; 0: found by measurement.
     engine::Precision precision = engine::Precision::kF32;
     std::vector<std::int64_t> pad_to;  // As ModelSpec's.
     QueueOptions queue;
     VersionPolicy versions;
+    // Of the settings (model_settings.h) that somebody chose; the others have their defaults.
+    std::map<std::string, SettingOrigin, std::less<>> origins;
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.
 };
 

@@ -149,6 +149,8 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
     model->sessions = std::move(tuned->sessions);
     model->service_times = std::move(tuned->service_times);
     model->queue = config.queue;
+    model->engine = engine->name();
+    model->threads = tuned->threads;
     return model;
 }
 
