@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+
+from lepton.report.ticks import nice_ticks, tick_label
 
 _WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 34, 40  # Around the plot: ticks, legend, axis' name.
@@ -68,16 +69,6 @@ def bars(title: str, axis: str, unit: str, categories: Sequence[str], series: Se
     return frame.format(marks="".join(marks))
 
 
-def nice_ticks(largest: float) -> list[float]:
-    """Returns round values from 0 to `largest` or just above: 4 to 6 of them."""
-    if largest <= 0:
-        return [0.0, 1.0]
-    rough = largest / 4
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    return [step * index for index in range(math.ceil(largest / step - 1e-9) + 1)]
-
-
 def _x(index: int, count: int) -> float:
     return _LEFT + _PLOT_WIDTH * (index + 0.5) / count
 
@@ -120,11 +111,3 @@ def _frame(
             )
     head = "".join(parts).replace("{", "{{").replace("}", "}}")
     return ticks[-1], head + "{marks}</svg>"
-
-
-def tick_label(value: float) -> str:
-    """Returns a round value for an axis: 1500 as 1.5k."""
-    for factor, letter in ((1e6, "M"), (1e3, "k")):
-        if value >= factor:
-            return f"{value / factor:g}{letter}"
-    return f"{value:.6g}"

@@ -6,11 +6,11 @@ Self-contained: no script, font or picture from elsewhere. Follows the reader's 
 from __future__ import annotations
 
 from html import escape
-from importlib import resources
 
 from lepton.create import report_calls, report_words
 from lepton.create.facts import CheckFacts, Facts, LatencyFacts, TensorFacts
 from lepton.create.report_chart import Series, bars, lines
+from lepton.report.page import code, named_values, page, section, table
 
 _ARROW = (
     '<svg class="arrow" viewBox="0 0 34 16" aria-hidden="true"><path d="M1 8h29M24 2l7 6-7 6" '
@@ -28,60 +28,28 @@ def render_html(name: str, version: str, facts: Facts) -> str:
         version: Which of its versions.
         facts: That version's entry of lepton.json.
     """
-    style = resources.files("lepton.create").joinpath("report.css").read_text(encoding="utf-8")
     check = facts.get("check")
     word = report_words.verdict(check)
     badge = f'<span class="badge {word.split()[0]}">{_MARKS.get(word, "")}{word}</span>'
     framework = facts.get("framework", "")
     parts = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(name)}, version {escape(version)}</title>",
-        f"<style>\n{style}</style></head><body><main>",
         f"<header><h1>{escape(name)}</h1>",
         f'<span class="badge">version {escape(version)}</span>{badge if check else ""}',
         f"<p>{escape(facts['format'])}{_of(framework, facts['format'])}, served by Lepton on "
         f"OpenVINO {escape(facts['openvino'])}</p></header>",
-        _section("Signature", _signature(name, facts)),
-        _section("Notes", _notes(facts)),
-        _section("Against the original", _check(check)),
-        _section("Latency in-process", _latency(facts)),
-        _section("Serve it", _code(f"lepton serve {facts['repository']} --port 8000")),
-        _section("Call it", _calls(name, facts["signature"]["inputs"])),
-        _section("Origin", _origin(facts)),
-        "</main></body></html>",
+        section("Signature", _signature(name, facts)),
+        section("Notes", _notes(facts)),
+        section("Against the original", _check(check)),
+        section("Latency in-process", _latency(facts)),
+        section("Serve it", code(f"lepton serve {facts['repository']} --port 8000")),
+        section("Call it", _calls(name, facts["signature"]["inputs"])),
+        section("Origin", _origin(facts)),
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return page(f"{name}, version {version}", parts)
 
 
 def _of(framework: str, form: str) -> str:
     return f" ({escape(framework)})" if framework and framework not in form else ""
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section><h2>{title}</h2>\n{content}</section>" if content else ""
-
-
-def _code(text: str) -> str:
-    return f"<pre><code>{escape(text)}</code></pre>"
-
-
-def _table(head: list[str], rows: list[list[str]], numbers: int) -> str:
-    """Returns a table whose cells are HTML; `numbers` columns from the second on are figures."""
-
-    def cell(tag: str, index: int, text: str) -> str:
-        kind = ' class="number"' if 1 <= index <= numbers else ""
-        return f"<{tag}{kind}>{text}</{tag}>"
-
-    def line(tag: str, cells: list[str]) -> str:
-        return "<tr>" + "".join(cell(tag, i, text) for i, text in enumerate(cells)) + "</tr>"
-
-    body = "".join(line("td", row) for row in rows)
-    return (
-        f'<div class="scroll"><table><thead>{line("th", head)}</thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
 
 
 def _signature(name: str, facts: Facts) -> str:
@@ -114,7 +82,7 @@ def _check(check: CheckFacts | None) -> str:
         return said
     head, *rows = report_words.table(check)
     cells = [[f"<code>{escape(first)}</code>", *map(escape, rest)] for first, *rest in rows]
-    return said + _table(head, cells, len(head) - 2)
+    return said + table(head, cells, len(head) - 2)
 
 
 def _latency(facts: Facts) -> str:
@@ -138,7 +106,7 @@ def _latency(facts: Facts) -> str:
         "is in each answer's breakdown."
     )
     charts = f'<div class="charts">{_charts(runs)}</div>' if len(runs) > 1 else ""
-    return charts + _table(head, rows, 5) + f'<p class="note">{escape(note)}</p>'
+    return charts + table(head, rows, 5) + f'<p class="note">{escape(note)}</p>'
 
 
 def _charts(runs: list[LatencyFacts]) -> str:
@@ -186,14 +154,13 @@ def _calls(name: str, inputs: list[TensorFacts]) -> str:
         ("Python", "\n".join(report_calls.python_lines(name, inputs))),
         ("C++", "\n".join(report_calls.cpp_lines(name, inputs))),
     ]
-    return "".join(f"<h3>{title}</h3>{_code(text)}" for title, text in said)
+    return "".join(f"<h3>{title}</h3>{code(text)}" for title, text in said)
 
 
 def _origin(facts: Facts) -> str:
-    rows = "".join(
-        f"<tr><th>{escape(key)}</th><td>"
-        + (f"<code>{escape(value)}</code>" if key in ("file", "SHA-256") else escape(value))
-        + "</td></tr>"
-        for key, value in report_words.origin(facts)
+    return named_values(
+        [
+            (key, f"<code>{escape(value)}</code>" if key in ("file", "SHA-256") else escape(value))
+            for key, value in report_words.origin(facts)
+        ]
     )
-    return f'<table class="origin"><tbody>{rows}</tbody></table>'

@@ -16,8 +16,8 @@ import pytest
 
 from lepton.create.report import render
 from lepton.create.report_calls import cpp_lines, curl_line, python_lines
-from lepton.create.report_chart import nice_ticks
 from lepton.create.report_html import render_html
+from lepton.report.ticks import nice_ticks
 
 ROOT = Path(__file__).parents[3]
 DATATYPES = [
