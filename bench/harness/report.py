@@ -41,7 +41,7 @@ def markdown(
 ) -> str:
     """The whole result, for bench/results."""
     parts = [
-        *_head("Benchmark", machine, command),
+        *head("Benchmark", machine, command),
         "## Ratios\n",
         "Overhead is (served p50 - in-process p50) / ping-pong p50 of the same bytes, at one "
         "connection; the ping-pong's server sleeps between messages, also where Lepton's polls. "
@@ -49,12 +49,12 @@ def markdown(
         "Each ratio is taken within a round; shown is the median of the rounds. In-process is a "
         "plain program around OpenVINO (f32, one stream, one thread); with its threads unbound it "
         "is spared the affinity calls that Lepton's plug-in avoids.\n",
-        _table(RATIO_HEADS, [ratio_cells(row) for row in rows]),
+        table(RATIO_HEADS, [ratio_cells(row) for row in rows]),
     ]
     for model, lines in absolutes.items():
         parts += [
             f"## {model}\n",
-            _table(ABSOLUTE_HEADS, [absolute_cells(line) for line in lines]),
+            table(ABSOLUTE_HEADS, [absolute_cells(line) for line in lines]),
         ]
     engine = allocations["in-process"]
     counts = [
@@ -62,7 +62,7 @@ def markdown(
     ]
     parts += [
         "## Heap allocations per request\n",
-        _table(("", "allocations", "beyond the engine's own"), counts),
+        table(("", "allocations", "beyond the engine's own"), counts),
     ]
     return "\n".join(parts)
 
@@ -72,23 +72,23 @@ def clients_markdown(
 ) -> str:
     """The result of the clients, for bench/results."""
     parts = [
-        *_head("Benchmark of the clients", machine, command),
+        *head("Benchmark of the clients", machine, command),
         "## Ratios\n",
         "Of the p50 of one request after the other, client and server on a processor each, "
         "`mlp`; taken within a round, shown is the median of the rounds. The socket loop writes "
         "the same prepared bytes each time and reads little of the answer; a client encodes an "
         "array, keeps the deadline, and hands out arrays.\n",
-        _table(RATIO_HEADS, [ratio_cells(row) for row in rows]),
+        table(RATIO_HEADS, [ratio_cells(row) for row in rows]),
         "## Each by itself\n",
-        _table(ABSOLUTE_HEADS[:-1], [absolute_cells(line)[:-1] for line in absolutes]),
+        table(ABSOLUTE_HEADS[:-1], [absolute_cells(line)[:-1] for line in absolutes]),
     ]
     return "\n".join(parts)
 
 
-def _head(title: str, machine: dict[str, str], command: str) -> list[str]:
-    return [f"# {title}\n", f"`{command}`\n", _table(("machine", ""), list(machine.items()))]
+def head(title: str, machine: dict[str, str], command: str) -> list[str]:
+    return [f"# {title}\n", f"`{command}`\n", table(("machine", ""), list(machine.items()))]
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [heads, ("---",) * len(heads), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,290 @@
+"""What one model bears under each policy, on the real server: knees, overload, memory."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from .load_search import Attainment, KneeSearch, Survivors, find_knees, successive_halving
+from .open_load import Outcome, Traffic, run_closed, run_open, watch_memory
+from .policies import DEADLINE, DELAYS, MAX_BATCHES, Policy, fifo, fifo_tunings, write_repository
+from .programs import Programs
+from .server import Server
+
+OVERLOADS = (1.2, 2.0)
+FLOOD = 10.0
+# Loads near which the knees are expected; only where the search begins.
+LIKELY_KNEE = {"poisson": 0.8, "bursty": 0.5}
+# Of that of the own policy; again only a beginning.
+LIKELY_FIFO = 0.75
+
+OnStep = Callable[[str, float], None]  # What was done, and how many seconds it took.
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to look. A chunk is counted in single-row times, within bounds in seconds."""
+
+    chunk_runs: float = 500
+    chunk_seconds: tuple[float, float] = (4, 25)
+    most_chunks: int = 4
+    finalists: int = 2
+    max_batches: tuple[int, ...] = MAX_BATCHES
+    delays: tuple[float, ...] = DELAYS
+    calibrations: int = 3
+    flood_seconds: float = 60
+
+    def chunk(self, single_seconds: float) -> float:
+        least, most = self.chunk_seconds
+        return min(max(self.chunk_runs * single_seconds, least), most)
+
+    def warmup(self, single_seconds: float) -> float:
+        return min(max(50 * single_seconds, 0.5), 3.0)
+
+    def expected_chunks(self) -> int:
+        """About how many chunks one kind of arrivals takes; for the time left."""
+        tunings = (len(self.max_batches) - 1) * len(self.delays) + 1
+        halving = tunings * (1 + len(f"{tunings // max(1, self.finalists):b}") * 0.8)
+        finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
+        return round(4 + halving + finals + 2 * len(OVERLOADS) * self.most_chunks)
+
+    def expected_seconds(self, single_seconds: float, kinds: int) -> float:
+        """About how long a model takes."""
+        each = self.chunk(single_seconds) + self.warmup(single_seconds)
+        starts = 10 + 1000 * single_seconds
+        return starts + kinds * self.expected_chunks() * each + self.flood_seconds
+
+
+QUICK = Effort(
+    chunk_runs=200,
+    chunk_seconds=(1.5, 3),
+    most_chunks=2,
+    finalists=1,
+    max_batches=(1, 2, 16),
+    delays=(0.0, 1.0),
+    calibrations=1,
+    flood_seconds=10,
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the loads and deadlines are fractions of."""
+
+    single_seconds: float
+    rates: dict[int, float]  # Rows per second, by the batch size.
+
+    @property
+    def capacity(self) -> float:
+        return max(self.rates.values())
+
+
+@dataclass
+class PolicyResult:
+    """One policy under one kind of arrivals."""
+
+    knee: float
+    points: dict[str, Attainment]  # By load.
+    overload: dict[float, Outcome] = field(default_factory=dict)
+
+
+@dataclass
+class ArrivalsResult:
+    """All policies under one kind of arrivals."""
+
+    deadline: PolicyResult
+    best_fifo: str
+    fifo: dict[str, PolicyResult]  # The finalists.
+    elimination: Survivors
+    chunks: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> PolicyResult:
+        return self.fifo[self.best_fifo]
+
+
+@dataclass
+class FloodResult:
+    """Ten times what fits."""
+
+    outcome: Outcome
+    resident_mb: list[float]
+
+    @property
+    def growth(self) -> float:
+        """Memory at the end by that after the start, each the mean of a sixth of the time."""
+        sixth = max(1, len(self.resident_mb) // 6)
+        settled = self.resident_mb[2:] or self.resident_mb
+        return fmean(settled[-sixth:]) / fmean(settled[:sixth])
+
+
+class Study:
+    """One model and its servers: one for each policy, from its first measurement to its last.
+
+    An idle server costs nothing but memory; all of them have the same processor. Use in a `with`.
+    """
+
+    def __init__(
+        self,
+        programs: Programs,
+        binary: Path,
+        model: str,
+        versions: Path,
+        effort: Effort,
+        on_step: OnStep,
+    ) -> None:
+        self._programs = programs
+        self._binary = binary
+        self._model = model
+        self._versions = versions
+        self._effort = effort
+        self._on_step = on_step
+        self._stack = ExitStack()
+        self._servers: dict[Policy, tuple[Server, ExitStack]] = {}
+        self._folder = Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lepton-bench-"))
+        )
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for policy in list(self._servers):
+            self._stop(policy)
+        self._stack.close()
+
+    def server(self, policy: Policy) -> Server:
+        """That of the policy; starts it when it does not run."""
+        if policy not in self._servers:
+            stack = ExitStack()
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder))
+            repository = write_repository(
+                Path(folder), {self._model: self._versions}, policy.config
+            )
+            started = time.monotonic()
+            server = stack.enter_context(Server(self._binary, repository))
+            self._servers[policy] = (server, stack)
+            self._on_step(f"start {policy.name}", time.monotonic() - started)
+        return self._servers[policy][0]
+
+    def _stop(self, policy: Policy) -> None:
+        if policy in self._servers:
+            self._servers.pop(policy)[1].close()
+
+    def _keep_only(self, kept: list[Policy]) -> None:
+        for policy in set(self._servers) - set(kept):
+            self._stop(policy)
+
+    def calibrate(self) -> Calibration:
+        """The single-row time, and the capacity by batch size, both through the server.
+
+        Twice as many clients as rows in a batch keep batches of that size full.
+        """
+        single: list[float] = []
+        rates: dict[int, list[float]] = {}
+        guess = self._closed(DEADLINE, 1, 1.0)["latency_since_sent_us"]["p50"] / 1e6
+        seconds = self._effort.chunk(guess) / 2
+        for _ in range(self._effort.calibrations):
+            figures = self._closed(DEADLINE, 1, seconds)
+            single.append(figures["latency_since_sent_us"]["p50"] / 1e6)
+            for rows in self._effort.max_batches:
+                long_enough = max(seconds, 8 * rows * guess)
+                figures = self._closed(fifo(rows, 0, guess), 2 * rows, long_enough)
+                rates.setdefault(rows, []).append(figures["answered_per_second"])
+        return Calibration(median(single), {rows: median(each) for rows, each in rates.items()})
+
+    def _closed(self, policy: Policy, concurrency: int, seconds: float) -> dict[str, Any]:
+        server = self.server(policy)
+        started = time.monotonic()
+        figures = run_closed(self._programs, server, self._model, concurrency, seconds=seconds)
+        self._on_step(f"{concurrency} clients", time.monotonic() - started)
+        return figures["total"]
+
+    def compare(self, calibration: Calibration, arrivals: str) -> ArrivalsResult:
+        """The knee of each policy, and what is left of it beyond its capacity."""
+        effort = self._effort
+        single = calibration.single_seconds
+        traffic = Traffic(self._model, single, arrivals)
+        policies = {
+            each.name: each
+            for each in (DEADLINE, *fifo_tunings(single, effort.max_batches, effort.delays))
+        }
+        count = Outcome()
+        chunks = 0
+        started = time.monotonic()
+
+        def run(name: str, load: float, chunk: int) -> Outcome:
+            nonlocal chunks
+            server = self.server(policies[name])
+            begun = time.monotonic()
+            outcome = Outcome()
+            outcome.add(
+                run_open(
+                    self._programs, server, traffic, load * calibration.capacity,
+                    effort.chunk(single), warmup=effort.warmup(single), seed=chunk + 1,
+                )
+            )  # fmt: skip
+            chunks += 1
+            count.merge(outcome)
+            self._on_step(f"{name}, load {load:.3f}", time.monotonic() - begun)
+            return outcome
+
+        def measure(name: str, load: float, chunk: int) -> Attainment:
+            return run(name, load, chunk).attainment
+
+        pilot = KneeSearch(LIKELY_KNEE[arrivals], step=0.1, most_chunks=1)
+        find_knees({DEADLINE.name: pilot}, measure)
+        elimination = successive_halving(
+            [name for name in policies if name != DEADLINE.name],
+            LIKELY_FIFO * max(pilot.knee, 0.1),
+            effort.finalists,
+            measure,
+            effort.most_chunks,
+        )
+        self._keep_only([DEADLINE, *(policies[name] for name in elimination.names)])
+        searches = {DEADLINE.name: KneeSearch(pilot.knee, most_chunks=effort.most_chunks)} | {
+            name: KneeSearch(elimination.load, most_chunks=effort.most_chunks)
+            for name in elimination.names
+        }
+        find_knees(searches, measure)
+        results = {
+            name: PolicyResult(
+                search.knee,
+                {f"{at * search.step:.3f}": seen for at, seen in sorted(search.points.items())},
+            )
+            for name, search in searches.items()
+        }
+        own = results.pop(DEADLINE.name)
+        best = max(results, key=lambda name: results[name].knee)
+        for overload in OVERLOADS:
+            for chunk in range(effort.most_chunks):
+                for name, result in ((DEADLINE.name, own), (best, results[best])):
+                    into = result.overload.setdefault(overload, Outcome())
+                    into.merge(run(name, overload, chunk))
+        seconds = time.monotonic() - started
+        return ArrivalsResult(own, best, results, elimination, chunks, count.requests, seconds)
+
+    def flood(self, calibration: Calibration) -> FloodResult:
+        """Ten times the capacity, on the own policy."""
+        single = calibration.single_seconds
+        server = self.server(DEADLINE)
+        started = time.monotonic()
+        outcome = Outcome()
+        figures, resident = watch_memory(
+            server,
+            lambda: run_open(
+                self._programs, server, Traffic(self._model, single),
+                FLOOD * calibration.capacity, self._effort.flood_seconds, warmup=0, seed=1,
+            ),
+        )  # fmt: skip
+        outcome.add(figures)
+        self._on_step("10 x load", time.monotonic() - started)
+        return FloodResult(outcome, resident)
