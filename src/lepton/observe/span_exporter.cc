@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "lepton/observe/log.h"
@@ -10,8 +11,17 @@
 namespace lepton::observe {
 namespace {
 
+// What https://www.w3.org/TR/trace-context/#tracestate-limits asks to pass on.
+constexpr std::size_t kLongestState = 512;
 constexpr Clock::duration kLongestBackoff = std::chrono::seconds(5);
 constexpr Clock::duration kBetweenLogs = std::chrono::minutes(1);
+
+// A tracestate is printable ASCII; another is thrown away, as the recommendation says.
+std::string_view valid_state(std::string_view state) {
+    const bool printable =
+        std::all_of(state.begin(), state.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    return printable && state.size() <= kLongestState ? state : std::string_view();
+}
 
 }  // namespace
 
@@ -34,7 +44,7 @@ SpanExporter::~SpanExporter() {
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
 void SpanExporter::add(const InferCall& call) noexcept {
-    SpanRecord record{record_of(call), std::string(call.trace.state)};
+    SpanRecord record{record_of(call), std::string(valid_state(call.trace.state))};
     Clock::time_point& written = record.request.timeline.written;
     if (written == Clock::time_point{}) written = Clock::now();  // The client went away.
     bool full_batch = false;
