@@ -45,6 +45,12 @@ bench: build  ## Measures against the ping-pong floor and the in-process limit, 
 	@$(VENV)/bin/python bench/run.py $(ARGS)
 	@$(VENV)/bin/python bench/clients.py $(ARGS)
 
+.PHONY: bench-realtime
+bench-realtime: build  ## Measures which deadlines are kept under load, against fifo; hours; ARGS=--quick: five minutes
+	@scripts/setup.sh test
+	@cmake --build $(BUILD)
+	@$(VENV)/bin/python bench/realtime.py $(ARGS)
+
 .PHONY: lint
 lint: build  ## Checks format, includes, types; clang-tidy on what changed since it last passed
 	@scripts/setup.sh lint

@@ -23,11 +23,12 @@ class Traffic:
     model: str
     single_seconds: float
     arrivals: str = "poisson"  # As lepton-bench calls them.
+    deadlines: tuple[float, ...] = DEADLINES
 
     def arguments(self, rate: float, seconds: float, warmup: float, seed: int) -> list[object]:
         classes = [
             f"name=within{times},share=1,deadline={times * self.single_seconds * 1e6:.0f}us"
-            for times in DEADLINES
+            for times in self.deadlines
         ]
         return [
             "--model", self.model, "--rate", rate, "--arrivals", self.arrivals,

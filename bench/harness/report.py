@@ -11,7 +11,8 @@ ABSOLUTE_HEADS = ("", "p50 µs", "p99 µs", "requests/s", "server CPU µs")
 
 def ratio_cells(row: Row) -> tuple[str, ...]:
     def text(value: float) -> str:
-        return f"{value:.0f} {row.unit}" if row.unit else f"{value:.2f}"
+        decimals = 0 if row.unit and abs(value) >= 10 else 2
+        return f"{value:.{decimals}f} {row.unit}".rstrip()
 
     verdict = {None: "", True: "reached", False: "falls short"}[row.reached]
     span = f"{text(min(row.values))} - {text(max(row.values))}"

@@ -234,7 +234,8 @@ class Study:
             )  # fmt: skip
             chunks += 1
             count.merge(outcome)
-            self._on_step(f"{name}, load {load:.3f}", time.monotonic() - begun)
+            seen = f"{name}, load {load:.3f}: {outcome.attainment.share:.3f}"
+            self._on_step(seen, time.monotonic() - begun)
             return outcome
 
         def measure(name: str, load: float, chunk: int) -> Attainment:
