@@ -26,7 +26,7 @@ public:
     using Post = std::function<Result<>(const std::string& body)>;
 
     struct Options {
-        ResourceAttributes resource;
+        ResourceAttributes resource{};
         // A batch is posted when it is this large, or this old. Defaults of the OpenTelemetry SDKs.
         // As much again as the queue holds may be on its way to the collector.
         std::size_t batch_spans = 512;
