@@ -56,6 +56,7 @@ public:
         LEPTON_CHECK_OK(choose_threads());
         LEPTON_CHECK_OK(choose_batching());
         LEPTON_CHECK_OK(make_other_instances());
+        LEPTON_CHECK_OK(run_padded_extents());
         tuned_.threads = options_.threads;
         tuned_.batches = options_.batches;
         return std::move(tuned_);
@@ -226,6 +227,22 @@ private:
                 if (warm()) LEPTON_CHECK_OK(warm_up().run(*session, 0, service.rows));
             }
             tuned_.sessions.push_back(std::move(session));
+        }
+        return {};
+    }
+
+    // The first run of a shape is slow; and an extent that the model does not take is found out.
+    Result<> run_padded_extents() {
+        if (!options_.batches || !has_free_axis(graph_, true)) return {};
+        for (const auto& session : tuned_.sessions) {
+            for (const std::int64_t extent : config_.pad_to) {
+                const WarmUp padded(graph_, true, extent);
+                if (const auto outputs = padded.run(*session, 0, 1); !outputs) {
+                    return fail(outputs.error().code,
+                                "parameter \"pad_to\" has " + std::to_string(extent) +
+                                    ", with which the model fails: " + outputs.error().message);
+                }
+            }
         }
         return {};
     }

@@ -112,6 +112,22 @@ TEST_F(ModelLoaderTest, DoesNotTryToBatchAModelWhoseRowTakesVeryLong) {
     EXPECT_THAT(row_counts(*model), ElementsAre(1));
 }
 
+const std::string kPadTo = R"(parameters { key: "pad_to" value { string_value: "8,16" } })";
+
+TEST_F(ModelLoaderTest, PaddingReachesTheSpec) {
+    EXPECT_THAT(loaded(fake_model("-1, -1"), kPadTo)->spec->pad_to, ElementsAre(8, 16));
+}
+
+TEST_F(ModelLoaderTest, PaddingOfStringsOrToARowThatIsTooLargeIsAnError) {
+    const std::string strings =
+        R"({"inputs": [{"name": "x", "datatype": "BYTES", "shape": [-1, -1]}],
+            "outputs": [{"name": "y", "datatype": "BYTES", "shape": [-1, -1]}]})";
+    EXPECT_THAT(error_of(strings, kPadTo), HasSubstr("BYTES, which cannot be padded"));
+    const std::string much = R"(parameters { key: "pad_to" value { string_value: "1048576" } })";
+    EXPECT_THAT(error_of(fake_model("-1, -1, -1"), much),
+                HasSubstr("makes [1048576,1048576] of a row of \"x\", at most 268435456"));
+}
+
 TEST_F(ModelLoaderTest, AModelWhoseRowsDependOnEachOtherDoesNotBatch) {
     const auto model = loaded(fake_model("-1, 4", R"("mix_rows": true)"));
     EXPECT_FALSE(model->spec->batches);
