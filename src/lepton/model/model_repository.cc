@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include "lepton/model/model_config.h"
+#include "lepton/model/config_file.h"
 #include "lepton/observe/log.h"
 
 namespace lepton::model {
@@ -23,6 +23,8 @@ fs::file_time_type written(const fs::path& path) {
     return error ? fs::file_time_type::min() : time;
 }
 
+tl::unexpected<Error> stopping() { return fail(ErrorCode::kUnavailable, "the server is stopping"); }
+
 std::string quoted_model(std::string_view name) { return "model \"" + std::string(name) + "\""; }
 
 }  // namespace
@@ -32,13 +34,21 @@ ModelRepository::ModelRepository(engine::EngineRegistry& engines, Options option
       loader_(engines, options_.loading),
       control_([this] { work(); }) {}
 
-ModelRepository::~ModelRepository() {
+ModelRepository::~ModelRepository() { stop(); }
+
+void ModelRepository::stop() {
     {
         const MutexLock lock(mutex_);
         stopping_ = true;
     }
     changed_.notify_all();
-    control_.join();
+    if (control_.joinable()) control_.join();
+    std::deque<PendingChange> forgotten;
+    {
+        const MutexLock lock(mutex_);
+        forgotten.swap(changes_);
+    }
+    for (const PendingChange& pending : forgotten) pending.done(stopping());
 }
 
 Result<> ModelRepository::start() {
@@ -99,7 +109,9 @@ void ModelRepository::enqueue(Action action, const std::string& name) {
 
 void ModelRepository::wait_until_settled() {
     MutexLock lock(mutex_);
-    while ((busy_ || !commands_.empty()) && !stopping_) changed_.wait(lock.native());
+    while ((busy_ || !commands_.empty() || !changes_.empty()) && !stopping_) {
+        changed_.wait(lock.native());
+    }
 }
 
 void ModelRepository::begin_drain() {
@@ -110,17 +122,28 @@ void ModelRepository::begin_drain() {
 void ModelRepository::work() {
     while (true) {
         Command command;
+        std::optional<PendingChange> pending;
         {
             MutexLock lock(mutex_);
             busy_ = false;
-            if (commands_.empty()) changed_.notify_all();  // Settled.
-            while (commands_.empty() && !stopping_) changed_.wait(lock.native());
+            if (commands_.empty() && changes_.empty()) changed_.notify_all();  // Settled.
+            while (commands_.empty() && changes_.empty() && !stopping_) {
+                changed_.wait(lock.native());
+            }
             if (stopping_) return;
-            command = std::move(commands_.front());
-            commands_.pop_front();
+            // Changes first: somebody waits for each.
+            if (!changes_.empty()) {
+                pending = std::move(changes_.front());
+                changes_.pop_front();
+            } else {
+                command = std::move(commands_.front());
+                commands_.pop_front();
+            }
             busy_ = true;
         }
-        if (command.action == Action::kLoad) {
+        if (pending) {
+            pending->done(change_now(pending->change));
+        } else if (command.action == Action::kLoad) {
             load_now(command.name);
         } else {
             unload_now(command.name);
@@ -207,11 +230,11 @@ bool ModelRepository::load_version(const ModelFolder& folder,
     Result<std::shared_ptr<LoadedModel>> loaded =
         file ? loader_.load(folder.name, version.number, *file, config)
              : tl::unexpected(file.error());
-    std::shared_ptr<const ModelSpec> spec;
+    std::shared_ptr<LoadedModel> model;
     std::optional<Error> failure;
     if (loaded) {
-        spec = (*loaded)->spec;
-        options_.on_ready(*std::move(loaded));
+        model = *std::move(loaded);
+        options_.on_ready(model);
         spdlog::info("model_ready model={} version={} load_ms={:.1f}",
                      folder.name,
                      version.number,
@@ -227,8 +250,9 @@ bool ModelRepository::load_version(const ModelFolder& folder,
     Version& entry = models_.find(folder.name)->second.versions[version.number];
     entry.loading = false;
     entry.failure = std::move(failure);
-    if (spec == nullptr) return false;
-    entry.spec = std::move(spec);
+    if (model == nullptr) return false;
+    describe(entry, *model, config);
+    entry.file = *file;
     entry.stamp = stamp;
     return true;
 }
@@ -320,6 +344,158 @@ Result<std::shared_ptr<const ModelSpec>> ModelRepository::find(std::string_view 
     return fail(ErrorCode::kModelNotFound,
                 quoted_model(name) + " has no version \"" + std::string(version) +
                     "\", there are: " + (served.empty() ? "none" : served));
+}
+
+void ModelRepository::describe(Version& entry,
+                               const LoadedModel& model,
+                               const ModelConfig& config) {
+    entry.spec = model.spec;
+    entry.engine = model.engine;
+    entry.measured.threads = model.threads;
+    entry.measured.largest_batch = model.spec->batches ? model.service_times.back().rows : 0;
+    entry.loaded = config;
+    entry.config = config;
+}
+
+ModelConfiguration ModelRepository::to_configuration(const Version& entry) {
+    const auto microseconds = [](Clock::duration time) -> std::int64_t {
+        return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+    };
+    const ModelConfig& config = entry.config;
+    ModelConfiguration now;
+    now.spec = entry.spec;
+    now.backend = entry.engine;
+    now.file_name = entry.file.filename().string();
+    now.instances = config.instances;
+    now.max_batch_size = config.max_batch_size.value_or(0);
+    now.fifo = config.queue.policy == QueuePolicy::kFifo;
+    now.preferred_batch_sizes = config.queue.preferred_batch_sizes;
+    now.max_queue_delay_us = microseconds(config.queue.max_queue_delay);
+    now.default_timeout_us = microseconds(config.queue.default_timeout);
+    now.max_queue_size = static_cast<std::int64_t>(config.queue.max_queued_requests);
+    now.latest_versions = config.versions.latest;
+    now.specific_versions = config.versions.specific;
+    now.settings = settings_of(config, entry.measured);
+    return now;
+}
+
+const ModelRepository::Version* ModelRepository::find_version(std::string_view name,
+                                                              std::string_view version) const {
+    const auto model = models_.find(name);
+    if (model == models_.end()) return nullptr;
+    const auto& versions = model->second.versions;
+    for (auto entry = versions.rbegin(); entry != versions.rend(); ++entry) {
+        if (entry->second.spec == nullptr) continue;
+        if (version.empty() || entry->second.spec->version == version) return &entry->second;
+    }
+    return nullptr;
+}
+
+Result<ModelConfiguration> ModelRepository::configuration(std::string_view name,
+                                                          std::string_view version) const {
+    LEPTON_TRY(const auto spec, find(name, version));
+    const MutexLock lock(mutex_);
+    const Version* entry = find_version(name, spec->version);
+    if (entry == nullptr) return fail(ErrorCode::kUnavailable, quoted_model(name) + " is retired");
+    return to_configuration(*entry);
+}
+
+void ModelRepository::change(ConfigChange change, Done done) {
+    Result<ConfigChanged> refusal = stopping();
+    {
+        const MutexLock lock(mutex_);
+        if (!stopping_ && changes_.size() < kMostChanges) {
+            changes_.push_back({std::move(change), std::move(done)});
+        } else if (!stopping_) {
+            refusal = fail(ErrorCode::kQueueFull,
+                           std::to_string(kMostChanges) + " changes are queued, the bound");
+        }
+    }
+    changed_.notify_all();
+    if (done) done(std::move(refusal));
+}
+
+Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
+    LEPTON_TRY(const ModelConfiguration before, configuration(change.model, change.version));
+    const std::string& name = before.spec->name;
+    ModelConfig wanted;
+    fs::path config_file;
+    {
+        const MutexLock lock(mutex_);
+        wanted = find_version(name, before.spec->version)->config;
+        config_file =
+            ModelFolder{.name = name, .path = models_.find(name)->second.folder, .versions = {}}
+                .config_file();
+    }
+    for (const auto& [setting, value] : change.settings) {
+        LEPTON_CHECK_OK(set_setting(wanted, setting, value, SettingOrigin::kChanged));
+    }
+    LEPTON_CHECK_OK(check_change(wanted, change.settings, options_.loading.cores));
+    std::optional<ConfigFileEdit> edit;
+    if (change.save) {
+        NamedSettings settings;
+        for (const ModelSetting& setting : settings_of(wanted, {})) {
+            if (setting.origin == SettingOrigin::kChanged) {
+                settings.emplace_back(setting.name, setting.value);
+            }
+        }
+        LEPTON_TRY(ConfigFileEdit prepared, ConfigFileEdit::prepare(config_file, settings));
+        edit.emplace(std::move(prepared));
+    }
+    ConfigChanged changed;
+    const std::int64_t number = std::stoll(before.spec->version);
+    LEPTON_TRY(changed.reloaded, apply(name, number, wanted));
+    if (edit) {
+        LEPTON_CHECK_OK(edit->commit());
+        changed.saved_to = config_file.string();
+    }
+    const MutexLock lock(mutex_);
+    Version& entry = models_.find(name)->second.versions[number];
+    if (edit) {
+        entry.stamp.config = written(config_file);
+        for (auto& [setting, origin] : entry.config.origins) origin = SettingOrigin::kConfigured;
+    }
+    changed.now = to_configuration(entry);
+    for (std::size_t i = 0; i < before.settings.size(); ++i) {
+        const ModelSetting& old = before.settings[i];
+        const ModelSetting& now = changed.now.settings[i];
+        if (old.value != now.value) {
+            changed.differences.push_back({old.name, old.value, now.value});
+            spdlog::info("config_changed model={} version={} setting={} from={} to={}",
+                         name,
+                         number,
+                         old.name,
+                         observe::quoted(to_text(old.value)),
+                         observe::quoted(to_text(now.value)));
+        }
+    }
+    return changed;
+}
+
+Result<bool> ModelRepository::apply(const std::string& name,
+                                    std::int64_t number,
+                                    const ModelConfig& wanted) {
+    Version now;
+    {
+        const MutexLock lock(mutex_);
+        now = models_.find(name)->second.versions[number];
+    }
+    const bool reload = needs_sessions(now.loaded, wanted);
+    std::shared_ptr<LoadedModel> model;
+    if (reload) {
+        LEPTON_TRY(model, loader_.load(name, number, now.file, wanted));
+        options_.on_ready(model);
+    } else {
+        options_.on_reconfigured(*now.spec, wanted.queue, wanted.max_batch_size.value_or(0));
+    }
+    const MutexLock lock(mutex_);
+    Version& entry = models_.find(name)->second.versions[number];
+    if (reload) {
+        describe(entry, *model, wanted);
+    } else {
+        entry.config = wanted;
+    }
+    return reload;
 }
 
 std::vector<std::string> ModelRepository::versions(std::string_view name) const {

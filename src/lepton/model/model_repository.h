@@ -14,10 +14,13 @@
 #include <vector>
 
 #include "lepton/core/model_catalog.h"
+#include "lepton/core/model_control.h"
 #include "lepton/core/sync.h"
 #include "lepton/engine/registry.h"
 #include "lepton/model/loaded_model.h"
+#include "lepton/model/model_config.h"
 #include "lepton/model/model_loader.h"
+#include "lepton/model/model_settings.h"
 #include "lepton/model/repository_layout.h"
 
 namespace lepton::model {
@@ -34,8 +37,12 @@ namespace lepton::model {
 // start keeps the server from being ready; its own readiness and find() tell why, and the server
 // goes on.
 //
+// A change of a model's configuration goes the same way: what needs no other sessions is applied to
+// those that serve; otherwise the version is loaded anew and takes the old one's place, or does not
+// load, and nothing has changed.
+//
 // Thread-safe. The callbacks run on the control thread, without a lock.
-class ModelRepository final : public ModelCatalog {
+class ModelRepository final : public ModelCatalog, public ModelControl {
 public:
     struct Options {
         std::vector<std::filesystem::path> roots;
@@ -47,6 +54,9 @@ public:
         // as long as whoever got it keeps it.
         std::function<void(const std::string& name, const std::string& version)> on_retired =
             [](const auto&, const auto&) {};
+        // From here on the version runs so; max_batch_size 0: as it was loaded.
+        std::function<void(const ModelSpec&, const QueueOptions&, std::int64_t max_batch_size)>
+            on_reconfigured = [](const auto&, const auto&, std::int64_t) {};
     };
     struct Failure {
         std::string name;
@@ -77,6 +87,11 @@ public:
     // Readiness ends for good; the models go on serving.
     void begin_drain();
 
+    // Waits for what is under way, forgets what is queued, and ends the control thread. What is
+    // loaded stays. Before the loops stop, where requests come from loops: a version that is being
+    // replaced needs them to be drained.
+    void stop();
+
     [[nodiscard]] std::vector<Failure> failures() const;
 
     [[nodiscard]] bool ready() const override;
@@ -84,6 +99,10 @@ public:
         std::string_view name, std::string_view version) const override;
     [[nodiscard]] std::vector<std::string> versions(std::string_view name) const override;
     [[nodiscard]] std::vector<std::string> models() const override;
+
+    [[nodiscard]] Result<ModelConfiguration> configuration(std::string_view name,
+                                                           std::string_view version) const override;
+    void change(ConfigChange change, Done done) override;
 
 private:
     enum class Action : std::uint8_t { kLoad, kUnload };
@@ -102,6 +121,11 @@ private:
         std::optional<Error> failure;           // Of the latest attempt.
         bool loading = false;
         Stamp stamp;
+        std::filesystem::path file;
+        std::string engine;
+        Measured measured;
+        ModelConfig loaded;  // With which its sessions were made,
+        ModelConfig config;  // and the one in force.
     };
     struct Model {
         std::filesystem::path folder;
@@ -113,7 +137,23 @@ private:
         bool unloaded = false;    // On request.
     };
 
+    struct PendingChange {
+        ConfigChange change;
+        Done done;
+    };
+    // More are refused: each may take as long as a load.
+    static constexpr std::size_t kMostChanges = 64;
+
     void work();
+    Result<ConfigChanged> change_now(const ConfigChange& change);
+    // Puts `wanted` in force; true where that took other sessions.
+    Result<bool> apply(const std::string& name, std::int64_t number, const ModelConfig& wanted);
+    // Notes what was loaded.
+    static void describe(Version& entry, const LoadedModel& model, const ModelConfig& config);
+    [[nodiscard]] static ModelConfiguration to_configuration(const Version& entry);
+    // Null for one that does not serve.
+    [[nodiscard]] const Version* find_version(std::string_view name, std::string_view version) const
+        LEPTON_REQUIRES(mutex_);
     void load_now(const std::string& name);
     void unload_now(const std::string& name);
     // True when the version serves, now or already.
@@ -127,9 +167,10 @@ private:
     ModelLoader loader_;
 
     mutable Mutex mutex_;
-    std::condition_variable changed_;  // Commands, busy_ or stopping_.
+    std::condition_variable changed_;  // Commands, changes, busy_ or stopping_.
     std::map<std::string, Model, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
     std::deque<Command> commands_ LEPTON_GUARDED_BY(mutex_);  // At most one per model.
+    std::deque<PendingChange> changes_ LEPTON_GUARDED_BY(mutex_);
     bool busy_ LEPTON_GUARDED_BY(mutex_) = false;
     bool started_ LEPTON_GUARDED_BY(mutex_) = false;
     bool draining_ LEPTON_GUARDED_BY(mutex_) = false;

@@ -1,7 +1,11 @@
 #include "lepton/protocol/grpc_metadata.h"
 
+#include <algorithm>
+#include <limits>
+
 #include <inference.pb.h>
 
+#include "lepton/protocol/model_config_page.h"
 #include "lepton/protocol/rest_metadata.h"
 
 namespace lepton::protocol {
@@ -11,6 +15,18 @@ void fill_tensor(const TensorSpec& spec, inference::ModelMetadataResponse::Tenso
     tensor.set_name(spec.name);
     tensor.set_datatype(std::string(to_string(spec.dtype)));
     tensor.mutable_shape()->Add(spec.shape.begin(), spec.shape.end());
+}
+
+void fill_batching(const ModelConfiguration& now,
+                   inference::ModelConfig::DynamicBatching& batching) {
+    for (const std::int64_t size : now.preferred_batch_sizes) {
+        batching.add_preferred_batch_size(static_cast<std::int32_t>(size));
+    }
+    batching.set_max_queue_delay_microseconds(static_cast<std::uint64_t>(now.max_queue_delay_us));
+    auto& queue = *batching.mutable_default_queue_policy();
+    queue.set_default_timeout_microseconds(static_cast<std::uint64_t>(now.default_timeout_us));
+    queue.set_allow_timeout_override(true);
+    queue.set_max_queue_size(static_cast<std::uint32_t>(now.max_queue_size));
 }
 
 }  // namespace
@@ -37,6 +53,38 @@ void fill_model_metadata(const ModelSpec& model,
     for (const auto& [name, value] : model.properties) {
         (*response.mutable_parameters())[name].set_string_param(value);
     }
+}
+
+void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& config) {
+    config.set_name(now.spec->name);
+    config.set_platform(now.spec->platform);
+    config.set_backend(now.backend);
+    config.set_max_batch_size(static_cast<std::int32_t>(now.max_batch_size));
+    config.set_default_model_filename(now.file_name);
+    if (now.latest_versions > 0) {
+        constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
+        config.mutable_version_policy()->mutable_latest()->set_num_versions(
+            static_cast<std::uint32_t>(std::min(now.latest_versions, kMost)));
+    } else {
+        auto& versions = *config.mutable_version_policy()->mutable_specific()->mutable_versions();
+        versions.Add(now.specific_versions.begin(), now.specific_versions.end());
+    }
+    const auto fill = [&now](const TensorSpec& tensor, auto& entry) {
+        entry.set_name(tensor.name);
+        entry.set_data_type(config_type_number(tensor.dtype));
+        for (const std::int64_t dim : config_dims(now, tensor.shape).dims()) entry.add_dims(dim);
+    };
+    for (const TensorSpec& input : now.spec->inputs) fill(input, *config.add_input());
+    for (const TensorSpec& output : now.spec->outputs) fill(output, *config.add_output());
+    auto& group = *config.add_instance_group();
+    constexpr int kKindCpu = 2;
+    group.set_name(now.spec->name);
+    group.set_count(static_cast<std::int32_t>(now.instances));
+    group.set_kind(kKindCpu);
+    if (now.spec->batches) fill_batching(now, *config.mutable_dynamic_batching());
+    for_each_parameter(now, [&config](std::string_view name, const std::string& value) {
+        (*config.mutable_parameters())[std::string(name)].set_string_value(value);
+    });
 }
 
 }  // namespace lepton::protocol

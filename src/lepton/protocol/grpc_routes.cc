@@ -115,6 +115,15 @@ Result<> GrpcRoutes::describe(std::string_view method, net::Exchange& exchange) 
         fill_model_metadata(*model, catalog_.versions(request.name()), response);
         return reply(response);
     }
+    if (method == "ModelConfig" && options_.control != nullptr) {
+        inference::ModelConfigRequest request;
+        LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+        LEPTON_TRY(const ModelConfiguration now,
+                   options_.control->configuration(request.name(), request.version()));
+        inference::ModelConfigResponse response;
+        fill_model_config(now, *response.mutable_config());
+        return reply(response);
+    }
     return unknown_method(exchange.message.path);
 }
 

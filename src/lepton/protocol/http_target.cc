@@ -45,6 +45,7 @@ std::optional<Route> model_route(std::string_view rest) {
     if (rest.empty()) return Route::kModel;
     if (rest == "infer") return Route::kInfer;
     if (rest == "ready") return Route::kModelReady;
+    if (rest == "config") return Route::kConfig;
     return std::nullopt;
 }
 

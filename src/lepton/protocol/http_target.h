@@ -18,6 +18,7 @@ enum class Route : std::uint8_t {
     kSlow,        // /v2/debug/slow
     kModel,       // /v2/models/{model}[/versions/{version}]
     kModelReady,  // .../ready
+    kConfig,      // .../config
     kInfer,       // .../infer
 };
 

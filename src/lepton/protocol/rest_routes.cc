@@ -1,11 +1,14 @@
 #include "lepton/protocol/rest_routes.h"
 
+#include <memory>
 #include <string_view>
 #include <utility>
 
+#include "lepton/protocol/config_change.h"
 #include "lepton/protocol/content_encoding.h"
 #include "lepton/protocol/infer_fields.h"
 #include "lepton/protocol/infer_frame.h"
+#include "lepton/protocol/model_config_page.h"
 #include "lepton/protocol/rest_infer_decode.h"
 #include "lepton/protocol/rest_infer_encode.h"
 #include "lepton/protocol/rest_metadata.h"
@@ -19,12 +22,11 @@ constexpr std::size_t kRoomForDescription = 2048;
 
 Result<> check_method(net::Exchange& exchange, Route route) {
     const net::Method method = exchange.message.method;
-    const bool infer = route == Route::kInfer;
-    if (infer ? method == net::Method::kPost
-              : method == net::Method::kGet || method == net::Method::kHead) {
-        return {};
-    }
-    const std::string_view allowed = infer ? "POST" : "GET, HEAD";
+    const bool posts = route == Route::kInfer || route == Route::kConfig;
+    const bool reads = route != Route::kInfer;
+    if (posts && method == net::Method::kPost) return {};
+    if (reads && (method == net::Method::kGet || method == net::Method::kHead)) return {};
+    const std::string_view allowed = !posts ? "GET, HEAD" : reads ? "GET, HEAD, POST" : "POST";
     exchange.reply.fields.add("allow", allowed);
     return fail(ErrorCode::kMethodNotAllowed,
                 concat({"the route ", in_quotes(exchange.message.path), " allows ", allowed}));
@@ -58,6 +60,9 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
         LEPTON_CHECK_OK(start_infer(exchange, target));
         service_.infer(exchange.call);
         return {};
+    }
+    if (target.route == Route::kConfig && exchange.message.method == net::Method::kPost) {
+        return start_change(exchange, target);
     }
     prepare_body(exchange.reply.body, kRoomForDescription, pool_);
     LEPTON_CHECK_OK(describe(exchange, target));
@@ -109,10 +114,64 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
             write_model_ready(*model, body);
             return {};
         }
+        case Route::kConfig: {
+            LEPTON_TRY(ModelControl * control, model_control());
+            LEPTON_TRY(const ModelConfiguration now,
+                       control->configuration(target.model, target.version));
+            write_model_config(now, body);
+            return {};
+        }
         case Route::kInfer:
             break;
     }
     return fail(ErrorCode::kInternal, "a route is not described");
+}
+
+Result<ModelControl*> RestRoutes::model_control() const {
+    if (options_.control != nullptr) return options_.control;
+    return fail(ErrorCode::kModelNotFound, "this server does not tell how models are run");
+}
+
+// What a change came to, on its way from the control's thread to the loop's.
+struct RestRoutes::AnsweredChange final : Task {
+    AnsweredChange(RestRoutes& of, net::Exchange& to)
+        : routes(of), exchange(to), result(fail(ErrorCode::kInternal, "the change got lost")) {}
+
+    // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
+    void run() noexcept override {
+        const std::shared_ptr<void> alive = std::move(exchange.call.route);
+        if (result) {
+            prepare_body(exchange.reply.body, kRoomForDescription, routes.pool_);
+            write_config_changed(*result, exchange.reply.body);
+        } else {
+            write_error(exchange, result.error(), routes.style_, routes.pool_);
+        }
+        exchange.send();
+    }
+
+    RestRoutes& routes;
+    net::Exchange& exchange;
+    Result<ConfigChanged> result;
+};
+
+// The answer comes when the change is in force, which may take as long as loading the model.
+Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& target) {
+    LEPTON_TRY(ModelControl * control, model_control());
+    net::Message& message = exchange.message;
+    LEPTON_TRY(const ContentEncoding encoding,
+               parse_content_encoding(message.fields.find("content-encoding")));
+    LEPTON_CHECK_OK(decompress(message.body, encoding, options_.max_body_bytes, pool_));
+    LEPTON_TRY(ConfigChange change, parse_config_change(message.body));
+    change.model = target.model;
+    change.version = target.version;
+    const auto answer = std::make_shared<AnsweredChange>(*this, exchange);
+    exchange.call.route = answer;  // The exchange keeps it, should the loop never run it.
+    EventLoop& loop = *exchange.call.loop;
+    control->change(std::move(change), [answer, &loop](Result<ConfigChanged> result) {
+        answer->result = std::move(result);
+        loop.post(*answer);
+    });
+    return {};
 }
 
 Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& target) {

@@ -2,6 +2,7 @@
 
 #include "lepton/core/infer_call.h"
 #include "lepton/core/model_catalog.h"
+#include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -22,8 +23,12 @@ public:
     void handle(net::Exchange& exchange) noexcept;
 
 private:
+    struct AnsweredChange;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final.
+
     Result<> dispatch(net::Exchange& exchange);
     Result<> describe(net::Exchange& exchange, const HttpTarget& target);
+    Result<ModelControl*> model_control() const;
+    Result<> start_change(net::Exchange& exchange, const HttpTarget& target);
     Result<> start_infer(net::Exchange& exchange, const HttpTarget& target);
     static void finish_infer(InferCall& call) noexcept;
     Result<> write_answer(net::Exchange& exchange);

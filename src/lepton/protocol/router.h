@@ -8,6 +8,7 @@
 
 #include "lepton/core/infer_call.h"
 #include "lepton/core/model_catalog.h"
+#include "lepton/core/model_control.h"
 #include "lepton/core/request_record.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -37,6 +38,8 @@ public:
         // kind. Without it the route is unknown.
         std::function<NotableRequests(std::string_view model, std::size_t limit)> slow_requests =
             nullptr;
+        // Tells and changes how models are run; without it the routes of that are unknown.
+        ModelControl* control = nullptr;
         // Looks on at every inference; may be null.
         CallObserver* observer = nullptr;
     };

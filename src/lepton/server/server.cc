@@ -59,6 +59,12 @@ struct Server::Parts {
                 },
             .on_retired = [this](const std::string& name,
                                  const std::string& version) { pipeline.retire(name, version); },
+            .on_reconfigured =
+                [this](const ModelSpec& spec,
+                       const model::QueueOptions& queue,
+                       std::int64_t max_batch_size) {
+                    pipeline.reconfigure(spec.name, spec.version, queue, max_batch_size);
+                },
         };
     }
 
@@ -66,6 +72,7 @@ struct Server::Parts {
         protocol::Router::Options options;
         options.triton_errors = config.triton_errors;
         options.max_body_bytes = config.limits.max_body_bytes;
+        options.control = &repository;
         options.metrics_page = [this] { return metrics.page(); };
         options.slow_requests = [this](std::string_view model, std::size_t limit) {
             return slow.read(model, limit, Clock::now());
@@ -149,8 +156,9 @@ void Server::stop() {
     parts_->repository.begin_drain();
     if (parts_->frontend != nullptr) {
         parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
-        parts_->frontend->stop();
     }
+    parts_->repository.stop();
+    if (parts_->frontend != nullptr) parts_->frontend->stop();
     // An engine may still be running for a client whom the drain did not wait for: its connection
     // has to be there until the run is over.
     parts_->pipeline.abandon();
