@@ -1,0 +1,163 @@
+"""What `lepton slow` shows: the slowest requests of a server, and where the time of each went."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from lepton.console import FAILED, die, out
+
+TIMEOUT_S = 10
+BAR_WIDTH = 40
+
+# Each stretch after the station where it begins, a letter for screens without colour, and a colour.
+# What comes before the last byte of the request is not the server's, and not in the bar.
+STRETCHES = {
+    "decode": ("d", "cyan"),
+    "admit": ("a", "blue"),
+    "queue": ("q", "yellow"),
+    "gather": ("g", "magenta"),
+    "compute": ("c", "green"),
+    "encode": ("e", "bright_blue"),
+    "write": ("w", "red"),
+}
+
+
+@dataclass(frozen=True)
+class SlowRequest:
+    """One entry of the page, as far as the table shows it; times in microseconds."""
+
+    received: str
+    model: str
+    outcome: str
+    name: str
+    rows: str
+    total: float
+    slack: float | None
+    stretches: dict[str, float]
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> SlowRequest:
+        """Reads an entry of GET /v2/debug/slow."""
+        version = entry.get("version")
+        batch = entry["batch_rows"]
+        return cls(
+            received=entry["received"][11:23],
+            model=f"{entry['model']}/{version}" if version else entry["model"],
+            outcome=entry["outcome"],
+            name=entry["id"] or entry.get("trace_id", "")[:8],
+            rows=f"{entry['rows']} of {batch}" if batch else str(entry["rows"]),
+            total=entry["total_us"],
+            slack=entry.get("slack_us"),
+            stretches=entry["stretches_us"],
+        )
+
+
+def bar(request: SlowRequest, longest: float, width: int = BAR_WIDTH) -> Text:
+    """Draws the request's way to scale: `width` characters are `longest` microseconds.
+
+    Rounds where stretches end, not their lengths, so that what is drawn adds up.
+    """
+    text = Text()
+    if longest <= 0:
+        return text
+    passed = 0.0
+    for name, (letter, colour) in STRETCHES.items():
+        begin = round(passed / longest * width)
+        passed += request.stretches.get(name, 0.0)
+        text.append(letter * (round(passed / longest * width) - begin), style=colour)
+    return text
+
+
+def in_time_units(microseconds: float) -> str:
+    """Returns "870 us", "12.3 ms" or "1.20 s"."""
+    size = abs(microseconds)
+    if size < 1e3:
+        return f"{microseconds:.0f} us"
+    return f"{microseconds / 1e3:.1f} ms" if size < 1e6 else f"{microseconds / 1e6:.2f} s"
+
+
+def table_of(title: str, requests: list[SlowRequest]) -> Table:
+    """Returns the requests as a table, a bar in each row."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("received (UTC)", no_wrap=True)
+    for column in ("model", "outcome", "id or trace"):
+        table.add_column(column, overflow="fold")
+    for column in ("rows", "total", "slack"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("where the time went", no_wrap=True, min_width=BAR_WIDTH)
+    longest = max((request.total for request in requests), default=0.0)
+    for request in requests:
+        slack = "" if request.slack is None else in_time_units(request.slack)
+        late = request.slack is not None and request.slack < 0
+        table.add_row(
+            request.received,
+            Text(request.model),
+            Text(request.outcome, style="" if request.outcome == "ok" else "red"),
+            Text(request.name),
+            request.rows,
+            in_time_units(request.total),
+            Text(slack, style="red" if late else ""),
+            bar(request, longest),
+        )
+    return table
+
+
+def legend() -> Text:
+    """Says which letter and colour is which stretch."""
+    parts = (Text(f"{letter} {name}", style=style) for name, (letter, style) in STRETCHES.items())
+    return Text("  ").join(parts)
+
+
+def _fetch(url: str, model: str | None, limit: int) -> bytes:
+    query = {"limit": str(limit)} | ({"model": model} if model else {})
+    address = f"{url.rstrip('/')}/v2/debug/slow?{urllib.parse.urlencode(query)}"
+    if not address.startswith(("http://", "https://")):
+        die("slow", f"url {url!r} must begin with http:// or https://")
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:
+            page: bytes = answer.read()
+            return page
+    except urllib.error.HTTPError as error:
+        die("slow", f"{url} answered with status {error.code}: {error.read().decode()}", FAILED)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        die("slow", f"cannot ask {url}: {reason}; is the server running?", FAILED)
+
+
+def _tables(page: dict[str, Any]) -> Iterator[Table]:
+    titles = {
+        "slowest": "Slowest of the last 5 minutes",
+        "missed": "Admitted, but not in time; latest first",
+    }
+    for key, title in titles.items():
+        requests = [SlowRequest.from_json(entry) for entry in page[key]]
+        if requests:
+            yield table_of(title, requests)
+
+
+def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:
+    """Prints the tables, or the page as it came."""
+    body = _fetch(url, model, limit)
+    if as_json:
+        print(body.decode())
+        return
+    try:
+        tables = list(_tables(json.loads(body)))
+    except (ValueError, KeyError, TypeError):
+        die("slow", f"{url} answers, but not as a Lepton server of this version does", FAILED)
+    if not tables:
+        out.print("No requests in the last 5 minutes.")
+        return
+    for table in tables:
+        out.print(table)
+        out.print()
+    out.print(legend())
