@@ -12,6 +12,12 @@ constexpr double kSeedMargin = 1.1;
 // A smaller run is preferred where it saves at least 3 % per row.
 constexpr double kWorthless = 0.97;
 constexpr int kFactorFalls = 16;
+// A run this many times as slow as usual says more about the machine than about the model: its
+// thread had no processor. Such runs count once they are more than two of about sixteen.
+constexpr int kInterrupted = 5;
+constexpr int kInterruptionWeight = 8;
+constexpr int kFewInterruptions = 2 * kInterruptionWeight;
+constexpr std::size_t kKnown = 8;  // Runs after which it is known what is usual.
 
 Clock::duration scaled(Clock::duration time, double by) {
     return Clock::duration(static_cast<Clock::rep>(static_cast<double>(time.count()) * by));
@@ -41,7 +47,6 @@ LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds,
                            Clock::time_point now,
                            bool guessed)
     : passed_to_(now) {
-    factors_.fill(1.0);
     buckets_.reserve(seeds.size());
     Clock::duration before{};
     for (const model::ServiceTime& seed : seeds) {
@@ -68,7 +73,7 @@ LatencyModel::Bucket& LatencyModel::bucket_of(std::int64_t rows) {
 }
 
 double LatencyModel::factor(int active) const {
-    return factors_[static_cast<std::size_t>(std::clamp(active, 1, kMostActive) - 1)];
+    return interference_[static_cast<std::size_t>(std::clamp(active, 1, kMostActive) - 1)].factor;
 }
 
 Clock::duration LatencyModel::typical(std::int64_t rows, int active) const {
@@ -83,6 +88,16 @@ Clock::duration LatencyModel::safe(std::int64_t rows, int active) const {
     return active > 1 ? scaled(bucket.safe, factor(active)) * runs : bucket.safe * runs;
 }
 
+bool LatencyModel::was_interrupted(Bucket& bucket, Clock::duration took) {
+    if (bucket.measured < kKnown || took <= bucket.typical * kInterrupted) {
+        bucket.interruptions = std::max(0, bucket.interruptions - 1);
+        return false;
+    }
+    bucket.interruptions =
+        std::min(bucket.interruptions + kInterruptionWeight, kFewInterruptions + 1);
+    return bucket.interruptions <= kFewInterruptions;
+}
+
 void LatencyModel::observe(std::int64_t rows,
                            Clock::duration took,
                            Clock::time_point now,
@@ -90,11 +105,18 @@ void LatencyModel::observe(std::int64_t rows,
     Bucket& bucket = bucket_of(rows);
     if (rows > bucket.rows) return;  // Ran in pieces: says nothing about one run.
     if (active > 1) {
-        double& known = factors_[static_cast<std::size_t>(std::min(active, kMostActive) - 1)];
+        Interference& others =
+            interference_[static_cast<std::size_t>(std::min(active, kMostActive) - 1)];
         const double seen = static_cast<double>(took.count()) /
                             static_cast<double>(std::max<Clock::rep>(1, bucket.typical.count()));
-        known += (seen - known) / (seen > known ? 2 : kFactorFalls);
-        known = std::max(known, 1.0);
+        others.factor += (seen - others.factor) / (seen > others.factor ? 2 : kFactorFalls);
+        // Even where they take each other's processor and cache.
+        others.factor = std::clamp(others.factor, 1.0, 2.0 * active);
+        others.confirmed = now;
+        return;
+    }
+    if (was_interrupted(bucket, took)) {
+        bucket.confirmed = now;
         return;
     }
     bucket.window[bucket.measured++ % kWindow] = took;
@@ -123,6 +145,9 @@ void LatencyModel::observe(std::int64_t rows,
 void LatencyModel::pass_to(Clock::time_point now) {
     if (now < passed_to_ + kConfidence) return;
     passed_to_ = now;
+    for (Interference& others : interference_) {
+        if (now - others.confirmed >= kConfidence) others.factor = 1 + (others.factor - 1) / 2;
+    }
     const auto latest = std::max_element(
         buckets_.begin(), buckets_.end(), [](const Bucket& one, const Bucket& other) {
             return one.confirmed < other.confirmed;

@@ -16,7 +16,8 @@ namespace lepton::scheduler {
 //
 // - `safe` is about the 95th percentile of the last kWindow runs of that row count: the second
 //   highest of them. It rises with the second slow run (one alone is mostly an interruption by
-//   something else) and falls once the slow runs have left the window.
+//   something else) and falls once the slow runs have left the window. A few runs that are many
+//   times as slow as usual are left out: one of a second would refuse everything for a while.
 // - An estimate that nothing confirms any more goes, within a few kConfidence, to the lowest that
 //   was measured, times what the machine is slower now than at its best: requests are refused by
 //   it, and what is refused is not measured again.
@@ -70,14 +71,22 @@ private:
         std::array<Clock::duration, kWindow> window{};
         std::size_t measured = 0;
         bool guessed = false;
+        int interruptions = 0;  // Leaks away with each run that was not interrupted.
+    };
+
+    // How many times as long runs take beside others.
+    struct Interference {
+        double factor = 1;
+        Clock::time_point confirmed;
     };
 
     [[nodiscard]] const Bucket& bucket_of(std::int64_t rows) const;
     Bucket& bucket_of(std::int64_t rows);
     [[nodiscard]] double factor(int active) const;
+    static bool was_interrupted(Bucket& bucket, Clock::duration took);
 
-    std::vector<Bucket> buckets_;  // Ascending by rows.
-    std::array<double, kMostActive> factors_;
+    std::vector<Bucket> buckets_;                         // Ascending by rows.
+    std::array<Interference, kMostActive> interference_;  // By instances that run, less one.
     Clock::time_point passed_to_;
 };
 

@@ -29,6 +29,29 @@ TEST(LatencyModel, SecondSlowRunRaisesTheSafeTimeAndOneAloneDoesNot) {
     EXPECT_EQ(latency.safe(1), 50ms);
 }
 
+TEST(LatencyModel, RunsWhoseThreadHadNoProcessorDoNotCount) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 10; ++i) latency.observe(1, 10ms, kBegin);
+    latency.observe(1, 2s, kBegin);
+    latency.observe(1, 2s, kBegin);
+    EXPECT_LT(latency.safe(1), 12ms);
+    EXPECT_LT(latency.typical(1), 12ms);
+}
+
+TEST(LatencyModel, MachineThatIsManyTimesSlowerIsBelievedAfterAFewRuns) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 10; ++i) latency.observe(1, 10ms, kBegin);
+    for (int i = 0; i < 4; ++i) latency.observe(1, 100ms, kBegin);
+    EXPECT_EQ(latency.safe(1), 100ms);
+}
+
+TEST(LatencyModel, EverySixthRunManyTimesSlowerIsBelievedToo) {
+    LatencyModel latency(kSeeds, kBegin);
+    for (int i = 0; i < 10; ++i) latency.observe(1, 10ms, kBegin);
+    for (int i = 0; i < 48; ++i) latency.observe(1, i % 6 == 0 ? 100ms : 10ms, kBegin);
+    EXPECT_EQ(latency.safe(1), 100ms);
+}
+
 TEST(LatencyModel, SafeTimeFallsOnceTheSlowRunsAreLongAgo) {
     LatencyModel latency(kSeeds, kBegin);
     latency.observe(1, 50ms, kBegin);
@@ -74,6 +97,15 @@ TEST(LatencyModel, InstancesThatRunAtTheSameTimeSlowEachOther) {
     for (int i = 0; i < 20; ++i) latency.observe(1, 18ms, kBegin, 2);
     EXPECT_NEAR(static_cast<double>(latency.typical(1, 2) / 100us), 180, 2);
     EXPECT_EQ(latency.typical(1, 1), 10ms);
+}
+
+// A call that would run beside others is refused by it, so that nothing else would correct it.
+TEST(LatencyModel, SlownessBesideOthersIsForgottenUnlessItIsConfirmed) {
+    LatencyModel latency(kSeeds, kBegin);
+    latency.observe(1, 3s, kBegin, 2);
+    EXPECT_LE(latency.typical(1, 2), 40ms) << "more than that is no matter of two instances";
+    for (int i = 1; i < 10; ++i) latency.pass_to(kBegin + i * 600ms);
+    EXPECT_LT(latency.typical(1, 2), 11ms);
 }
 
 TEST(LatencyModel, RowsWithinABudgetAreThoseOfTheLargestRunThatFits) {
