@@ -16,7 +16,10 @@ from rich.text import Text
 from lepton.console import FAILED, die, out
 
 TIMEOUT_S = 10
+# Of a bar; what the other columns need of a line is about OTHER_COLUMNS.
 BAR_WIDTH = 40
+LEAST_BAR_WIDTH = 12
+OTHER_COLUMNS = 82
 
 # Each stretch after the station where it begins, a letter for screens without colour, and a colour.
 # What comes before the last byte of the request is not the server's, and not in the bar.
@@ -85,15 +88,15 @@ def in_time_units(microseconds: float) -> str:
     return f"{microseconds / 1e3:.1f} ms" if size < 1e6 else f"{microseconds / 1e6:.2f} s"
 
 
-def table_of(title: str, requests: list[SlowRequest]) -> Table:
+def table_of(title: str, requests: list[SlowRequest], width: int = BAR_WIDTH) -> Table:
     """Returns the requests as a table, a bar in each row."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("received (UTC)", no_wrap=True)
+    table.add_column("time (UTC)", no_wrap=True)
     for column in ("model", "outcome", "id or trace"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", min_width=6)
     for column in ("rows", "total", "slack"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("where the time went", no_wrap=True, min_width=BAR_WIDTH)
+    table.add_column("where the time went", no_wrap=True, min_width=width)
     longest = max((request.total for request in requests), default=0.0)
     for request in requests:
         slack = "" if request.slack is None else in_time_units(request.slack)
@@ -106,7 +109,7 @@ def table_of(title: str, requests: list[SlowRequest]) -> Table:
             request.rows,
             in_time_units(request.total),
             Text(slack, style="red" if late else ""),
-            bar(request, longest),
+            bar(request, longest, width),
         )
     return table
 
@@ -134,6 +137,7 @@ def _fetch(url: str, model: str | None, limit: int) -> bytes:
 
 
 def _tables(page: dict[str, Any]) -> Iterator[Table]:
+    width = max(LEAST_BAR_WIDTH, min(BAR_WIDTH, out.width - OTHER_COLUMNS))
     titles = {
         "slowest": "Slowest of the last 5 minutes",
         "missed": "Admitted, but not in time; latest first",
@@ -141,7 +145,7 @@ def _tables(page: dict[str, Any]) -> Iterator[Table]:
     for key, title in titles.items():
         requests = [SlowRequest.from_json(entry) for entry in page[key]]
         if requests:
-            yield table_of(title, requests)
+            yield table_of(title, requests, width)
 
 
 def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:
