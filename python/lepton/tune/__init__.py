@@ -1,0 +1,1 @@
+"""How a model is run: told and changed over the network, while it serves."""

@@ -1,0 +1,89 @@
+"""What `lepton tune` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from lepton.console import BAD_INPUT, FAILED, die, out
+from lepton.tune.configuration import TuneError, fetch, settings_of, to_value
+
+_STYLES = {"configured": "cyan", "tuned": "green", "changed": "yellow"}
+
+
+def run_tune(
+    model: str,
+    version: str | None,
+    url: str,
+    flags: Mapping[str, str | None],
+    *,
+    save: bool,
+    as_json: bool,
+) -> None:
+    """Shows the configuration in force, changed first where flags say so.
+
+    Args:
+        model: Its name on the server.
+        version: None for the latest.
+        url: Where the server is.
+        flags: Settings by name; None for what stays.
+        save: Whether the change is written to config.pbtxt too.
+        as_json: Whether to print what the server says instead of a table.
+    """
+    change: dict[str, object] = {
+        name: to_value(text) for name, text in flags.items() if text is not None
+    }
+    if save:
+        change["save"] = True
+    try:
+        told = fetch(url, model, version, change or None)
+    except TuneError as error:
+        if as_json:
+            print(json.dumps({"error": str(error)}))
+            raise SystemExit(BAD_INPUT if error.bad_input else FAILED) from error
+        die("tune", str(error), BAD_INPUT if error.bad_input else FAILED)
+    if as_json:
+        print(json.dumps(told))
+        return
+    if change:
+        _tell_change(told)
+    _tell_settings(told)
+
+
+def _tell_change(told: Mapping[str, Any]) -> None:
+    for name, step in told["changed"].items():
+        before, after = (_text(step[side]) for side in ("from", "to"))
+        out.print(f"[bold]{escape(name)}[/]  {escape(before)} -> {escape(after)}")
+    if not told["changed"]:
+        out.print("Nothing to change: it is as you ask.")
+    elif told["reloaded"]:
+        out.print("[dim]The model was loaded anew; no request was refused for it.[/]")
+    if told["saved_to"]:
+        out.print(f"[dim]Saved in {escape(told['saved_to'])}.[/]")
+    elif told["changed"]:
+        out.print("[dim]Until the server ends; --save keeps it.[/]")
+    out.print()
+
+
+def _tell_settings(told: Mapping[str, Any]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, title=None, pad_edge=False)
+    table.add_column(told["name"])
+    table.add_column("value", justify="right")
+    table.add_column("from")
+    for setting in settings_of(told):
+        style = _STYLES.get(setting.origin, "dim")
+        table.add_row(
+            setting.name, escape(setting.value or "none"), f"[{style}]{setting.origin}[/]"
+        )
+    out.print(table)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value)) or "none"
+    return str(value)

@@ -1,0 +1,116 @@
+"""The configuration of a model, as the server tells it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
+
+# In this order they are shown; the server may have more.
+SETTINGS = (
+    "max_batch_size",
+    "instances",
+    "threads",
+    "policy",
+    "default_deadline_ms",
+    "max_queue_size",
+    "max_queue_bytes",
+    "weight",
+    "max_queue_delay_us",
+    "preferred_batch_sizes",
+)
+# Loading a model anew takes as long as compiling it.
+_TIMEOUT_S = 600
+
+
+class TuneError(Exception):
+    """What went wrong, for a person.
+
+    Attributes:
+        bad_input: Whether the request was at fault, not the server.
+    """
+
+    def __init__(self, message: str, *, bad_input: bool = False) -> None:
+        super().__init__(message)
+        self.bad_input = bad_input
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its value as text, and who chose it."""
+
+    name: str
+    value: str
+    origin: str  # "default", "configured", "tuned" or "changed".
+
+
+def settings_of(config: Mapping[str, Any]) -> list[Setting]:
+    """Returns what can be changed, from a configuration as the server tells it."""
+    parameters = {
+        name: entry.get("string_value", "") for name, entry in config["parameters"].items()
+    }
+    origins = {
+        name: origin
+        for origin in ("configured", "tuned", "changed")
+        for name in parameters.get(f"settings_{origin}", "").split(",")
+    }
+    return [
+        Setting(name, parameters[name], origins.get(name, "default"))
+        for name in SETTINGS
+        if name in parameters
+    ]
+
+
+def to_value(text: str) -> object:
+    """Returns a flag's text as what the server takes: a number, a list of numbers, or the text."""
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            pass
+    if "," in text:
+        try:
+            return [int(entry) for entry in text.split(",")]
+        except ValueError:
+            pass
+    return [] if text == "none" else text
+
+
+def fetch(
+    url: str, model: str, version: str | None, change: Mapping[str, object] | None
+) -> dict[str, Any]:
+    """Returns the configuration in force; after `change`, where that is not None.
+
+    Raises:
+        TuneError: The server cannot be reached, or says why not.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise TuneError(f"--url is {url}; http://host:port is needed", bad_input=True)
+    path = f"/v2/models/{quote(model, safe='')}"
+    if version is not None:
+        path += f"/versions/{quote(version, safe='')}"
+    body = None if change is None else json.dumps(change).encode()
+    request = Request(url.rstrip("/") + path + "/config", data=body)
+    try:
+        with urlopen(request, timeout=_TIMEOUT_S) as answer:
+            told: dict[str, Any] = json.load(answer)
+    except HTTPError as error:
+        raise TuneError(_reason(error), bad_input=error.code in (400, 404)) from error
+    except (URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise TuneError(f"no answer from {url}: {reason}") from error
+    except ValueError as error:
+        raise TuneError(f"{url} does not answer as a Lepton server does: {error}") from error
+    return told
+
+
+def _reason(error: HTTPError) -> str:
+    text = error.read().decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {error.code}: {text[:200]}"

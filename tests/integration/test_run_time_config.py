@@ -1,0 +1,297 @@
+"""Changes of how a model is run, made while the server serves it."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from fake_models import identity, write_model
+from raw_http import RawConnection, infer_request
+
+ONE_ROW = {
+    "inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1, 2, 3, 4]}],
+}
+COMMENTED = """# Made by hand.
+max_batch_size: 8  # Rows.
+optimization { priority: PRIORITY_MAX }
+instance_group [ { count: 1 } ]
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    write_model(tmp_path, "m", identity(delay_us=1_000), config=COMMENTED)
+    write_model(tmp_path, "free", identity())
+    return tmp_path
+
+
+@pytest.fixture
+def server(start_server, repository):
+    server = start_server(repository).wait_until_ready()
+    yield server
+    server.is_well()
+
+
+def config_of(server, model="m"):
+    answer = server.get(f"/v2/models/{model}/config")
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def settings_of(config):
+    return {name: value.get("string_value", "") for name, value in config["parameters"].items()}
+
+
+def change(server, body, model="m"):
+    answer = server.post(f"/v2/models/{model}/config", body)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+class Load:
+    """Clients that ask one after the other, until they are told to stop."""
+
+    def __init__(self, port, threads=3):
+        self._port = port
+        self._stop = threading.Event()
+        self.statuses = []
+        self._threads = [threading.Thread(target=self._run) for _ in range(threads)]
+
+    def _run(self):
+        with RawConnection(self._port) as connection:
+            while not self._stop.is_set():
+                connection.send(infer_request("m", ONE_ROW))
+                self.statuses.append(connection.read_answer().status)
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_the_configuration_is_told_as_tritons_clients_read_it(server):
+    with tritonclient.http.InferenceServerClient(server.address) as client:
+        over_http = client.get_model_config("m")
+    with tritonclient.grpc.InferenceServerClient(server.address) as client:
+        over_grpc = client.get_model_config("m", as_json=True)["config"]
+    assert over_http["max_batch_size"] == over_grpc["max_batch_size"] == 8
+    assert over_http["input"][0]["data_type"] == over_grpc["input"][0]["data_type"] == "TYPE_FP32"
+    assert over_http["input"][0]["dims"] == [4]
+    assert over_grpc["output"][0]["dims"] == ["4"]
+    assert over_http["instance_group"][0]["count"] == over_grpc["instance_group"][0]["count"] == 1
+    assert over_http["instance_group"][0]["kind"] == over_grpc["instance_group"][0]["kind"]
+    assert over_http["backend"] == over_grpc["backend"] == "fake"
+    assert settings_of(over_http) == settings_of(over_grpc)
+    assert settings_of(over_http)["settings_configured"] == "max_batch_size,instances"
+
+
+def test_what_was_measured_is_told_where_nothing_was_configured(server):
+    config = config_of(server, "free")
+    assert config["max_batch_size"] == 0  # No bound of a request's rows.
+    assert config["input"][0]["dims"] == [-1, 4]
+    settings = settings_of(config)
+    assert settings["settings_tuned"] == "max_batch_size,threads"
+    assert int(settings["max_batch_size"]) >= 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"policy": "fifo", "max_queue_delay_us": 2000, "preferred_batch_sizes": [2, 4]},
+        {"instances": 2},
+        {"threads": 2},
+        {"max_batch_size": 16},
+        {"max_batch_size": 2},
+        {"weight": 2.5, "max_queue_size": 100, "max_queue_bytes": 1 << 20},
+    ],
+    ids=lambda body: "-".join(body),
+)
+def test_no_request_fails_while_the_configuration_changes(server, body):
+    before = settings_of(config_of(server))
+    with Load(server.port) as load:
+        time.sleep(0.2)
+        answer = change(server, body)
+        time.sleep(0.2)
+        back = change(
+            server, {"policy": "deadline", "preferred_batch_sizes": [], "max_queue_delay_us": 0}
+        )
+        time.sleep(0.2)
+    assert len(load.statuses) > 10
+    assert set(load.statuses) == {200}
+    assert set(answer["changed"]) == set(body)
+    for name, value in body.items():
+        assert answer["changed"][name]["to"] == value
+    assert answer["reloaded"] == bool({"instances", "threads"} & set(body) or 16 in body.values())
+    assert settings_of(back)["policy"] == "deadline"
+    assert set(settings_of(answer)["settings_changed"].split(",")) == set(body)
+    assert before["settings_changed"] == ""
+
+
+def test_a_larger_batch_is_run_once_it_is_allowed(server):
+    rows = {"inputs": [{"name": "x", "shape": [12, 4], "datatype": "FP32", "data": [0.5] * 48}]}
+    refused = server.infer("m", rows)
+    assert refused.status == 400
+    assert "at most 8" in refused.error
+    change(server, {"max_batch_size": 12})
+    assert server.infer("m", rows).status == 200
+    sizes = [name for name in server.metrics() if name.startswith("lepton_batch_rows_sum")]
+    assert sum(server.metrics()[name] for name in sizes if 'model="m"' in name) >= 12
+    change(server, {"max_batch_size": 4})
+    refused = server.infer("m", rows)
+    assert refused.status == 400
+    assert "at most 4" in refused.error
+
+
+def test_fifo_holds_a_request_back_for_its_delay_and_deadline_does_not(server):
+    change(server, {"policy": "fifo", "max_queue_delay_us": 300_000})
+    begin = time.monotonic()
+    assert server.infer("m", ONE_ROW).status == 200
+    assert time.monotonic() - begin >= 0.3
+    change(server, {"policy": "deadline"})
+    quickest = 10.0
+    for _ in range(5):
+        begin = time.monotonic()
+        assert server.infer("m", ONE_ROW).status == 200
+        quickest = min(quickest, time.monotonic() - begin)
+    assert quickest < 0.3
+
+
+def test_what_the_old_policy_holds_back_is_answered_by_the_new_one(server):
+    change(server, {"policy": "fifo", "max_queue_delay_us": 60_000_000})
+    with ThreadPoolExecutor(1) as background:
+        held = background.submit(server.infer, "m", ONE_ROW)
+        give_up = time.monotonic() + 10
+        while not server.metrics().get('lepton_pending_requests{model="m",version="1"}'):
+            assert time.monotonic() < give_up, server.get("/metrics").body.decode()
+            time.sleep(0.01)
+        change(server, {"policy": "deadline"})
+        assert held.result(timeout=20).status == 200
+
+
+def test_a_default_deadline_is_in_force_at_once(server):
+    change(server, {"default_deadline_ms": 0.01})
+    assert server.infer("m", ONE_ROW).status == 504
+    change(server, {"default_deadline_ms": 0})
+    assert server.infer("m", ONE_ROW).status == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"max_batch": 4}, ['"max_batch"', "max_batch_size"]),
+        ({"weight": 0}, ["weight is 0", "0.001"]),
+        ({"weight": -1}, ["weight is -1"]),
+        ({"weight": "heavy"}, ['weight is "heavy"']),
+        ({"max_batch_size": -1}, ["max_batch_size is -1", "4096"]),
+        ({"max_batch_size": 2.5}, ["max_batch_size is 2.5"]),
+        ({"max_batch_size": 10**9}, ["4096"]),
+        ({"max_batch_size": 10**30}, ["max_batch_size"]),
+        ({"instances": 0}, ["instances is 0"]),
+        ({"instances": 1024}, ["instances x threads", "= 1024", "at most"]),
+        ({"threads": True}, ["threads is true"]),
+        ({"threads": None}, ["threads", "null"]),
+        ({"default_deadline_ms": -0.5}, ["default_deadline_ms is -0.5"]),
+        ({"default_deadline_ms": 1e300}, ["default_deadline_ms"]),
+        ({"max_queue_size": 0}, ["max_queue_size is 0"]),
+        ({"max_queue_bytes": 2**63}, ["max_queue_bytes"]),
+        ({"policy": "lifo"}, ['policy is "lifo"', "deadline, fifo"]),
+        ({"policy": 7}, ["policy is 7"]),
+        ({"max_queue_delay_us": 100}, ["max_queue_delay_us", "fifo"]),
+        ({"preferred_batch_sizes": [2]}, ["preferred_batch_sizes", "fifo"]),
+        ({"policy": "fifo", "preferred_batch_sizes": [9]}, ["has 9", "is 8"]),
+        ({"preferred_batch_sizes": ["a"]}, ["preferred_batch_sizes"]),
+        ({"preferred_batch_sizes": [[1]]}, ["preferred_batch_sizes"]),
+        ({"weight": {}}, ["weight"]),
+        ({"save": "yes"}, ['"save"']),
+        # All of it or nothing: the first is good.
+        ({"weight": 3, "policy": "lifo"}, ['policy is "lifo"']),
+        ({"policy": "fifo", "weight": 0}, ["weight is 0"]),
+        (b'{"weight": 2, "weight": 3}', ["twice"]),
+        (b'{"weight": 2} {', ["JSON"]),
+        (b'{"weight": 2} 7', ["more follows"]),
+        (b"[1]", ["object"]),
+        (b"", ["JSON"]),
+        (b"\xff\xfe", []),
+    ],
+    ids=str,
+)
+def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing(server, body, told):
+    before = server.get("/v2/models/m/config").body
+    answer = server.post("/v2/models/m/config", body)
+    assert answer.status == 400, answer.body
+    for words in told:
+        assert words in answer.error, answer.error
+    assert server.get("/v2/models/m/config").body == before
+
+
+def test_a_change_that_does_not_load_leaves_the_old_sessions_serving(start_server, tmp_path):
+    model = write_model(tmp_path, "m", identity())
+    server = start_server(tmp_path).wait_until_ready()
+    before = server.get("/v2/models/m/config").body
+    (model / "1" / "model.fake").write_text("no model any more")
+    answer = server.post("/v2/models/m/config", {"instances": 2})
+    assert answer.status == 400, answer.body
+    assert "model.fake" in answer.error
+    assert server.get("/v2/models/m/config").body == before
+    assert server.infer("m", ONE_ROW).status == 200
+
+
+def test_an_unknown_model_or_version_is_named(server):
+    for path in ("/v2/models/none/config", "/v2/models/m/versions/7/config"):
+        assert server.get(path).status == 404
+        assert server.post(path, {"weight": 2}).status == 404
+    assert server.get("/v2/models/m/versions/1/config").json["name"] == "m"
+
+
+def test_a_saved_change_survives_the_server_and_keeps_the_comments(start_server, repository):
+    first = start_server(repository).wait_until_ready()
+    assert change(first, {"weight": 2.5})["saved_to"] == ""
+    file = repository / "m" / "config.pbtxt"
+    assert file.read_text() == COMMENTED
+    answer = change(first, {"instances": 2, "save": True})
+    assert answer["saved_to"] == str(file)
+    assert settings_of(answer)["settings_changed"] == ""
+    assert file.read_text().startswith(COMMENTED)
+    change(first, {"instances": 1, "save": True})
+    assert file.read_text().count("instances") == 1, file.read_text()
+    assert [entry.name for entry in file.parent.iterdir() if ".new" in entry.name] == []
+    first.stop()
+    second = start_server(repository).wait_until_ready()
+    settings = settings_of(config_of(second))
+    assert (settings["weight"], settings["instances"]) == ("2.5", "1")
+    assert "weight" in settings["settings_configured"]
+
+
+def test_clients_that_leave_while_their_change_waits_do_no_harm(server):
+    body = json.dumps({"instances": 2}).encode()
+    for _ in range(3):
+        with RawConnection(server.port) as connection:
+            connection.send(
+                b"POST /v2/models/m/config HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                + str(len(body)).encode()
+                + b"\r\n\r\n"
+                + body
+            )
+    change(server, {"instances": 1})
+    assert server.infer("m", ONE_ROW).status == 200
+
+
+def test_a_change_is_refused_in_order_while_the_server_stops(server):
+    with ThreadPoolExecutor(8) as clients:
+        changes = [
+            clients.submit(server.post, "/v2/models/m/config", {"instances": 1 + i % 2})
+            for i in range(8)
+        ]
+        assert changes[0].result().status == 200
+        for one in changes:
+            assert one.result().status == 200
+    assert np.isfinite(float(settings_of(config_of(server))["weight"]))

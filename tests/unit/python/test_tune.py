@@ -1,0 +1,56 @@
+"""`lepton tune`, up to the request that it sends."""
+
+from __future__ import annotations
+
+import pytest
+from lepton.tune.configuration import TuneError, fetch, settings_of, to_value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("4", 4),
+        ("-1", -1),
+        ("0.5", 0.5),
+        ("2,4,8", [2, 4, 8]),
+        ("none", []),
+        ("auto", "auto"),
+        ("auto:1-4", "auto:1-4"),
+        ("fifo", "fifo"),
+        ("2,x", "2,x"),
+    ],
+)
+def test_a_flag_becomes_what_the_server_takes(text: str, value: object) -> None:
+    assert to_value(text) == value
+
+
+def test_settings_say_who_chose_them_in_the_order_in_which_they_are_shown() -> None:
+    config = {
+        "parameters": {
+            "weight": {"string_value": "2"},
+            "instances": {"string_value": "1"},
+            "threads": {"string_value": "4"},
+            "engine": {"string_value": "openvino"},
+            "settings_configured": {"string_value": "instances"},
+            "settings_tuned": {"string_value": "threads"},
+            "settings_changed": {"string_value": ""},
+        }
+    }
+    told = [(setting.name, setting.value, setting.origin) for setting in settings_of(config)]
+    assert told == [
+        ("instances", "1", "configured"),
+        ("threads", "4", "tuned"),
+        ("weight", "2", "default"),
+    ]
+
+
+def test_an_address_that_is_none_of_http_is_named() -> None:
+    with pytest.raises(TuneError, match=r"grpc://here.*http://host:port") as caught:
+        fetch("grpc://here", "m", None, None)
+    assert caught.value.bad_input
+
+
+def test_a_server_that_is_not_there_is_no_fault_of_the_input() -> None:
+    with pytest.raises(TuneError, match="no answer from http://127.0.0.1:1") as caught:
+        fetch("http://127.0.0.1:1", "m", None, None)
+    assert not caught.value.bad_input
