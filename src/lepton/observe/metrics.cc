@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include <prometheus/client_metric.h>
@@ -92,6 +93,40 @@ MetricFamily outcomes(const Models& models) {
     return family;
 }
 
+constexpr std::array<const char*, kRefusalCount> kRefusalNames = {
+    "hopeless", "overloaded", "queue_full", "expired", "made_room"};
+
+MetricFamily refusals(const Models& models) {
+    MetricFamily family{"lepton_refused_total",
+                        "Requests that the scheduler refused, by reason",
+                        MetricType::Counter,
+                        {}};
+    for (const auto& model : models) {
+        for (std::size_t i = 0; i < kRefusalCount; ++i) {
+            ClientMetric metric;
+            metric.label = labels_of(*model);
+            metric.label.push_back({"reason", kRefusalNames[i]});
+            metric.counter.value =
+                static_cast<double>(model->refused[i].load(std::memory_order_relaxed));
+            family.metric.push_back(std::move(metric));
+        }
+    }
+    return family;
+}
+
+std::optional<Refusal> refusal_of(ErrorCode code, bool admitted) {
+    switch (code) {
+        case ErrorCode::kDeadlineExceeded:
+            return admitted ? Refusal::kExpired : Refusal::kHopeless;
+        case ErrorCode::kOverloaded:
+            return admitted ? Refusal::kMadeRoom : Refusal::kOverloaded;
+        case ErrorCode::kQueueFull:
+            return admitted ? Refusal::kMadeRoom : Refusal::kQueueFull;
+        default:
+            return std::nullopt;
+    }
+}
+
 double failed(const ModelMetrics& model) {
     std::uint64_t count = 0;
     for (const auto& of_code : model.requests_failed) {
@@ -157,6 +192,10 @@ void ModelMetrics::on_finished(const Timeline& timeline,
                                std::int64_t rows) {
     if (error != nullptr) {
         requests_failed[static_cast<std::size_t>(*error)].fetch_add(1, std::memory_order_relaxed);
+        const bool admitted = timeline.admitted != Clock::time_point{};
+        if (const auto reason = refusal_of(*error, admitted)) {
+            refused[static_cast<std::size_t>(*reason)].fetch_add(1, std::memory_order_relaxed);
+        }
         return;
     }
     requests_ok.fetch_add(1, std::memory_order_relaxed);
@@ -170,6 +209,7 @@ void ModelMetrics::on_finished(const Timeline& timeline,
         slack.observe(deadline - timeline.written);
     } else {
         deadlines_missed.fetch_add(1, std::memory_order_relaxed);
+        lateness.observe(timeline.written - deadline);
     }
 }
 
@@ -202,6 +242,7 @@ std::string Metrics::page() const {
     }
     std::vector<MetricFamily> page;
     page.push_back(outcomes(models));
+    page.push_back(refusals(models));
     page.push_back(histograms(models,
                               "lepton_request_seconds",
                               "From the last byte received to the computed answer",
@@ -226,6 +267,11 @@ std::string Metrics::page() const {
                               "lepton_deadline_slack_seconds",
                               "Left until the deadline when the answer was handed to the kernel",
                               &ModelMetrics::slack,
+                              kNanosPerSecond));
+    page.push_back(histograms(models,
+                              "lepton_deadline_lateness_seconds",
+                              "By how much late answers were late when handed to the kernel",
+                              &ModelMetrics::lateness,
                               kNanosPerSecond));
     page.push_back(counters(models,
                             "lepton_deadline_missed_total",

@@ -16,6 +16,16 @@
 
 namespace lepton::observe {
 
+// Why a request that was well formed got no answer in time.
+enum class Refusal : std::uint8_t {
+    kHopeless,    // On arrival: its deadline could not be met even alone.
+    kOverloaded,  // On arrival: no plan served it and those before it.
+    kQueueFull,   // On arrival.
+    kExpired,     // Was admitted; its deadline passed, or became hopeless, in the queue.
+    kMadeRoom,    // Was admitted; more important ones came.
+};
+inline constexpr std::size_t kRefusalCount = 5;
+
 // What is counted about one version of a model. Thread-safe.
 class ModelMetrics {
 public:
@@ -32,19 +42,21 @@ public:
 
     const std::string model;
     const std::string version;
-    DurationHistogram request;  // Received -> computed.
-    DurationHistogram queue;    // Decoded -> dispatched.
-    DurationHistogram compute;  // Engine called -> returned.
-    DurationHistogram total;    // Received -> answer handed to the kernel.
-    DurationHistogram slack;    // Answer handed to the kernel -> deadline, where it was in time.
-    RowHistogram batch_rows;    // Rows per run of the engine.
+    DurationHistogram request;   // Received -> computed.
+    DurationHistogram queue;     // Decoded -> dispatched.
+    DurationHistogram compute;   // Engine called -> returned.
+    DurationHistogram total;     // Received -> answer handed to the kernel.
+    DurationHistogram slack;     // Answer handed to the kernel -> deadline, where it was in time.
+    DurationHistogram lateness;  // Deadline -> answer handed to the kernel, where it was late.
+    RowHistogram batch_rows;     // Rows per run of the engine.
     PercentHistogram under_predicted;  // By how much a run took longer than predicted, of that.
     PercentHistogram over_predicted;   // By how much it was shorter.
     std::atomic<std::uint64_t> deadlines_missed{0};  // Answered, but late.
     std::atomic<std::uint64_t> rows_ok{0};
     std::atomic<std::uint64_t> requests_ok{0};
     std::array<std::atomic<std::uint64_t>, kErrorCodeCount> requests_failed{};
-    std::atomic<std::int64_t> pending{0};  // In the queue or running.
+    std::array<std::atomic<std::uint64_t>, kRefusalCount> refused{};  // By Refusal.
+    std::atomic<std::int64_t> pending{0};                             // In the queue or running.
 };
 
 // Everything that /metrics shows. Thread-safe.

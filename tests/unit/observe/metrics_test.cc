@@ -51,8 +51,37 @@ TEST(Metrics, DeadlinesThatWereMetAndMissedAndErrorsOfPredictionAreOnThePage) {
     EXPECT_TRUE(has(R"(lepton_deadline_slack_seconds_count{model="m",version="1"} 1)")) << page;
     EXPECT_TRUE(has(R"(lepton_deadline_slack_seconds_sum{model="m",version="1"} 0.003)"));
     EXPECT_TRUE(has(R"(lepton_deadline_missed_total{model="m",version="1"} 1)"));
+    EXPECT_TRUE(has(R"(lepton_deadline_lateness_seconds_sum{model="m",version="1"} 1e-06)"));
     EXPECT_TRUE(has(R"(lepton_under_predicted_percent_sum{model="m",version="1"} 7)"));
     EXPECT_TRUE(has(R"(lepton_over_predicted_percent_sum{model="m",version="1"} 40)"));
+}
+
+TEST(Metrics, RefusalsAreToldApartByWhatHadBeenPromised) {
+    Metrics metrics;
+    const auto model = metrics.of("m", "1");
+    const auto refuse = [&model](ErrorCode code, bool admitted) {
+        Timeline timeline;
+        if (admitted) timeline.admitted = Clock::now();
+        model->on_finished(timeline, kNoDeadline, &code, 1);
+    };
+    refuse(ErrorCode::kDeadlineExceeded, false);
+    for (int i = 0; i < 2; ++i) refuse(ErrorCode::kDeadlineExceeded, true);
+    for (int i = 0; i < 3; ++i) refuse(ErrorCode::kOverloaded, false);
+    for (int i = 0; i < 4; ++i) refuse(ErrorCode::kQueueFull, false);
+    for (int i = 0; i < 5; ++i) refuse(ErrorCode::kQueueFull, true);
+    refuse(ErrorCode::kInternal, true);
+    const std::string page = metrics.page();
+    const auto count_of = [&page](const std::string& reason) {
+        const std::string line =
+            R"(lepton_refused_total{model="m",version="1",reason=")" + reason + R"("} )";
+        const std::size_t at = page.find(line);
+        return at == std::string::npos ? -1 : std::stoi(page.substr(at + line.size()));
+    };
+    EXPECT_EQ(count_of("hopeless"), 1) << page;
+    EXPECT_EQ(count_of("expired"), 2);
+    EXPECT_EQ(count_of("overloaded"), 3);
+    EXPECT_EQ(count_of("queue_full"), 4);
+    EXPECT_EQ(count_of("made_room"), 5);
 }
 
 TEST(Metrics, FailuresCountByErrorAndLeaveTheTimesAlone) {
