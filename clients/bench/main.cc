@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "closed_loop.h"
@@ -31,13 +32,31 @@ Result<Measurement> measure(const Options& options, Target& target, const Plan& 
     return run_open_loop(target, plan, options.arrivals);
 }
 
+// The one that is named, or the only one.
+Result<ModelInfo> find_model(const Options& options, Target& target) {
+    if (!options.model.empty()) return target.model(options.model, options.version);
+    const auto models = target.models();
+    if (!models && models.error().code != ErrorCode::kUnsupported) {
+        return tl::unexpected<Error>(models.error());
+    }
+    if (!models) {
+        return fail(models.error().code,
+                    "which model? name one with --model (" + models.error().message + ")");
+    }
+    if (models->size() == 1) return target.model(models->front(), options.version);
+    std::string names;
+    for (const std::string& name : *models) names += (names.empty() ? "" : ", ") + name;
+    return fail(ErrorCode::kInvalidArgument,
+                models->empty() ? "no model is ready" : "name one of them with --model: " + names);
+}
+
 Result<std::string> run(const Options& options) {
     LEPTON_TRY(const std::unique_ptr<Target> target, open_target(options.target));
-    LEPTON_TRY(const ModelInfo model, target->model(options.model, options.version));
+    LEPTON_TRY(const ModelInfo model, find_model(options, *target));
     LEPTON_TRY(const ModelInputs inputs, ModelInputs::make(model, options.inputs));
     Plan plan;
     plan.classes = options.classes;
-    plan.request.model = options.model;
+    plan.request.model = model.name;
     plan.request.version = options.version;
     inputs.put_into(plan.request);
     plan.warmup = options.warmup;

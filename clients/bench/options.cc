@@ -71,7 +71,7 @@ void add_target_options(CLI::App& app, Options& options) {
     target->add_option("--service", options.target.service, "Folder to be run in this process")
         ->type_name("DIR");
     target->require_option(1);
-    app.add_option("--model", options.model, "Which model to ask")->required();
+    app.add_option("--model", options.model, "Which model to ask; by default the only one");
     app.add_option("--version", options.version, "Its version; by default the latest");
     app.add_option("--engines-dir", options.target.engines_dir, "Engines of --service")
         ->type_name("DIR");

@@ -14,7 +14,7 @@ namespace lepton::bench {
 // What the command line says.
 struct Options {
     TargetOptions target;
-    std::string model;  // Empty: the only one of --service.
+    std::string model;  // Empty: the only one that there is.
     std::string version;
     InputOptions inputs;
     Arrivals::Options arrivals;  // Open loop, unless `concurrency` is set.

@@ -21,8 +21,8 @@ constexpr std::array<std::pair<const char*, double>, 8> kPercentiles{{{"p50", 0.
                                                                       {"p99.9", 0.999},
                                                                       {"p99.99", 0.9999}}};
 
-// What a generator may be late by, as a share of the shortest deadline or, without one, of the
-// median latency, before its figures are doubtful.
+// What a generator may be late by (p99) before its figures are doubtful, as a share of the
+// latency's p99 or of the shortest deadline, whichever is less.
 constexpr double kTolerableLateness = 0.1;
 
 double in_us(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e3; }
@@ -88,7 +88,7 @@ Json section(const Tally& tally, double seconds, bool with_buckets) {
 
 std::string number(double value) {
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.4g", value);
+    std::snprintf(text.data(), text.size(), value < 100 ? "%.3g" : "%.0f", value);
     return text.data();
 }
 
@@ -107,16 +107,17 @@ Json warnings(const Options& options,
                        std::to_string(plan.connections) +
                        " connections busy and were sent late; raise --connections");
     }
-    double shortest_us = in_us(total.latency().quantile(0.5));
+    double matters_us = in_us(total.latency().quantile(0.99));
     for (const LoadClass& load_class : plan.classes) {
         if (load_class.deadline.count() == 0) continue;
-        shortest_us = std::min(shortest_us == 0 ? in_us(load_class.deadline) : shortest_us,
-                               in_us(load_class.deadline));
+        matters_us = std::min(matters_us == 0 ? in_us(load_class.deadline) : matters_us,
+                              in_us(load_class.deadline));
     }
     const double late_us = in_us(seen.lateness.quantile(0.99));
-    if (late_us > kTolerableLateness * shortest_us && !options.target.url.empty()) {
+    if (matters_us > 0 && late_us > kTolerableLateness * matters_us &&
+        !options.target.url.empty()) {
         json.push_back("the generator itself was late by " + number(late_us) + " us (p99), where " +
-                       number(shortest_us) +
+                       number(matters_us) +
                        " us matter: give it a core of its own, or a lower rate");
     }
     if (total.of(Outcome::kFailed) > 0) {

@@ -17,6 +17,7 @@ public:
     Result<ModelInfo> model(const std::string& name, const std::string& version) override {
         return infers_.model(name, version);
     }
+    Result<std::vector<std::string>> models() override { return infers_.models(); }
     Result<> infer(const InferRequest& request, InferResult& result) override {
         return infers_.infer(request, result);
     }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lepton/core/result.h"
 #include "lepton/inference.h"
@@ -19,6 +20,8 @@ public:
     virtual ~Target() = default;
     [[nodiscard]] virtual Result<ModelInfo> model(const std::string& name,
                                                   const std::string& version) = 0;
+    // Names of all models that are ready; kUnsupported where a server does not say.
+    [[nodiscard]] virtual Result<std::vector<std::string>> models() = 0;
     [[nodiscard]] virtual Result<> infer(const InferRequest& request, InferResult& result) = 0;
     // As lepton::Client and lepton::Server have it.
     virtual void infer_async(const InferRequest& request,

@@ -17,6 +17,13 @@ def server_path() -> str:
     )
 
 
+def bench_path() -> str:
+    """Returns the load generator's file; the environment's LEPTON_BENCH names another build."""
+    return os.environ.get("LEPTON_BENCH") or os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "bin", "lepton-bench"
+    )
+
+
 def exec_server(arguments: list[str]) -> NoReturn:
     """Replaces this process by the server, called "lepton" in its own messages.
 

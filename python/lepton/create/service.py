@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import json
 import os
-import platform
 import re
 import shutil
 import tempfile
@@ -29,6 +28,7 @@ from lepton.create.options import Options
 from lepton.create.report import render
 from lepton.create.report_html import render_html
 from lepton.create.source import ModelSource, find_source
+from lepton.report.machine import machine
 
 __all__ = ["CreateError", "Service", "create_service"]
 
@@ -135,7 +135,7 @@ def _facts(
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lepton": lepton.__version__,
         "repository": str(repository),
-        "machine": _machine(),
+        "machine": machine(),
         "source": {
             "path": str(source.path.resolve()),
             "sha256": source.sha256(),
@@ -240,15 +240,3 @@ def _checked_name(name: str) -> str:
             "first two"
         )
     return name
-
-
-def _machine() -> str:
-    model = platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return f"{model}, {len(os.sched_getaffinity(0))} CPUs"

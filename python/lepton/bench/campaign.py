@@ -1,0 +1,129 @@
+"""Several points: loads one after the other, or a search; of one target or several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lepton.bench.errors import BenchError
+from lepton.bench.options import Load, Target
+from lepton.bench.result import Result
+from lepton.bench.sweep import Step, Sweep
+
+_FIRST_GUESS = Load(concurrency=1)
+
+
+class Measure(Protocol):
+    """Measures one point."""
+
+    def __call__(self, target: Target, load: Load) -> Result:
+        """Returns the result; raises BenchError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """What was measured of a target under a load."""
+
+    target: Target
+    load: Load
+    result: Result
+
+
+@dataclass
+class Campaign:
+    """All that was measured, in its order, and the searches by target."""
+
+    points: list[Point] = field(default_factory=list)
+    sweeps: dict[Target, Sweep] = field(default_factory=dict)
+
+    def of(self, target: Target) -> list[Point]:
+        """Returns the points of one target, by load."""
+        points = [point for point in self.points if point.target == target]
+        return sorted(points, key=lambda point: point.load.rate or point.load.concurrency or 0)
+
+    def warnings(self) -> list[tuple[str, str]]:
+        """Returns what the generator warned of, and at which load."""
+        return [
+            (str(point.load), said) for point in self.points for said in point.result["warnings"]
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns what --json prints of it."""
+        return {
+            "points": [point.result for point in self.points],
+            "sweeps": [
+                {
+                    "target": target.place,
+                    "attainment": sweep.target,
+                    "largest_rate": sweep.largest,
+                    "limited_by_generator": sweep.limited_by_generator,
+                    "steps": [vars(step) for step in sweep.steps],
+                }
+                for target, sweep in self.sweeps.items()
+            ],
+        }
+
+
+def run_loads(targets: Sequence[Target], loads: Sequence[Load], measure: Measure) -> Campaign:
+    """Measures each load of all targets before the next load.
+
+    What changes on the machine meanwhile meets all of them.
+    """
+    campaign = Campaign()
+    for load in loads:
+        for target in targets:
+            campaign.points.append(Point(target, load, measure(target, load)))
+    return campaign
+
+
+def run_sweeps(
+    targets: Sequence[Target],
+    start: float | None,
+    attainment: float,
+    measure: Measure,
+    told: Callable[[Target, Step], None],
+) -> Campaign:
+    """Searches the largest load of each target, their steps taken in turns.
+
+    Args:
+        targets: At least one.
+        start: The first rate; half of what one caller alone gets when None.
+        attainment: Share of the requests to be in time.
+        measure: Measures one point.
+        told: Called after each step.
+
+    Raises:
+        BenchError: A target could not be measured.
+    """
+    campaign = Campaign()
+    for target in targets:
+        first = start if start is not None else _guess(measure(target, _FIRST_GUESS))
+        campaign.sweeps[target] = Sweep(first, attainment)
+    while any(sweep.next_rate() is not None for sweep in campaign.sweeps.values()):
+        for target, sweep in campaign.sweeps.items():
+            rate = sweep.next_rate()
+            if rate is None:
+                continue
+            load = Load(rate=rate)
+            result = measure(target, load)
+            campaign.points.append(Point(target, load, result))
+            step = sweep.record(
+                result["total"]["attainment"],
+                generator_failed=result["generator"]["fell_behind"],
+            )
+            told(target, step)
+    return campaign
+
+
+def _guess(alone: Result) -> float:
+    rate = alone["total"]["answered_per_second"]
+    if rate <= 0:
+        errors = alone["total"]["errors"]
+        said = next(iter(errors.values()))["example"] if errors else "it did not answer"
+        raise BenchError(
+            f"{alone['target']} answers no request, even one at a time ({said}); "
+            "the deadline may be too short, or name a first load with --rate"
+        )
+    return rate / 2
