@@ -28,6 +28,7 @@ from lepton.console import BAD_INPUT, FAILED, die, err, out
 from lepton.report.machine import machine
 
 _INTERRUPTED = 130  # As a shell says that Ctrl-C ended a program.
+_WIDEST = 1000
 _DEFAULT_URL = "http://127.0.0.1:8000"
 
 Show = Callable[[str, dict[str, Any]], None]
@@ -146,9 +147,10 @@ def _loads(request: Request) -> list[Load]:
 
 def _tell(campaign: Campaign, html: Path | None) -> None:
     table = make_table(campaign)
-    # As wide as it is: a terminal wraps it, a file has no width.
-    wide = out.options.update(width=1000, max_width=1000)
-    out.print(table, width=Measurement.get(out, wide, table).maximum, crop=False)
+    # As wide as it is: what a terminal wraps can be read, what is cut off cannot.
+    wide = out.options.update(width=_WIDEST)
+    out.width = max(out.width, Measurement.get(out, wide, table).maximum)
+    out.print(table, crop=False)
     for target, sweep in campaign.sweeps.items():
         place = f"{escape(target.place)}: " if len(campaign.sweeps) > 1 else ""
         if sweep.largest is None:

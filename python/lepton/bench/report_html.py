@@ -88,7 +88,7 @@ def _points(campaign: Campaign) -> str:
     for point in _ordered(campaign):
         for load, name, *figures in rows(point):
             # The classes of a load stand below it, in the same column.
-            first = escape(_label(campaign, point)) if load else f"&ensp;{escape(name)}"
+            first = escape(_label(campaign, point)) if load else f"&nbsp;&nbsp;{escape(name)}"
             lines.append([first, *map(escape, figures)])
     head = [column for column in COLUMNS if column != "class"]
     body = table(head, lines, len(head) - 1)
