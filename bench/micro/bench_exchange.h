@@ -39,7 +39,11 @@ public:
         message.received = Clock::now();
         sent = false;
     }
-    void send() override { sent = true; }
+    void send() override {
+        sent = true;
+        call.timeline.written = call.timeline.encoded;
+        call.written();
+    }
 
     bool sent = false;
 };

@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include "bench_exchange.h"
+#include "lepton/observe/request_watch.h"
 #include "lepton/protocol/grpc_infer_decode.h"
 #include "lepton/protocol/infer_fields.h"
 #include "lepton/protocol/rest_infer_decode.h"
@@ -50,6 +51,13 @@ Received grpc(std::int64_t rows) {
             .body = protobuf_body(question_of(rows))};
 }
 
+Received http_traced(std::int64_t rows) {
+    Received received = http_binary(rows);
+    received.fields.emplace_back("traceparent",
+                                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00");
+    return received;
+}
+
 void set_bytes(benchmark::State& state, const Received& received) {
     state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(received.body.size()));
 }
@@ -62,7 +70,11 @@ void answer(benchmark::State& state) {
     const auto spec = make_spec(kIn, kOut);
     InstantService service(spec, rows);
     const OneModelCatalog catalog(spec);
-    protocol::Router router(service, catalog, pool, {});
+    observe::SlowRequests slow;
+    observe::RequestWatch watch(slow);
+    protocol::Router::Options options;
+    options.observer = &watch;
+    protocol::Router router(service, catalog, pool, options);
     BenchExchange exchange;
     for (auto _ : state) {
         exchange.receive(received, pool);
@@ -75,6 +87,7 @@ void answer(benchmark::State& state) {
 }
 BENCHMARK(answer<http_json>)->Name("answer/http_json")->Arg(1)->Arg(16);
 BENCHMARK(answer<http_binary>)->Name("answer/http_binary")->Arg(1)->Arg(16);
+BENCHMARK(answer<http_traced>)->Name("answer/http_traced")->Arg(1);
 BENCHMARK(answer<grpc>)->Name("answer/grpc")->Arg(1)->Arg(16);
 
 template <auto make_received>

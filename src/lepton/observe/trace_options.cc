@@ -94,7 +94,6 @@ ResourceAttributes resource_of(const Environment& environment) {
     said.emplace_back("service.name", "lepton");
     said.emplace_back("service.version", LEPTON_VERSION);
     said.emplace_back("host.name", host_name());
-    said.emplace_back("process.pid", std::to_string(::getpid()));
     ResourceAttributes resource;
     for (auto& [key, value] : said) {
         bool known = false;
