@@ -217,7 +217,7 @@ def test_a_default_deadline_is_in_force_at_once(server):
         ({"policy": "fifo", "weight": 0}, ["weight is 0"]),
         (b'{"weight": 2, "weight": 3}', ["twice"]),
         (b'{"weight": 2} {', ["JSON"]),
-        (b'{"weight": 2} 7', ["more follows"]),
+        (b'{"weight": 2} {"weight": 3}', ["more follows"]),
         (b"[1]", ["object"]),
         (b"", ["JSON"]),
         (b"\xff\xfe", []),

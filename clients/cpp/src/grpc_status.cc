@@ -132,6 +132,9 @@ void GrpcStatus::on_field(std::string_view name, std::string_view value) {
         const auto wait = to_number<std::int32_t>(value);
         may_retry_ = wait && *wait >= 0;
         if (may_retry_) retry_after_ = std::chrono::milliseconds(*wait);
+    } else if (name == "retry-after-ms") {
+        const auto wait = to_number<std::uint32_t>(value);
+        if (wait) retry_after_ = std::chrono::milliseconds(*wait);
     } else if (name == "retry-after") {
         // A proxy's, in seconds; the form with a date is not worth its reading.
         const auto wait = to_number<std::uint32_t>(value);

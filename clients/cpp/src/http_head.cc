@@ -100,6 +100,12 @@ Result<> read_field(std::string_view line, HttpHead& head) {
         if (const auto seconds = number(value)) {
             head.retry_after = std::chrono::seconds(std::min(*seconds, kLongest));
         }
+    } else if (is(name, "retry-after-ms")) {
+        // The same to the millisecond; it comes behind.
+        constexpr std::uint64_t kLongestMs = 3'600'000;
+        if (const auto wait = number(value)) {
+            head.retry_after = std::chrono::milliseconds(std::min(*wait, kLongestMs));
+        }
     } else if (is(name, "server-timing")) {
         head.server_timing = value;
     }

@@ -1,5 +1,8 @@
 #include "lepton/protocol/error_reply.h"
 
+#include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <string_view>
 
 #include "lepton/protocol/json_writer.h"
@@ -33,6 +36,28 @@ WireError in_style(const Error& error, ErrorStyle style) {
     return {traits.http_status, traits.grpc_status, error.message};
 }
 
+bool is_busy(const Error& error) {
+    return error.code == ErrorCode::kQueueFull || error.code == ErrorCode::kOverloaded;
+}
+
+// HTTP has seconds only (RFC 9110, 10.2.3); `retry-after-ms` tells clients that know it more.
+void add_retry_after(const Error& error, net::Exchange& exchange) {
+    using std::chrono::ceil;
+    net::FieldList& fields = exchange.reply.fields;
+    char text[24];
+    const auto to_text = [&text](std::int64_t count) {
+        const auto [end, failed] = std::to_chars(text, text + sizeof text, count);
+        return std::string_view(text, static_cast<std::size_t>(end - text));
+    };
+    if (!exchange.message.grpc) {
+        const auto seconds = ceil<std::chrono::seconds>(error.retry_after).count();
+        fields.add("retry-after", to_text(std::max<std::int64_t>(1, seconds)));
+    }
+    if (error.retry_after.count() <= 0) return;
+    const auto milliseconds = ceil<std::chrono::milliseconds>(error.retry_after).count();
+    fields.add("retry-after-ms", to_text(milliseconds));
+}
+
 }  // namespace
 
 void prepare_body(memory::Buffer& body, std::size_t capacity, memory::BufferPool& pool) {
@@ -48,6 +73,8 @@ void write_error(net::Exchange& exchange,
     net::Reply& reply = exchange.reply;
     const WireError wire = in_style(error, style);
     reply.last = true;
+    const bool busy = is_busy(error) && style == ErrorStyle::kLepton;
+    if (busy) add_retry_after(error, exchange);
     if (exchange.message.grpc) {
         reply.has_body = false;
         reply.body.clear();
@@ -55,10 +82,8 @@ void write_error(net::Exchange& exchange,
         reply.grpc_message.assign(wire.message);
         return;
     }
-    constexpr int kTooManyRequests = 429;
     reply.status = wire.http_status;
     reply.content_type = "application/json";
-    if (wire.http_status == kTooManyRequests) reply.fields.add("retry-after", "1");
     prepare_body(reply.body, wire.message.size() + 64, pool);
     JsonWriter json(reply.body);
     json.begin_object();

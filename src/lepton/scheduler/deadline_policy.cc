@@ -53,7 +53,9 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     waiting.due = due_of(waiting);
     count_arrival(waiting);
     LEPTON_CHECK_OK(check_hopeless(waiting, at));
-    LEPTON_CHECK_OK(make_room(waiting, refused));
+    if (auto room = make_room(waiting, refused); !room) {
+        return tl::unexpected<Error>(busy(std::move(room).error(), at));
+    }
     if (all_is_easy(waiting, at)) {
         insert(waiting);
         return {};
@@ -120,7 +122,7 @@ Result<> DeadlinePolicy::admit_by_plan(QueuedCall call,
     const BatchPlanner::Plan* plan = plan_with(place, at);
     if (plan != nullptr) {
         refuse(plan->late,
-               {ErrorCode::kOverloaded, "made room for a request of higher priority"},
+               busy({ErrorCode::kOverloaded, "made room for a request of higher priority"}, at),
                refused);
         return {};
     }
@@ -164,10 +166,12 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
 }
 
 Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const {
-    return {ErrorCode::kOverloaded,
-            "busy for " + milliseconds(at.start() - at.now) + " more with " +
-                std::to_string(queue_.size()) + " requests waiting, too late for a deadline in " +
-                milliseconds(call.deadline - at.now)};
+    return busy(
+        {ErrorCode::kOverloaded,
+         "busy for " + milliseconds(at.start() - at.now) + " more with " +
+             std::to_string(queue_.size()) + " requests waiting, too late for a deadline in " +
+             milliseconds(call.deadline - at.now)},
+        at);
 }
 
 double DeadlinePolicy::capacity() const {
@@ -217,7 +221,8 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
             take_head(batch, refused);
             continue;
         }
-        BatchPlanner::Options options{.max_rows = max_rows_, .price = price(at), .protect = true};
+        BatchPlanner::Options options{
+            .max_rows = most_rows(at), .price = price(at), .protect = true};
         options.price = std::max(options.price, kLeastPrice * capacity());
         const BatchPlanner::Plan* plan = planner_.best(queue_.calls(), at.free_at, at.now, options);
         if (plan == nullptr) {

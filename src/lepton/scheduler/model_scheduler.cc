@@ -149,8 +149,8 @@ Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     const Moment at = moment();
     call.queued_behind = policy_->waiting();
     if (auto admitted = policy_->admit(call, at, refused); !admitted) {
-        return fail(admitted.error().code,
-                    "model \"" + spec()->name + "\": " + admitted.error().message);
+        admitted.error().message.insert(0, "model \"" + spec()->name + "\": ");
+        return admitted;
     }
     call.timeline.admitted = at.now;
     ++open_calls_;

@@ -53,6 +53,19 @@ Result<> Policy::check_bounds(const QueuedCall& call) const {
     return {};
 }
 
+Error Policy::busy(Error error, const Moment& at) const {
+    const double rows_per_second =
+        latencies_.last().capacity() * static_cast<double>(at.free_at.size());
+    const std::chrono::duration<double> waiting(static_cast<double>(queue_.rows()) /
+                                                rows_per_second);
+    constexpr std::chrono::microseconds kLongest = std::chrono::minutes(1);
+    const std::chrono::duration<double> wait = waiting + (at.start() - at.now);
+    // Not std::min of what the cast makes of infinity.
+    error.retry_after =
+        wait < kLongest ? std::chrono::duration_cast<std::chrono::microseconds>(wait) : kLongest;
+    return error;
+}
+
 QueuedCall Policy::describe(InferCall& call, Clock::time_point now) {
     QueuedCall waiting;
     waiting.deadline = call.request.deadline;
@@ -64,7 +77,33 @@ QueuedCall Policy::describe(InferCall& call, Clock::time_point now) {
         call.request.priority != 0 ? call.request.priority : options_.default_priority;
     waiting.latency = &latency_of(call, now);
     waiting.call = &call;
+    if (waiting.deadline != kNoDeadline) {
+        forecast_.arrived(waiting.deadline - now - waiting.latency->safe(waiting.rows), now);
+    }
     return waiting;
+}
+
+Work Policy::work() const {
+    constexpr std::size_t kLookedAt = 8;  // Those behind are due later.
+    const auto calls = queue_.calls();
+    const QueuedCall& first = calls.front();
+    Work work;
+    for (const QueuedCall& call : calls.first(std::min(calls.size(), kLookedAt))) {
+        if (call.deadline == kNoDeadline) continue;
+        work.latest_start =
+            std::min(work.latest_start, call.deadline - call.latency->safe(call.rows));
+    }
+    work.shortest = first.latency->safe(first.rows);
+    work.longest =
+        std::max(work.shortest, first.latency->typical(std::min(queue_.rows(), max_rows_)));
+    forecast_.fill(work);
+    return work;
+}
+
+std::int64_t Policy::most_rows(const Moment& at) const {
+    if (at.latest_end == kNoDeadline) return max_rows_;
+    const LatencyModel& latency = *queue_.calls().front().latency;
+    return std::max<std::int64_t>(1, latency.rows_within(at.latest_end - at.now, max_rows_));
 }
 
 void Policy::insert(const QueuedCall& call) {
@@ -122,6 +161,7 @@ void Policy::clear(std::vector<InferCall*>& calls) {
 
 void Policy::take_over(Policy& old, std::vector<Refused>& refused) {
     latencies_ = std::move(old.latencies_);
+    forecast_ = old.forecast_;
     learn_from(old);
     const auto waiting = old.queue_.calls();
     std::vector<QueuedCall> calls(waiting.begin(), waiting.end());

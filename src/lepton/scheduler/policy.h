@@ -8,7 +8,9 @@
 #include "lepton/core/infer_call.h"
 #include "lepton/core/result.h"
 #include "lepton/model/loaded_model.h"
+#include "lepton/scheduler/call_forecast.h"
 #include "lepton/scheduler/call_queue.h"
+#include "lepton/scheduler/core_budget.h"
 #include "lepton/scheduler/latency_table.h"
 
 namespace lepton::scheduler {
@@ -23,6 +25,8 @@ struct Refused {
 struct Moment {
     Clock::time_point now;
     std::span<const Clock::time_point> free_at;
+    // When a run that begins now has to be over, if it can be: other models need the cores.
+    Clock::time_point latest_end = kNoDeadline;
 
     [[nodiscard]] Clock::time_point start() const;  // Of a run that were wanted now.
     [[nodiscard]] int active() const;               // Instances that are busy at `now`.
@@ -63,6 +67,9 @@ public:
         return latencies_.of(call.row_bytes, now);
     }
 
+    // What waits, and what is to be expected, for the sharing of cores. Precondition: not empty().
+    [[nodiscard]] Work work() const;
+
     // Takes out the calls that have expired.
     void expire(Clock::time_point now, std::vector<Refused>& refused);
     // No waiting call expires before this.
@@ -77,8 +84,12 @@ protected:
     [[nodiscard]] virtual Clock::time_point due_of(const QueuedCall& call) const = 0;
     // What else `old` has learned.
     virtual void learn_from(const Policy& old) { static_cast<void>(old); }
+    // Most rows of a run of calls like the first that ends by at.latest_end; at least one.
+    [[nodiscard]] std::int64_t most_rows(const Moment& at) const;
     // kQueueFull when the call would exceed a bound.
     [[nodiscard]] Result<> check_bounds(const QueuedCall& call) const;
+    // The same error, and when to ask again: once what waits at `at` has run.
+    [[nodiscard]] Error busy(Error error, const Moment& at) const;
     [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now);
     void insert(const QueuedCall& call);
     // Moves the calls at these places to `batch`; those that have been cancelled go to `refused`.
@@ -95,6 +106,7 @@ protected:
     LatencyTable latencies_;
 
 private:
+    CallForecast forecast_;
     Clock::time_point earliest_deadline_ = kNoDeadline;
     std::vector<std::size_t> places_;
 };

@@ -176,6 +176,13 @@ TEST_F(RestRoutesTest, EveryErrorHasTheStatusOfTheTable) {
     }
 }
 
+TEST_F(RestRoutesTest, APredictedWaitIsToldInWholeSecondsAndInMilliseconds) {
+    service_.error = Error{ErrorCode::kOverloaded, "busy", 1'200'001us};
+    EXPECT_EQ(infer().status, 429);
+    EXPECT_EQ(exchange_.sent[0].fields.at("retry-after"), "2");
+    EXPECT_EQ(exchange_.sent[0].fields.at("retry-after-ms"), "1201");
+}
+
 TEST_F(RestRoutesTest, TritonsErrorsAreSaidInItsWords) {
     make_router({.triton_errors = true});
     const std::pair<ErrorCode, std::string> cases[] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lepton.tune.configuration import TuneError, fetch, settings_of, to_value
 
 
@@ -51,6 +52,6 @@ def test_an_address_that_is_none_of_http_is_named() -> None:
 
 
 def test_a_server_that_is_not_there_is_no_fault_of_the_input() -> None:
-    with pytest.raises(TuneError, match="no answer from http://127.0.0.1:1") as caught:
+    with pytest.raises(TuneError, match=r"no answer from http://127\.0\.0\.1:1") as caught:
         fetch("http://127.0.0.1:1", "m", None, None)
     assert not caught.value.bad_input

@@ -88,6 +88,28 @@ TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
     EXPECT_TRUE(ask({.timeout = 70ms}));
 }
 
+TEST_F(PolicyTest, RefusalForOverloadSaysWhenWhatWaitsWillHaveRun) {
+    start();
+    instance_is_busy_until(now_ + 50ms);
+    ASSERT_TRUE(ask({}));
+    ASSERT_TRUE(ask({}));
+    const Result<> answer = ask({.timeout = 40ms});
+    ASSERT_FALSE(answer);
+    // Two rows behind the run, each at its share of the best batch, 60 ms for 16 rows.
+    EXPECT_NEAR(static_cast<double>(answer.error().retry_after.count()), 57'500, 1'000);
+}
+
+TEST_F(PolicyTest, RefusalForAFullQueueSaysWhenToAskAgainWhateverThePolicy) {
+    for (const auto policy : {model::QueuePolicy::kDeadline, model::QueuePolicy::kFifo}) {
+        start({.policy = policy, .max_queued_requests = 1});
+        ASSERT_TRUE(ask({}));
+        const Result<> answer = ask({});
+        ASSERT_FALSE(answer);
+        EXPECT_EQ(answer.error().code, ErrorCode::kQueueFull);
+        EXPECT_NEAR(static_cast<double>(answer.error().retry_after.count()), 3'750, 100);
+    }
+}
+
 TEST_F(PolicyTest, SuccessorKeepsWhatWasLearnedAndOrdersWhatWaitsItsOwnWay) {
     start({.policy = model::QueuePolicy::kFifo}, 1);
     for (int i = 0; i < 40; ++i) latency().observe(1, 30ms, now_);
