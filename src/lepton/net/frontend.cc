@@ -16,6 +16,7 @@
 
 #include "lepton/net/connection.h"
 #include "lepton/net/listener.h"
+#include "lepton/net/prompt_thread.h"
 #include "lepton/net/reactor.h"
 
 namespace lepton::net {
@@ -139,7 +140,12 @@ void Frontend::start() {
     for (std::size_t i = 0; i < impl_->reactors.size(); ++i) {
         impl_->tcp[i]->start();
         if (i == 0 && impl_->local != nullptr) impl_->local->start();
-        impl_->threads.emplace_back([reactor = impl_->reactors[i].get()] { reactor->run(); });
+        // A thread that spins would crowd out what shares its core.
+        const bool sleeps = impl_->options.busy_poll == Clock::duration::zero();
+        impl_->threads.emplace_back([reactor = impl_->reactors[i].get(), sleeps] {
+            if (sleeps) run_promptly();
+            reactor->run();
+        });
         ::pthread_setname_np(impl_->threads.back().native_handle(),
                              ("reactor-" + std::to_string(i)).c_str());
     }
