@@ -2,13 +2,14 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <utility>
 
 namespace lepton::bench {
 namespace {
 
-constexpr double kLongestSeconds = 24 * 3600;
+constexpr double kLongestNanoseconds = 24 * 3600 * 1e9;
 
 std::vector<double> shares_of(const std::vector<LoadClass>& classes) {
     std::vector<double> shares;
@@ -63,17 +64,16 @@ Result<> set_field(LoadClass& load_class, std::string_view field, std::string_vi
 
 std::optional<std::chrono::nanoseconds> parse_time(std::string_view text) {
     constexpr std::array<std::pair<std::string_view, double>, 4> kUnits{
-        {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}}};
+        {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}};
     double number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
     if (parsed.ec != std::errc()) return std::nullopt;
     const std::string_view unit(parsed.ptr,
                                 static_cast<std::size_t>(text.data() + text.size() - parsed.ptr));
-    for (const auto& [name, seconds] : kUnits) {
+    for (const auto& [name, nanoseconds] : kUnits) {
         if (unit != name) continue;
-        if (!(number >= 0) || number * seconds > kLongestSeconds) return std::nullopt;
-        return std::chrono::duration_cast<std::chrono::nanoseconds>(
-            std::chrono::duration<double>(number * seconds));
+        if (!(number >= 0) || number * nanoseconds > kLongestNanoseconds) return std::nullopt;
+        return std::chrono::nanoseconds(std::llround(number * nanoseconds));
     }
     return std::nullopt;
 }

@@ -14,7 +14,7 @@ namespace lepton::bench {
 
 struct InputOptions {
     std::int64_t rows = 0;  // Of a first axis that requests choose; 0: one.
-    std::vector<std::pair<std::string, Shape>> shapes;  // Whole shapes, by input.
+    std::vector<std::pair<std::string, Shape>> shapes = {};  // Whole shapes, by input.
     std::uint64_t seed = 1;
 };
 

@@ -1,6 +1,8 @@
 #include "histogram.h"
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -25,6 +27,38 @@ TEST(Histogram, LargeValuesAreWithinATenthOfAPercent) {
         const auto measured = static_cast<double>(histogram.quantile(0.5));
         EXPECT_NEAR(measured, static_cast<double>(value), static_cast<double>(value) * 0.001);
     }
+}
+
+TEST(Histogram, MergedOnesCountAsIfAllWasRecordedInOne) {
+    Histogram one;
+    Histogram other;
+    Histogram both;
+    for (std::uint64_t value = 1; value < 1'000'000'000; value = value * 5 / 3 + 1) {
+        (value % 2 == 0 ? one : other).record(value);
+        both.record(value);
+    }
+    one.merge(other);
+    EXPECT_EQ(one.count(), both.count());
+    EXPECT_EQ(one.max(), both.max());
+    EXPECT_DOUBLE_EQ(one.mean(), both.mean());
+    for (const double fraction : {0.01, 0.5, 0.9, 0.999}) {
+        EXPECT_EQ(one.quantile(fraction), both.quantile(fraction));
+    }
+}
+
+TEST(Histogram, BucketsAreThoseOfHdrHistogram) {
+    // countsArrayIndex() of HdrHistogram for three digits: a bucket for each value up to 2047, then
+    // 1024 for each power of two.
+    Histogram histogram;
+    for (const std::uint64_t value : {0UL, 2047UL, 2048UL, 2049UL, 2050UL, 1'000'000UL}) {
+        histogram.record(value);
+    }
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> buckets;
+    histogram.each(
+        [&](std::uint64_t highest, std::uint64_t count) { buckets.emplace_back(highest, count); });
+    const std::vector<std::pair<std::uint64_t, std::uint64_t>> expected{
+        {0, 1}, {2047, 1}, {2049, 2}, {2051, 1}, {1'000'447, 1}};
+    EXPECT_EQ(buckets, expected);
 }
 
 TEST(Histogram, ClearForgetsEverything) {
