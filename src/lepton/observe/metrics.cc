@@ -287,6 +287,16 @@ std::string Metrics::page() const {
                               "By how much runs were shorter than predicted",
                               &ModelMetrics::over_predicted,
                               1));
+    page.push_back(histograms(models,
+                              "lepton_core_wait_seconds",
+                              "Waiting for cores that other models had, with an instance idle",
+                              &ModelMetrics::core_wait,
+                              kNanosPerSecond));
+    page.push_back(
+        counters(models,
+                 "lepton_core_seconds_total",
+                 "Time in the engine, times the threads of the instance",
+                 [](const auto& m) { return double(m.core_nanoseconds.load()) * 1e-9; }));
     page.push_back(histograms(
         models, "lepton_batch_rows", "Rows per run of the engine", &ModelMetrics::batch_rows, 1));
     page.push_back(counters(

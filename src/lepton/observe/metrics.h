@@ -42,16 +42,18 @@ public:
 
     const std::string model;
     const std::string version;
-    DurationHistogram request;   // Received -> computed.
-    DurationHistogram queue;     // Decoded -> dispatched.
-    DurationHistogram compute;   // Engine called -> returned.
-    DurationHistogram total;     // Received -> answer handed to the kernel.
-    DurationHistogram slack;     // Answer handed to the kernel -> deadline, where it was in time.
-    DurationHistogram lateness;  // Deadline -> answer handed to the kernel, where it was late.
-    RowHistogram batch_rows;     // Rows per run of the engine.
+    DurationHistogram request;    // Received -> computed.
+    DurationHistogram queue;      // Decoded -> dispatched.
+    DurationHistogram compute;    // Engine called -> returned.
+    DurationHistogram total;      // Received -> answer handed to the kernel.
+    DurationHistogram slack;      // Answer handed to the kernel -> deadline, where it was in time.
+    DurationHistogram lateness;   // Deadline -> answer handed to the kernel, where it was late.
+    DurationHistogram core_wait;  // Calls wait, an instance is idle, other models have the cores.
+    RowHistogram batch_rows;      // Rows per run of the engine.
     PercentHistogram under_predicted;  // By how much a run took longer than predicted, of that.
     PercentHistogram over_predicted;   // By how much it was shorter.
     std::atomic<std::uint64_t> deadlines_missed{0};  // Answered, but late.
+    std::atomic<std::uint64_t> core_nanoseconds{0};  // Of runs, times their threads.
     std::atomic<std::uint64_t> rows_ok{0};
     std::atomic<std::uint64_t> requests_ok{0};
     std::array<std::atomic<std::uint64_t>, kErrorCodeCount> requests_failed{};

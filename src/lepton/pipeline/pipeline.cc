@@ -17,6 +17,17 @@ std::int64_t to_number(std::string_view version) {
 
 }  // namespace
 
+Pipeline::Pipeline(const ModelCatalog& catalog, observe::Metrics& metrics, int loops, int cores)
+    : catalog_(catalog),
+      metrics_(metrics),
+      loops_(loops),
+      cores_(cores > 0 ? std::make_shared<scheduler::SharedCores>(cores) : nullptr) {
+    if (cores_ == nullptr) return;
+    metrics.add_gauge("lepton_cores_granted",
+                      "Cores in use by models that compete for them",
+                      [shared = cores_] { return double(shared->in_use()); });
+}
+
 Pipeline::~Pipeline() {
     for (const SchedulerPtr& scheduler : remove_all()) scheduler->close();
 }
@@ -28,7 +39,7 @@ void Pipeline::abandon() {
 void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
     const std::shared_ptr<const ModelSpec> spec = model->spec;
     auto scheduler = std::make_shared<scheduler::ModelScheduler>(
-        std::move(model), metrics_.of(spec->name, spec->version), loops_);
+        std::move(model), metrics_.of(spec->name, spec->version), loops_, cores_);
     {
         const MutexLock lock(mutex_);
         std::swap(models_[spec->name][to_number(spec->version)], scheduler);

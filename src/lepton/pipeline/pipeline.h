@@ -19,9 +19,9 @@ namespace lepton::pipeline {
 // graph of one node. Thread-safe.
 class Pipeline final : public InferService {
 public:
-    // `catalog` explains names that are not served; both must outlive the pipeline.
-    Pipeline(const ModelCatalog& catalog, observe::Metrics& metrics, int loops)
-        : catalog_(catalog), metrics_(metrics), loops_(loops) {}
+    // `catalog` explains names that are not served; both must outlive the pipeline. `cores`: that
+    // the models share; 0: each may use what it likes.
+    Pipeline(const ModelCatalog& catalog, observe::Metrics& metrics, int loops, int cores = 0);
     ~Pipeline() override;  // Retires everything.
 
     // From now on calls for this model and version go to `model`; one that was there is retired.
@@ -54,6 +54,7 @@ private:
     const ModelCatalog& catalog_;
     observe::Metrics& metrics_;
     const int loops_;
+    const std::shared_ptr<scheduler::SharedCores> cores_;
     mutable Mutex mutex_;
     std::map<std::string, Versions, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
 };

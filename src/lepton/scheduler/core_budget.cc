@@ -103,6 +103,11 @@ std::optional<CoreBudget::Model> CoreBudget::next(Clock::time_point now) {
     return found;
 }
 
+bool CoreBudget::anyone_waits() const {
+    return std::any_of(
+        models_.begin(), models_.end(), [](const ModelState& model) { return model.waiting; });
+}
+
 Clock::time_point CoreBudget::free_at() const {
     return when_free(1, free_, Clock::time_point::min());
 }

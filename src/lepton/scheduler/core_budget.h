@@ -79,6 +79,7 @@ public:
     // they asked again.
     [[nodiscard]] std::optional<Model> next(Clock::time_point now);
 
+    [[nodiscard]] bool anyone_waits() const;
     [[nodiscard]] int cores() const { return cores_; }
     [[nodiscard]] int in_use() const { return cores_ - free_; }
     // When a core is free, as predicted; not after `now`: one is.

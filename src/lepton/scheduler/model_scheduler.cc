@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -42,7 +43,9 @@ struct ModelScheduler::Instance final : CallSink {
     bool busy = false;
     bool handed_over = false;  // `batch` is the thread's to run.
     bool stop = false;
-    LatencyModel* latency = nullptr;  // Of its batch, like the next two; the policy's.
+    std::optional<SharedCores::Run> cores;  // That its run was granted.
+    Clock::duration computed{};             // By its run, so far.
+    LatencyModel* latency = nullptr;        // Of its batch, like the next two; the policy's.
     Clock::duration predicted{};
     Clock::time_point free_at;                // As predicted, while busy.
     Clock::time_point look_at = kNoDeadline;  // When the idle thread asks the policy again.
@@ -82,9 +85,11 @@ struct ModelScheduler::WakeUp final : Task {
 
 ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                std::shared_ptr<observe::ModelMetrics> metrics,
-                               int loops)
+                               int loops,
+                               std::shared_ptr<SharedCores> cores)
     : model_(std::move(model)),
       metrics_(std::move(metrics)),
+      cores_(std::move(cores)),
       queue_(model_->queue),
       max_batch_size_(model_->spec->max_batch_size),
       free_at_(model_->sessions.size()) {
@@ -97,6 +102,9 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
     }
     policy_ = make_policy(
         queue_, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
+    if (cores_ != nullptr) {
+        seat_ = cores_->add(queue_.weight, model_->threads, static_cast<int>(instances_.size()));
+    }
 }
 
 ModelScheduler::~ModelScheduler() {
@@ -177,6 +185,7 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
         policy->take_over(*policy_, refused);
         policy_ = std::move(policy);
         queue_ = options;
+        if (cores_ != nullptr) cores_->set_weight(seat_, options.weight);
         max_batch_size_ = max_batch_size;
         waiting = !policy_->empty();
     }
@@ -187,10 +196,12 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
 
 Moment ModelScheduler::moment() {
     const Clock::time_point now = Clock::now();
+    const Clock::time_point idle =
+        without_cores_ == kNoDeadline ? now : std::max(now, cores_->free_at());
     for (std::size_t i = 0; i < instances_.size(); ++i) {
         // One that is overdue is busy all the same.
         const Clock::time_point soon = now + std::chrono::microseconds(1);
-        free_at_[i] = instances_[i]->busy ? std::max(instances_[i]->free_at, soon) : now;
+        free_at_[i] = instances_[i]->busy ? std::max(instances_[i]->free_at, soon) : idle;
     }
     return {now, free_at_};
 }
@@ -201,7 +212,7 @@ void ModelScheduler::dispatch(EventLoop& loop) {
     std::vector<Refused> refused;
     while (true) {
         const Assignment next = assign(refused);
-        finish(refused);
+        follow_up(refused);
         if (next.instance == nullptr) {
             if (next.look_at != kNoDeadline) wake_at(loop, next.look_at);
             return;
@@ -215,8 +226,10 @@ void ModelScheduler::dispatch(EventLoop& loop) {
         {
             const MutexLock lock(mutex_);
             next.instance->busy = false;
+            give_back_cores(*next.instance);
             more = !policy_->empty();
         }
+        follow_up(refused);
         if (more) dispatch_at_turn_end(loop);
         return;
     }
@@ -227,7 +240,7 @@ void ModelScheduler::dispatch_without_loop(bool caller_waits) {
     const std::shared_ptr<ModelScheduler> alive = shared_from_this();
     std::vector<Refused> refused;
     const Assignment next = assign(refused, caller_waits);
-    finish(refused);
+    follow_up(refused);
     if (next.instance == nullptr) {
         if (next.idle != nullptr && next.look_at != kNoDeadline)
             look_later(*next.idle, next.look_at);
@@ -246,7 +259,7 @@ void ModelScheduler::dispatch_without_loop(bool caller_waits) {
         if (waiting) start_thread(instance);
     }
     if (waiting) instance.wake.notify_one();
-    finish(refused);
+    follow_up(refused);
 }
 
 ModelScheduler::Assignment ModelScheduler::assign(std::vector<Refused>& refused,
@@ -277,10 +290,16 @@ ModelScheduler::Assignment ModelScheduler::assign(std::vector<Refused>& refused,
 Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Refused>& refused) {
     instance.batch.clear();
     instance.busy = false;
+    give_back_cores(instance);
     if (policy_->empty()) return kNoDeadline;
-    const Moment at = moment();
-    const Clock::time_point look_at = policy_->next_batch(at, instance.batch, refused);
-    if (instance.batch.empty()) return look_at;
+    Moment at = moment();
+    Clock::time_point look_at = kNoDeadline;
+    if (!get_cores(instance, at, look_at)) return look_at;
+    look_at = policy_->next_batch(at, instance.batch, refused);
+    if (instance.batch.empty()) {
+        give_back_cores(instance);
+        return look_at;
+    }
     std::int64_t rows = 0;
     for (const InferCall* call : instance.batch) rows += call->rows;
     instance.active = at.active() + 1;
@@ -288,7 +307,60 @@ Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Ref
     instance.latency = &policy_->latency_of(*instance.batch.front(), at.now);
     instance.predicted = instance.latency->typical(rows, instance.active);
     instance.free_at = at.now + instance.predicted;
+    if (instance.cores) cores_->expect(*instance.cores, instance.free_at);
     return kNoDeadline;
+}
+
+bool ModelScheduler::get_cores(Instance& instance, Moment& at, Clock::time_point& ask_again) {
+    if (cores_ != nullptr && cores_->contended()) {
+        const Work work = policy_->work();
+        // A short run is over before anybody could make use of its core.
+        if (work.longest > kInlineLimit) {
+            const auto grant = cores_->ask(seat_, work, at.now, weak_from_this());
+            if (!grant.run) {
+                if (without_cores_ == kNoDeadline) without_cores_ = at.now;
+                ask_again = grant.ask_again;
+                return false;
+            }
+            instance.cores = grant.run;
+            at.latest_end = grant.latest_end;
+        }
+    }
+    if (without_cores_ == kNoDeadline) return true;
+    metrics_->core_wait.observe(at.now - without_cores_);
+    without_cores_ = kNoDeadline;
+    const Clock::time_point latest_end = at.latest_end;
+    at = moment();  // Its idle instances have no cores to wait for any more.
+    at.latest_end = latest_end;
+    return true;
+}
+
+void ModelScheduler::give_back_cores(Instance& instance) {
+    if (instance.cores) {
+        cores_->finish(*instance.cores, instance.computed);
+        instance.cores.reset();
+    } else if (instance.computed > Clock::duration::zero() && cores_ != nullptr &&
+               cores_->contended()) {
+        cores_->charge(seat_, instance.computed);
+    }
+    instance.computed = {};
+}
+
+void ModelScheduler::on_cores_free() {
+    std::vector<Refused> refused;
+    {
+        const MutexLock lock(mutex_);
+        for (const auto& instance : instances_) {
+            if (instance->busy) continue;
+            look(*instance, refused);
+            if (instance->handed_over || instance->look_at != kNoDeadline) {
+                start_thread(*instance);
+                instance->wake.notify_one();
+            }
+            if (!instance->handed_over) break;
+        }
+    }
+    finish(refused);
 }
 
 void ModelScheduler::look(Instance& instance, std::vector<Refused>& refused) {
@@ -305,13 +377,16 @@ void ModelScheduler::look_later(Instance& instance, Clock::time_point when) {
     instance.wake.notify_one();
 }
 
-void ModelScheduler::on_run(const Instance& instance, std::int64_t rows, Clock::duration took) {
+void ModelScheduler::on_run(Instance& instance, std::int64_t rows, Clock::duration took) {
     Clock::duration predicted;
     {
         const MutexLock lock(mutex_);
         predicted = instance.latency->typical(rows, instance.active);
         instance.latency->observe(rows, took, Clock::now(), instance.active);
+        instance.computed += took;
     }
+    metrics_->core_nanoseconds.fetch_add(static_cast<std::uint64_t>(took.count() * model_->threads),
+                                         std::memory_order_relaxed);
     metrics_->on_run(rows, predicted, took);
 }
 
@@ -330,15 +405,16 @@ void ModelScheduler::serve(Instance& instance) {
             const MutexLock lock(mutex_);
             look(instance, refused);
         }
-        finish(refused);
+        follow_up(refused);
     }
 }
 
 bool ModelScheduler::wait_for_batch(Instance& instance, std::vector<Refused>& refused) {
     while (true) {
+        bool looked = false;
         {
             MutexLock lock(mutex_);
-            while (!instance.handed_over && refused.empty()) {
+            while (!instance.handed_over && !looked) {
                 if (instance.stop) return false;
                 if (instance.busy || instance.look_at == kNoDeadline) {
                     instance.wake.wait(lock.native());
@@ -346,11 +422,12 @@ bool ModelScheduler::wait_for_batch(Instance& instance, std::vector<Refused>& re
                     instance.wake.wait_until(lock.native(), instance.look_at);
                 } else {
                     look(instance, refused);
+                    looked = true;
                 }
             }
-            if (refused.empty()) return true;
+            if (instance.handed_over && refused.empty()) return true;
         }
-        finish(refused);
+        follow_up(refused);
     }
 }
 
@@ -390,6 +467,11 @@ void ModelScheduler::finish(std::vector<Refused>& refused) {
         finish(*one.call);
     }
     refused.clear();
+}
+
+void ModelScheduler::follow_up(std::vector<Refused>& refused) {
+    finish(refused);
+    if (cores_ != nullptr) cores_->wake_next();
 }
 
 void ModelScheduler::done(InferCall& call) {
@@ -457,6 +539,7 @@ void ModelScheduler::wait_and_join() {
         instance->wake.notify_one();
         if (instance->thread.joinable()) instance->thread.join();
     }
+    if (cores_ != nullptr) cores_->remove(seat_);
 }
 
 }  // namespace lepton::scheduler

@@ -12,6 +12,7 @@
 #include "lepton/observe/metrics.h"
 #include "lepton/scheduler/batch_runner.h"
 #include "lepton/scheduler/policy.h"
+#include "lepton/scheduler/shared_cores.h"
 
 namespace lepton::scheduler {
 
@@ -26,19 +27,25 @@ namespace lepton::scheduler {
 // A call without a loop finds its instance at once, and runs on the calling thread if it is short
 // or that thread waits for it anyway; what has queued up meanwhile goes to the instance's thread.
 //
-// A batch is what has come in while the instances were busy or the loop was reading. Hold it by
-// shared_ptr, which the calls in flight do too. Thread-safe.
-class ModelScheduler final : public std::enable_shared_from_this<ModelScheduler> {
+// A batch is what has come in while the instances were busy or the loop was reading. Where several
+// models share the cores, a run that is not short first asks for some: without, its calls go on
+// waiting until on_cores_free(). Hold it by shared_ptr, which the calls in flight do too.
+// Thread-safe. Locks: mutex_, then that of SharedCores; none while calls complete or models are
+// told of free cores.
+class ModelScheduler final : public CoreWaiter,
+                             public std::enable_shared_from_this<ModelScheduler> {
 public:
     // A run predicted to be shorter stays on the loop's thread: handing it over costs two wake-ups
     // of 10 to 50 us each on a virtual machine. A longer one would keep that loop's other
     // connections waiting, and calls from expiring in time.
     static constexpr Clock::duration kInlineLimit = std::chrono::microseconds(500);
 
-    // `loops`: how many event loops calls come from.
+    // `loops`: how many event loops calls come from. `cores`: shared with other models; null: runs
+    // never wait for cores.
     ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                    std::shared_ptr<observe::ModelMetrics> metrics,
-                   int loops);
+                   int loops,
+                   std::shared_ptr<SharedCores> cores = nullptr);
     ~ModelScheduler();  // Precondition: close() has been called.
 
     // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
@@ -61,6 +68,8 @@ public:
     // The same once the loops have stopped for good: refuses what is queued and waits only for what
     // runs. The transports must still be there to get their calls back.
     void abandon();
+
+    void on_cores_free() override;
 
     [[nodiscard]] const std::shared_ptr<const ModelSpec>& spec() const { return model_->spec; }
 
@@ -91,6 +100,11 @@ private:
     // Fills the batch of an idle instance and marks it busy. Otherwise says when to look again.
     Clock::time_point take_batch(Instance& instance, std::vector<Refused>& refused)
         LEPTON_REQUIRES(mutex_);
+    // False: others have the cores; when to ask again at the latest.
+    bool get_cores(Instance& instance, Moment& at, Clock::time_point& ask_again)
+        LEPTON_REQUIRES(mutex_);
+    // What its last run had, if anything.
+    void give_back_cores(Instance& instance) LEPTON_REQUIRES(mutex_);
     // The same for the instance's own thread, now or later.
     void look(Instance& instance, std::vector<Refused>& refused) LEPTON_REQUIRES(mutex_);
     void look_later(Instance& instance, Clock::time_point when);
@@ -100,14 +114,18 @@ private:
     // False: the thread is to end.
     bool wait_for_batch(Instance& instance, std::vector<Refused>& refused);
     void finish(std::vector<Refused>& refused);
+    // What follows from a look for work or from a run, once no lock is held.
+    void follow_up(std::vector<Refused>& refused);
     void wait_and_join();
-    void on_run(const Instance& instance, std::int64_t rows, Clock::duration took);
+    void on_run(Instance& instance, std::int64_t rows, Clock::duration took);
     void done(InferCall& call);
     void finish(InferCall& call);
     void count(const InferCall& call);
 
     const std::shared_ptr<model::LoadedModel> model_;
     const std::shared_ptr<observe::ModelMetrics> metrics_;
+    const std::shared_ptr<SharedCores> cores_;
+    SharedCores::Model seat_ = 0;  // Among those that share cores_.
     // One of each per loop, touched on that loop's thread only.
     std::vector<std::unique_ptr<TurnEnd>> turn_ends_;
     std::vector<std::unique_ptr<WakeUp>> wake_ups_;
@@ -117,6 +135,8 @@ private:
     model::QueueOptions queue_ LEPTON_GUARDED_BY(mutex_);
     std::int64_t max_batch_size_ LEPTON_GUARDED_BY(mutex_);  // Most rows of a call; 0: no bound.
     std::vector<Clock::time_point> free_at_ LEPTON_GUARDED_BY(mutex_);  // Of moment().
+    // Since when calls wait for cores although an instance is idle; kNoDeadline: they do not.
+    Clock::time_point without_cores_ LEPTON_GUARDED_BY(mutex_) = kNoDeadline;
     bool closed_ LEPTON_GUARDED_BY(mutex_) = false;
     std::size_t open_calls_ LEPTON_GUARDED_BY(mutex_) = 0;  // Queued or running.
     std::condition_variable all_done_;

@@ -20,6 +20,7 @@ void SharedCores::remove(Model model) {
         budget_.remove(model);
         seats_[model] = {};
         look_at_demand();
+        publish();
     }
     wake_next();
 }
@@ -50,11 +51,6 @@ CoreBudget::Grant SharedCores::ask(Model model,
     return grant;
 }
 
-void SharedCores::withdraw(Model model) {
-    const MutexLock lock(mutex_);
-    budget_.withdraw(model);
-}
-
 void SharedCores::expect(Run run, Clock::time_point ends) {
     const MutexLock lock(mutex_);
     budget_.expect(run, ends);
@@ -72,11 +68,14 @@ void SharedCores::charge(Model model, Clock::duration used) {
     budget_.charge(model, used);
 }
 
-void SharedCores::publish() { free_at_.store(budget_.free_at(), std::memory_order_relaxed); }
+void SharedCores::publish() {
+    free_at_.store(budget_.free_at(), std::memory_order_relaxed);
+    anyone_waits_.store(budget_.anyone_waits(), std::memory_order_relaxed);
+}
 
 // Each is told once before it asks again, so that this ends.
 void SharedCores::wake_next() {
-    while (true) {
+    while (anyone_waits_.load(std::memory_order_relaxed)) {
         std::shared_ptr<CoreWaiter> waiter;
         std::optional<Model> model;
         {
@@ -88,6 +87,7 @@ void SharedCores::wake_next() {
         if (waiter != nullptr) waiter->on_cores_free();
         const MutexLock lock(mutex_);
         budget_.withdraw_named(*model);
+        publish();
     }
 }
 

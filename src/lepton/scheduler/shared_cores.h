@@ -42,7 +42,6 @@ public:
                           const Work& work,
                           Clock::time_point now,
                           std::weak_ptr<CoreWaiter> waiter);
-    void withdraw(Model model);
     void expect(Run run, Clock::time_point ends);
     void finish(Run run, Clock::duration used);
     void charge(Model model, Clock::duration used);
@@ -67,6 +66,8 @@ private:
     std::vector<Seat> seats_ LEPTON_GUARDED_BY(mutex_);
     const int cores_;
     std::atomic<bool> contended_{false};
+    // Whoever gives cores back sees those that waited before: through mutex_, which it held.
+    std::atomic<bool> anyone_waits_{false};
     std::atomic<Clock::time_point> free_at_{Clock::time_point::min()};
 };
 

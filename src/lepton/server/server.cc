@@ -45,7 +45,7 @@ struct Server::Parts {
           cores_for_models(cores),
           engines(config.engines_dir.empty() ? engine::EngineRegistry::default_folder()
                                              : config.engines_dir),
-          pipeline(repository, metrics, loops),
+          pipeline(repository, metrics, loops, cores),
           repository(engines, repository_options()),
           router(pipeline, repository, buffers, router_options()) {}
 
@@ -83,8 +83,15 @@ struct Server::Parts {
 
     Result<> export_traces() {
         LEPTON_TRY(const auto chosen, trace_options(config));
+        if (chosen) exporter = make_span_exporter(*chosen);
+        metrics.add_counter("lepton_trace_requests_exported_total",
+                            "Sampled requests whose spans the collector took",
+                            [this] { return exporter ? double(exporter->exported()) : 0; });
+        metrics.add_counter("lepton_trace_requests_dropped_total",
+                            "Sampled requests whose spans were lost: the queue was full, or the "
+                            "collector did not take them",
+                            [this] { return exporter ? double(exporter->dropped()) : 0; });
         if (!chosen) return {};
-        exporter = make_span_exporter(*chosen, metrics);
         watch.export_to(*exporter, chosen->sampling);
         return {};
     }
