@@ -103,7 +103,7 @@ class Measurement:
 
     def _expect(self, name: str, single_seconds: float = 0) -> float:
         likely = single_seconds or LIKELY_SECONDS.get(name, LIKELY_SECONDS_OF_OTHERS)
-        return self._effort.expected_seconds(likely, len(self._arguments.arrivals))
+        return self._effort.expected_seconds(likely, self._arguments.arrivals)
 
     def measure(self, name: str) -> ModelResult:
         def on_step(what: str, seconds: float) -> None:

@@ -18,6 +18,7 @@ BROKEN_PERCENT = 0.5  # Of the requests admitted.
 REFUSAL_MS = 1.0
 GROWTH_TARGET = 1.1
 SCHEDULER_US = 2.0
+MOST_DISTURBED = 0.05
 ALLOCATIONS = 0.05  # The engine's own, which are subtracted, vary by some hundredths.
 
 POLICY_HEADS = (
@@ -112,6 +113,11 @@ def policy_cells(
     )  # fmt: skip
 
 
+def disturbed(result: ArrivalsResult) -> int:
+    """How many runs are not to be trusted."""
+    return sum(share > MOST_DISTURBED for share in result.disturbances)
+
+
 def model_section(name: str, seen: ModelResult) -> list[str]:
     calibration = seen.calibration
     capacity = calibration.capacity
@@ -135,9 +141,10 @@ def model_section(name: str, seen: ModelResult) -> list[str]:
         settings = len(rungs[0].shares) if rungs else len(result.fifo)
         parts.append(
             f"{arrivals}: {settings} settings of fifo in {len(rungs)} rounds of elimination; "
-            f"{result.chunks} runs of the generator, {result.requests:,} requests, "
+            f"{len(result.disturbances)} runs of the generator, {result.requests:,} requests, "
             f"{result.seconds / 60:.1f} minutes in all. Behind the loads at 99 %: {stands} "
-            "requests.\n"
+            f"requests. In {disturbed(result)} runs, something else had more than "
+            f"{MOST_DISTURBED:.0%} of the server's processor.\n"
         )
     if flood := seen.flood:
         parts.append(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from .disturbance import Disturbance
 from .load_search import Attainment, KneeSearch, Survivors, find_knees, successive_halving
 from .open_load import Outcome, Traffic, run_closed, run_open, watch_memory
 from .policies import DEADLINE, DELAYS, MAX_BATCHES, Policy, fifo, fifo_tunings, write_repository
-from .programs import Programs
+from .programs import SERVER_CPU, Programs
 from .server import Server
 
 OVERLOADS = (1.2, 2.0)
@@ -23,6 +24,8 @@ FLOOD = 10.0
 LIKELY_KNEE = {"poisson": 0.8, "bursty": 0.5}
 # Of that of the own policy; again only a beginning.
 LIKELY_FIFO = 0.75
+# A chunk must hold several bursts, or its load is not the one that was asked for.
+BURSTY_CHUNKS = 2.5
 
 OnStep = Callable[[str, float], None]  # What was done, and how many seconds it took.
 
@@ -40,9 +43,11 @@ class Effort:
     calibrations: int = 3
     flood_seconds: float = 60
 
-    def chunk(self, single_seconds: float) -> float:
+    def chunk(self, single_seconds: float, arrivals: str = "poisson") -> float:
+        """How long one chunk is, in seconds."""
         least, most = self.chunk_seconds
-        return min(max(self.chunk_runs * single_seconds, least), most)
+        seconds = min(max(self.chunk_runs * single_seconds, least), most)
+        return seconds * (BURSTY_CHUNKS if arrivals == "bursty" else 1)
 
     def warmup(self, single_seconds: float) -> float:
         return min(max(50 * single_seconds, 0.5), 3.0)
@@ -54,11 +59,13 @@ class Effort:
         finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
         return round(4 + halving + finals + 2 * len(OVERLOADS) * self.most_chunks)
 
-    def expected_seconds(self, single_seconds: float, kinds: int) -> float:
+    def expected_seconds(self, single_seconds: float, arrivals: Iterable[str]) -> float:
         """About how long a model takes."""
-        each = self.chunk(single_seconds) + self.warmup(single_seconds)
         starts = 10 + 1000 * single_seconds
-        return starts + kinds * self.expected_chunks() * each + self.flood_seconds
+        chunks = sum(
+            self.chunk(single_seconds, each) + self.warmup(single_seconds) for each in arrivals
+        )
+        return starts + self.expected_chunks() * chunks + self.flood_seconds
 
 
 QUICK = Effort(
@@ -102,9 +109,10 @@ class ArrivalsResult:
     best_fifo: str
     fifo: dict[str, PolicyResult]  # The finalists.
     elimination: Survivors
-    chunks: int = 0
-    requests: int = 0
-    seconds: float = 0.0
+    requests: int
+    seconds: float
+    # Of the server's processor, what something else took: one value for each chunk.
+    disturbances: list[float]
 
     @property
     def best(self) -> PolicyResult:
@@ -218,21 +226,21 @@ class Study:
             for each in (DEADLINE, *fifo_tunings(single, effort.max_batches, effort.delays))
         }
         count = Outcome()
-        chunks = 0
+        disturbances: list[float] = []
         started = time.monotonic()
 
         def run(name: str, load: float, chunk: int) -> Outcome:
-            nonlocal chunks
             server = self.server(policies[name])
             begun = time.monotonic()
+            disturbance = Disturbance(SERVER_CPU, server.pid)
             outcome = Outcome()
             outcome.add(
                 run_open(
                     self._programs, server, traffic, load * calibration.capacity,
-                    effort.chunk(single), warmup=effort.warmup(single), seed=chunk + 1,
+                    effort.chunk(single, arrivals), warmup=effort.warmup(single), seed=chunk + 1,
                 )
             )  # fmt: skip
-            chunks += 1
+            disturbances.append(disturbance.share())
             count.merge(outcome)
             seen = f"{name}, load {load:.3f}: {outcome.attainment.share:.3f}"
             self._on_step(seen, time.monotonic() - begun)
@@ -271,7 +279,9 @@ class Study:
                     into = result.overload.setdefault(overload, Outcome())
                     into.merge(run(name, overload, chunk))
         seconds = time.monotonic() - started
-        return ArrivalsResult(own, best, results, elimination, chunks, count.requests, seconds)
+        return ArrivalsResult(
+            own, best, results, elimination, count.requests, seconds, disturbances
+        )
 
     def flood(self, calibration: Calibration) -> FloodResult:
         """Ten times the capacity, on the own policy."""
