@@ -165,9 +165,8 @@ def test_result_longer_than_a_pipe_is_read_whole(tmp_path: Path) -> None:
     long = result(FIRST, Load(rate=1.0))
     long["total"]["latency_buckets_ns"] = [1000, 1] * 50_000
     (tmp_path / "long.json").write_text(json.dumps(long))
-    program = generator(
-        tmp_path, f"cat {tmp_path}/long.json; echo '{{\"elapsed_s\":1}}' >&2; sleep 0.1"
-    )
+    progress = '{"elapsed_s":1,"total_s":2,"sent":3,"in_time":2,"in_flight":1}'
+    program = generator(tmp_path, f"cat {tmp_path}/long.json; echo '{progress}' >&2")
     done = run("--rate", "1", "--json", LEPTON_BENCH=program)
     assert done.returncode == 0, done.stderr
     points = json.loads(done.stdout)["points"]
@@ -211,7 +210,7 @@ def test_sweep_of_a_server_that_answers_nothing_says_why() -> None:
     def measure(target: Target, load: Load) -> Result:
         return result(target, load, in_time=0)
 
-    with pytest.raises(BenchError, match="answers no request.*busy"):
+    with pytest.raises(BenchError, match=r"answers no request.*busy"):
         run_sweeps([FIRST], None, 0.99, measure, lambda target, step: None)
 
 
