@@ -57,7 +57,8 @@ class SlowRequest:
             model=f"{entry['model']}/{version}" if version else entry["model"],
             outcome=entry["outcome"],
             name=entry["id"] or entry.get("trace_id", "")[:8],
-            rows=f"{entry['rows']} of {batch}" if batch else str(entry["rows"]),
+            # One that ran in pieces had no company.
+            rows=f"{entry['rows']} of {batch}" if batch >= entry["rows"] else str(entry["rows"]),
             total=entry["total_us"],
             slack=entry.get("slack_us"),
             stretches=entry["stretches_us"],

@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kExtensions = {
     "binary_tensor_data", "parameters", "schedule_policy"};
 
-constexpr std::array<std::string_view, 9> kRoutes = {
+constexpr std::array<std::string_view, 10> kRoutes = {
     "GET /v2",
     "GET /v2/health/live",
     "GET /v2/health/ready",
@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 9> kRoutes = {
     "GET /v2/models/{model}[/versions/{version}]/ready",
     "POST /v2/models/{model}[/versions/{version}]/infer",
     "GET /metrics",
+    "GET /v2/debug/slow",
     "gRPC inference.GRPCInferenceService",
     "gRPC grpc.health.v1.Health",
 };

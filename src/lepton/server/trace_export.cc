@@ -32,30 +32,20 @@ Result<std::optional<observe::TraceOptions>> trace_options(const Config& config)
     });
 }
 
-std::unique_ptr<observe::SpanExporter> make_span_exporter(const observe::TraceOptions& options,
-                                                          observe::Metrics& metrics) {
+std::unique_ptr<observe::SpanExporter> make_span_exporter(const observe::TraceOptions& options) {
     observe::SpanExporter::Options exporting;
     exporting.resource = options.resource;
     exporting.delay = options.delay;
     const net::HttpResource collector{options.host, options.port, options.path};
-    auto exporter = std::make_unique<observe::SpanExporter>(
-        std::move(exporting),
-        [collector](const std::string& body) { return post(collector, body); });
-    const observe::SpanExporter* counted = exporter.get();
-    metrics.add_counter("lepton_trace_requests_exported_total",
-                        "Sampled requests whose spans the collector took",
-                        [counted] { return static_cast<double>(counted->exported()); });
-    metrics.add_counter("lepton_trace_requests_dropped_total",
-                        "Sampled requests whose spans were lost: the queue was full, or the "
-                        "collector did not take them",
-                        [counted] { return static_cast<double>(counted->dropped()); });
     spdlog::info("exporting_traces endpoint=http://{}:{}{} ratio={} parent_decides={}",
                  options.host,
                  options.port,
                  options.path,
                  options.sampling.ratio,
                  options.sampling.parent_decides);
-    return exporter;
+    return std::make_unique<observe::SpanExporter>(
+        std::move(exporting),
+        [collector](const std::string& body) { return post(collector, body); });
 }
 
 }  // namespace lepton::server

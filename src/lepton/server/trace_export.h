@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "lepton/core/result.h"
-#include "lepton/observe/metrics.h"
 #include "lepton/observe/span_exporter.h"
 #include "lepton/observe/trace_options.h"
 #include "lepton/server/config.h"
@@ -15,9 +14,7 @@ namespace lepton::server {
 // Errors: kInvalidArgument.
 Result<std::optional<observe::TraceOptions>> trace_options(const Config& config);
 
-// The exporter, over the network, with its counters on the metrics page, which asks it for as long
-// as both live.
-std::unique_ptr<observe::SpanExporter> make_span_exporter(const observe::TraceOptions& options,
-                                                          observe::Metrics& metrics);
+// The exporter, over the network.
+std::unique_ptr<observe::SpanExporter> make_span_exporter(const observe::TraceOptions& options);
 
 }  // namespace lepton::server
