@@ -24,6 +24,14 @@ struct TensorConfig {
     std::optional<Shape> dims;  // Without the batch axis where max_batch_size is above 0.
 };
 
+// Between which a controller chooses the number of instances by the load.
+struct InstanceBounds {
+    int least = 0;  // 0: no controller.
+    int most = 0;
+
+    friend bool operator==(const InstanceBounds&, const InstanceBounds&) = default;
+};
+
 // Which of the versions that are there are served.
 struct VersionPolicy {
     std::int64_t latest = 1;  // That many of the highest numbers; 0: as `specific` says.
@@ -42,6 +50,7 @@ struct ModelConfig {
     std::vector<TensorConfig> inputs;
     std::vector<TensorConfig> outputs;
     int instances = 1;
+    InstanceBounds instance_bounds;
     int threads = 0;  // Of each instance; 0: found by measurement.
     engine::Precision precision = engine::Precision::kF32;
     std::vector<std::int64_t> pad_to;  // As ModelSpec's.

@@ -1,5 +1,7 @@
 #include "lepton/model/model_repository.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 #include <system_error>
@@ -21,6 +23,16 @@ fs::file_time_type written(const fs::path& path) {
     std::error_code error;
     const fs::file_time_type time = fs::last_write_time(path, error);
     return error ? fs::file_time_type::min() : time;
+}
+
+// That all threads of the process have used.
+Clock::duration cpu_time() {
+    struct rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    const auto to_duration = [](const timeval& time) -> Clock::duration {
+        return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+    };
+    return to_duration(usage.ru_utime) + to_duration(usage.ru_stime);
 }
 
 tl::unexpected<Error> stopping() { return fail(ErrorCode::kUnavailable, "the server is stopping"); }
@@ -123,16 +135,25 @@ void ModelRepository::work() {
     while (true) {
         Command command;
         std::optional<PendingChange> pending;
+        bool look = false;
         {
             MutexLock lock(mutex_);
             busy_ = false;
             if (commands_.empty() && changes_.empty()) changed_.notify_all();  // Settled.
-            while (commands_.empty() && changes_.empty() && !stopping_) {
-                changed_.wait(lock.native());
+            Clock::time_point look_at = next_control();
+            while (commands_.empty() && changes_.empty() && !stopping_ && Clock::now() < look_at) {
+                if (look_at == Clock::time_point::max()) {
+                    changed_.wait(lock.native());
+                } else {
+                    changed_.wait_until(lock.native(), look_at);
+                }
             }
             if (stopping_) return;
             // Changes first: somebody waits for each.
-            if (!changes_.empty()) {
+            if (commands_.empty() && changes_.empty()) {
+                controlled_at_ = Clock::now();
+                look = true;
+            } else if (!changes_.empty()) {
                 pending = std::move(changes_.front());
                 changes_.pop_front();
             } else {
@@ -141,7 +162,9 @@ void ModelRepository::work() {
             }
             busy_ = true;
         }
-        if (pending) {
+        if (look) {
+            control_now();
+        } else if (pending) {
             pending->done(change_now(pending->change));
         } else if (command.action == Action::kLoad) {
             load_now(command.name);
@@ -415,6 +438,60 @@ void ModelRepository::change(ConfigChange change, Done done) {
     if (done) done(std::move(refusal));
 }
 
+Clock::time_point ModelRepository::next_control() const {
+    for (const auto& [name, model] : models_) {
+        for (const auto& [number, version] : model.versions) {
+            if (version.spec != nullptr && version.config.instance_bounds.least > 0) {
+                return controlled_at_ + options_.control_interval;
+            }
+        }
+    }
+    return Clock::time_point::max();
+}
+
+void ModelRepository::control_now() {
+    struct Controlled {
+        // Stays: only this thread takes versions out. Its controller is for this thread alone.
+        Version& version;
+        std::shared_ptr<const ModelSpec> spec;
+        ModelConfig config;
+        int threads;
+    };
+    std::vector<Controlled> all;
+    {
+        const MutexLock lock(mutex_);
+        for (auto& [name, model] : models_) {
+            for (auto& [number, version] : model.versions) {
+                if (version.spec == nullptr || version.config.instance_bounds.least == 0) continue;
+                all.push_back({version, version.spec, version.config, version.measured.threads});
+            }
+        }
+    }
+    for (Controlled& one : all) {
+        std::optional<InstanceController>& controller = one.version.controller;
+        const InstanceBounds& bounds = one.config.instance_bounds;
+        if (!controller || controller->bounds() != bounds) {
+            controller.emplace(bounds, options_.loading.cores, one.config.threads == 0);
+        }
+        const auto decision = controller->decide({.now = Clock::now(),
+                                                  .counters = options_.load_of(*one.spec),
+                                                  .cpu_time = cpu_time(),
+                                                  .instances = one.config.instances,
+                                                  .threads = one.threads});
+        if (!decision) continue;
+        const int before = std::exchange(one.config.instances, decision->instances);
+        const auto changed = apply(one.spec->name, std::stoll(one.spec->version), one.config);
+        if (changed) ++controlled_changes_;
+        spdlog::info("instances_controlled model={} version={} from={} to={} reason={} result={}",
+                     one.spec->name,
+                     one.spec->version,
+                     before,
+                     decision->instances,
+                     observe::quoted(decision->reason),
+                     observe::quoted(changed ? "done" : changed.error().message));
+    }
+}
+
 Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
     LEPTON_TRY(const ModelConfiguration before, configuration(change.model, change.version));
     const std::string& name = before.spec->name;
@@ -475,18 +552,22 @@ Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
 Result<bool> ModelRepository::apply(const std::string& name,
                                     std::int64_t number,
                                     const ModelConfig& wanted) {
-    Version now;
+    std::shared_ptr<const ModelSpec> spec;
+    fs::path file;
+    bool reload = false;
     {
         const MutexLock lock(mutex_);
-        now = models_.find(name)->second.versions[number];
+        const Version& now = models_.find(name)->second.versions[number];
+        spec = now.spec;
+        file = now.file;
+        reload = needs_sessions(now.loaded, wanted);
     }
-    const bool reload = needs_sessions(now.loaded, wanted);
     std::shared_ptr<LoadedModel> model;
     if (reload) {
-        LEPTON_TRY(model, loader_.load(name, number, now.file, wanted));
+        LEPTON_TRY(model, loader_.load(name, number, file, wanted));
         options_.on_ready(model);
     } else {
-        options_.on_reconfigured(*now.spec, wanted.queue, wanted.max_batch_size.value_or(0));
+        options_.on_reconfigured(*spec, wanted.queue, wanted.max_batch_size.value_or(0));
     }
     const MutexLock lock(mutex_);
     Version& entry = models_.find(name)->second.versions[number];

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -17,6 +18,7 @@
 #include "lepton/core/model_control.h"
 #include "lepton/core/sync.h"
 #include "lepton/engine/registry.h"
+#include "lepton/model/instance_controller.h"
 #include "lepton/model/loaded_model.h"
 #include "lepton/model/model_config.h"
 #include "lepton/model/model_loader.h"
@@ -57,6 +59,12 @@ public:
         // From here on the version runs so; max_batch_size 0: as it was loaded.
         std::function<void(const ModelSpec&, const QueueOptions&, std::int64_t max_batch_size)>
             on_reconfigured = [](const auto&, const auto&, std::int64_t) {};
+        // For models whose instances follow the load.
+        std::function<LoadCounters(const ModelSpec&)> load_of = [](const auto&) {
+            return LoadCounters{};
+        };
+        // How often it is looked at.
+        Clock::duration control_interval = std::chrono::seconds(2);
     };
     struct Failure {
         std::string name;
@@ -94,6 +102,9 @@ public:
 
     [[nodiscard]] std::vector<Failure> failures() const;
 
+    // How often a controller has changed a number of instances. Thread-safe.
+    [[nodiscard]] std::uint64_t controlled_changes() const { return controlled_changes_; }
+
     [[nodiscard]] bool ready() const override;
     [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(
         std::string_view name, std::string_view version) const override;
@@ -126,6 +137,7 @@ private:
         Measured measured;
         ModelConfig loaded;  // With which its sessions were made,
         ModelConfig config;  // and the one in force.
+        std::optional<InstanceController> controller;
     };
     struct Model {
         std::filesystem::path folder;
@@ -145,6 +157,9 @@ private:
     static constexpr std::size_t kMostChanges = 64;
 
     void work();
+    // When the control thread has to look at the load again; never, where nobody wants it.
+    [[nodiscard]] Clock::time_point next_control() const LEPTON_REQUIRES(mutex_);
+    void control_now();
     Result<ConfigChanged> change_now(const ConfigChange& change);
     // Puts `wanted` in force; true where that took other sessions.
     Result<bool> apply(const std::string& name, std::int64_t number, const ModelConfig& wanted);
@@ -171,6 +186,8 @@ private:
     std::map<std::string, Model, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
     std::deque<Command> commands_ LEPTON_GUARDED_BY(mutex_);  // At most one per model.
     std::deque<PendingChange> changes_ LEPTON_GUARDED_BY(mutex_);
+    Clock::time_point controlled_at_ LEPTON_GUARDED_BY(mutex_);
+    std::atomic<std::uint64_t> controlled_changes_{0};
     bool busy_ LEPTON_GUARDED_BY(mutex_) = false;
     bool started_ LEPTON_GUARDED_BY(mutex_) = false;
     bool draining_ LEPTON_GUARDED_BY(mutex_) = false;

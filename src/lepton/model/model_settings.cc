@@ -28,6 +28,7 @@ constexpr std::size_t kMostPreferred = 32;
 constexpr std::int64_t kMostPerCore = 8;
 
 constexpr std::string_view kAuto = "auto";
+constexpr std::string_view kAutoBetween = "auto:";
 
 std::string quoted(const SettingValue& value) {
     if (std::holds_alternative<std::string>(value)) return '"' + to_text(value) + '"';
@@ -40,6 +41,29 @@ tl::unexpected<Error> refuse(std::string_view name,
                              const std::string& needed) {
     return fail(ErrorCode::kInvalidArgument,
                 std::string(name) + " is " + quoted(value) + ", " + needed + " is needed");
+}
+
+template <class Number>
+std::optional<Number> as_number(std::string_view text) {
+    Number number{};
+    const char* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
+    return number;
+}
+
+// Of "auto:1-4".
+std::optional<InstanceBounds> bounds_of(std::string_view text) {
+    if (!text.starts_with(kAutoBetween)) return std::nullopt;
+    text.remove_prefix(kAutoBetween.size());
+    const std::size_t dash = text.find('-');
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto least = as_number<int>(text.substr(0, dash));
+    const auto most = as_number<int>(text.substr(dash + 1));
+    if (!least || !most || *least < 1 || *most < *least || *most > kMostInstances) {
+        return std::nullopt;
+    }
+    return InstanceBounds{*least, *most};
 }
 
 bool is_auto(const SettingValue& value) {
@@ -83,8 +107,21 @@ Result<> set_max_batch_size(ModelConfig& config, std::string_view name, const Se
 }
 
 Result<> set_instances(ModelConfig& config, std::string_view name, const SettingValue& value) {
+    if (const auto* text = std::get_if<std::string>(&value)) {
+        const auto bounds = bounds_of(*text);
+        if (!bounds) {
+            return refuse(name,
+                          value,
+                          "a whole number, or \"auto:1-4\" with bounds from 1 to " +
+                              std::to_string(kMostInstances) + ",");
+        }
+        config.instance_bounds = *bounds;
+        config.instances = std::clamp(config.instances, bounds->least, bounds->most);
+        return {};
+    }
     LEPTON_TRY(const std::int64_t count, whole(name, value, 1, kMostInstances));
     config.instances = static_cast<int>(count);
+    config.instance_bounds = {};
     return {};
 }
 
@@ -185,7 +222,10 @@ const std::array<Setting, 10>& settings() {
         {"instances",
          set_instances,
          [](const ModelConfig& config) -> SettingValue {
-             return static_cast<std::int64_t>(config.instances);
+             const InstanceBounds& bounds = config.instance_bounds;
+             if (bounds.least == 0) return static_cast<std::int64_t>(config.instances);
+             return std::string(kAutoBetween) + std::to_string(bounds.least) + "-" +
+                    std::to_string(bounds.most);
          }},
         {"threads",
          set_threads,
@@ -240,15 +280,6 @@ std::string names() {
         list += setting.name;
     }
     return list;
-}
-
-template <class Number>
-std::optional<Number> as_number(std::string_view text) {
-    Number number{};
-    const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, number);
-    if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
-    return number;
 }
 
 SettingValue value_of_text(std::string_view text) {
@@ -319,12 +350,13 @@ Result<> check_change(const ModelConfig& wanted,
                             std::to_string(*wanted.max_batch_size));
         }
     }
-    const std::int64_t threads = std::int64_t{wanted.instances} * std::max(1, wanted.threads);
+    const int instances = std::max(wanted.instances, wanted.instance_bounds.most);
+    const std::int64_t threads = std::int64_t{instances} * std::max(1, wanted.threads);
     const std::int64_t most = kMostPerCore * cores;
     if (threads > most &&
         (names_setting(change, "instances") || names_setting(change, "threads"))) {
         return fail(ErrorCode::kInvalidArgument,
-                    "instances x threads is " + std::to_string(wanted.instances) + " x " +
+                    "instances x threads is " + std::to_string(instances) + " x " +
                         std::to_string(std::max(1, wanted.threads)) + " = " +
                         std::to_string(threads) + ", at most " + std::to_string(most) +
                         " are allowed on " + std::to_string(cores) + " cores");

@@ -50,8 +50,9 @@ public:
     DurationHistogram lateness;   // Deadline -> answer handed to the kernel, where it was late.
     DurationHistogram core_wait;  // Calls wait, an instance is idle, other models have the cores.
     RowHistogram batch_rows;      // Rows per run of the engine.
-    PercentHistogram under_predicted;  // By how much a run took longer than predicted, of that.
-    PercentHistogram over_predicted;   // By how much it was shorter.
+    std::atomic<std::int64_t> run_ns{0};  // Of all runs together.
+    PercentHistogram under_predicted;     // By how much a run took longer than predicted, of that.
+    PercentHistogram over_predicted;      // By how much it was shorter.
     std::atomic<std::uint64_t> deadlines_missed{0};  // Answered, but late.
     std::atomic<std::uint64_t> core_nanoseconds{0};  // Of runs, times their threads.
     std::atomic<std::uint64_t> rows_ok{0};

@@ -65,7 +65,21 @@ struct Server::Parts {
                        std::int64_t max_batch_size) {
                     pipeline.reconfigure(spec.name, spec.version, queue, max_batch_size);
                 },
+            .load_of = [this](const ModelSpec& spec) { return load_of(spec); },
         };
+    }
+
+    model::LoadCounters load_of(const ModelSpec& spec) {
+        const auto counted = metrics.of(spec.name, spec.version);
+        const auto queued = counted->queue.snapshot();
+        model::LoadCounters load;
+        load.runs = counted->batch_rows.snapshot().count;
+        load.run_time = std::chrono::nanoseconds(counted->run_ns.load());
+        load.answered = queued.count;
+        load.queued = std::chrono::nanoseconds(queued.sum);
+        load.missed = counted->deadlines_missed.load();
+        for (const auto& refused : counted->refused) load.missed += refused.load();
+        return load;
     }
 
     protocol::Router::Options router_options() {
@@ -109,6 +123,10 @@ struct Server::Parts {
         metrics.add_gauge("lepton_connections", "Open connections", [this] {
             return static_cast<double>(frontend->connections());
         });
+        metrics.add_counter(
+            "lepton_instance_changes_total",
+            "Changes of the number of instances that follow the load",
+            [this] { return static_cast<double>(repository.controlled_changes()); });
         frontend->start();
         spdlog::info(
             "listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} "

@@ -109,13 +109,13 @@ TEST(ModelConfig, FieldsOfTritonsThatHaveNoEffectAreWarnings) {
         "optimization { cuda { graphs: true } }\n"
         "instance_group { count: 2 kind: KIND_CPU gpus: [ 0 ] }\n"
         "dynamic_batching { max_queue_delay_microseconds: 100 }\n"
-        "parameters { key: \"threads\" value { string_value: \"4\" } }");
+        "parameters { key: \"cpu_affinity\" value { string_value: \"4\" } }");
     EXPECT_EQ(config.instances, 2);
     EXPECT_THAT(config.warnings,
                 ElementsAre(HasSubstr("c.pbtxt:1:14: field \"optimization\" has no effect"),
                             HasSubstr("\"kind\""),
                             HasSubstr("\"gpus\""),
-                            HasSubstr("\"threads\""),
+                            HasSubstr("\"cpu_affinity\""),
                             HasSubstr("max_queue_delay_microseconds")));
 }
 
