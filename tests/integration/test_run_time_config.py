@@ -1,11 +1,11 @@
 """Changes of how a model is run, made while the server serves it."""
 
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
@@ -196,6 +196,9 @@ def test_a_default_deadline_is_in_force_at_once(server):
         ({"max_batch_size": 10**9}, ["4096"]),
         ({"max_batch_size": 10**30}, ["max_batch_size"]),
         ({"instances": 0}, ["instances is 0"]),
+        ({"instances": "auto:0-3"}, ['instances is "auto:0-3"']),
+        ({"instances": "auto:3-1"}, ['instances is "auto:3-1"']),
+        ({"instances": "auto:1-1000"}, ["instances x threads", "= 1000"]),
         ({"instances": 1024}, ["instances x threads", "= 1024", "at most"]),
         ({"threads": True}, ["threads is true"]),
         ({"threads": None}, ["threads", "null"]),
@@ -285,13 +288,50 @@ def test_clients_that_leave_while_their_change_waits_do_no_harm(server):
     assert server.infer("m", ONE_ROW).status == 200
 
 
-def test_a_change_is_refused_in_order_while_the_server_stops(server):
+def test_changes_that_come_together_are_made_one_after_the_other(server):
+    with ThreadPoolExecutor(8) as clients:
+        bodies = [{"instances": 1 + i % 2, "weight": 1 + i} for i in range(8)]
+        answers = list(clients.map(lambda body: server.post("/v2/models/m/config", body), bodies))
+    assert {answer.status for answer in answers} == {200}
+    for body, answer in zip(bodies, answers, strict=True):
+        assert settings_of(answer.json)["weight"] == str(body["weight"])
+        assert answer.json["instance_group"][0]["count"] == body["instances"]
+
+
+def test_a_server_that_stops_answers_the_changes_it_has(start_server, repository):
+    server = start_server(repository).wait_until_ready()
     with ThreadPoolExecutor(8) as clients:
         changes = [
             clients.submit(server.post, "/v2/models/m/config", {"instances": 1 + i % 2})
             for i in range(8)
         ]
-        assert changes[0].result().status == 200
+        changes[0].result()
+        assert server.stop() == 0, server.log
         for one in changes:
-            assert one.result().status == 200
-    assert np.isfinite(float(settings_of(config_of(server))["weight"]))
+            # Whoever came too late found the door closed.
+            assert one.exception() is not None or one.result().status in (200, 503)
+
+
+@pytest.mark.slow
+def test_the_number_of_instances_follows_the_load(start_server, tmp_path):
+    # A run sleeps, so that cores are idle while requests wait.
+    write_model(tmp_path, "m", identity(delay_us=20_000), config="max_batch_size: 1")
+    server = start_server(tmp_path).wait_until_ready()
+    cores = int(re.search(r"cores=(\d+)", server.log)[1])
+    if cores < 2:
+        pytest.skip("one core cannot run two instances")
+    answer = change(server, {"instances": "auto:1-2"})
+    assert answer["changed"]["instances"] == {"from": 1, "to": "auto:1-2"}
+    assert not answer["reloaded"]
+    give_up = time.monotonic() + 60
+    with Load(server.port, threads=6) as load:
+        while config_of(server)["instance_group"][0]["count"] == 1:
+            assert time.monotonic() < give_up, server.log
+            time.sleep(0.2)
+    assert set(load.statuses) == {200}
+    assert settings_of(config_of(server))["instances"] == "auto:1-2"
+    assert server.metrics()["lepton_instance_changes_total"] == 1
+    decisions = [line for line in server.log.splitlines() if "instances_controlled" in line]
+    assert len(decisions) == 1
+    assert "from=1 to=2" in decisions[0]
+    assert "requests wait while cores are idle" in decisions[0]

@@ -75,11 +75,13 @@ def _tell_settings(told: Mapping[str, Any]) -> None:
     table.add_column(told["name"])
     table.add_column("value", justify="right")
     table.add_column("from")
+    running = told["instance_group"][0]["count"]
     for setting in settings_of(told):
+        value = setting.value or "none"
+        if value.startswith("auto:"):
+            value += f" ({running} now)"
         style = _STYLES.get(setting.origin, "dim")
-        table.add_row(
-            setting.name, escape(setting.value or "none"), f"[{style}]{setting.origin}[/]"
-        )
+        table.add_row(setting.name, escape(value), f"[{style}]{setting.origin}[/]")
     out.print(table)
 
 
