@@ -25,7 +25,7 @@ LIKELY_KNEE = {"poisson": 0.8, "bursty": 0.5}
 # Of that of the own policy; again only a beginning.
 LIKELY_FIFO = 0.75
 # A chunk must hold several bursts, or its load is not the one that was asked for.
-BURSTY_CHUNKS = 2.5
+BURSTY_CHUNKS = 2
 
 OnStep = Callable[[str, float], None]  # What was done, and how many seconds it took.
 
@@ -35,7 +35,7 @@ class Effort:
     """How long to look. A chunk is counted in single-row times, within bounds in seconds."""
 
     chunk_runs: float = 500
-    chunk_seconds: tuple[float, float] = (4, 25)
+    chunk_seconds: tuple[float, float] = (3, 12)
     most_chunks: int = 4
     finalists: int = 2
     max_batches: tuple[int, ...] = MAX_BATCHES
