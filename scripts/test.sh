@@ -53,7 +53,7 @@ sanitized() {  # preset [names of tests to leave out]
     [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >/dev/null || return
     local programs
     mapfile -t programs < <(test_programs "$preset")
-    build "$preset" "${programs[@]}" lepton-server lepton_engine_fake \
+    build "$preset" "${programs[@]}" lepton-server lepton-bench lepton_engine_fake \
         client_against_server || return
     unit_tests "$preset" "$preset" "${@:2}" || code=1
     # The Python client that asks the server is that of the release build.

@@ -97,6 +97,7 @@ Measurement run_closed_loop(Target& target, const Plan& plan, int concurrency) {
     }
     // Until the last answer: what is left of it at the end belongs to the requests that count.
     seen.seconds = std::chrono::duration<double>(Clock::now() - counts_from).count();
+    seen.sent = counts.sent;
     seen.sent_per_second = static_cast<double>(seen.total().requests()) / seen.seconds;
     seen.max_in_flight = askers.size();
     return seen;

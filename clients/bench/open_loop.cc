@@ -114,6 +114,7 @@ Measurement OpenLoop::run() {
     const Clock::time_point until = whole ? counts_until_ : last_planned;
     seen_.seconds = std::max(std::chrono::duration<double>(until - counts_from_).count(), 1e-9);
     const auto sending = std::chrono::duration<double>(Clock::now() - start_).count();
+    seen_.sent = sent_;
     seen_.sent_per_second = static_cast<double>(sent_) / std::max(sending, 1e-9);
     // The client ends every call at its deadline and grace.
     while (idle_.size() < flights_.size()) wait_until(Clock::now() + std::chrono::milliseconds(1));

@@ -179,7 +179,8 @@ std::string to_json(const Options& options,
         classes.push_back(std::move(described));
     }
     json["classes"] = std::move(classes);
-    json["generator"] = {{"sent_per_second", seen.sent_per_second},
+    json["generator"] = {{"sent", seen.sent},
+                         {"sent_per_second", seen.sent_per_second},
                          {"fell_behind", seen.fell_behind},
                          {"late_us", summary(seen.lateness)},
                          {"max_in_flight", seen.max_in_flight},

@@ -81,6 +81,7 @@ def server(
 def test_wheel_holds_the_product_and_the_libraries_it_needs(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "lepton/bin/lepton-server" in names
+    assert "lepton/bin/lepton-bench" in names
     assert "lepton/lib/engines/lepton_engine_openvino.so" in names
     assert "lepton/py.typed" in names
     assert "LeonAI/__init__.py" in names
@@ -98,10 +99,11 @@ def test_programs_find_all_libraries_without_those_of_the_system(
     package = next(venv.glob("lib/python3*/site-packages/lepton"))
     programs = [
         package / "bin/lepton-server",
+        package / "bin/lepton-bench",
         *package.glob("lib/engines/*.so"),
         *package.glob("_native.*.so"),
     ]
-    assert len(programs) == 3
+    assert len(programs) == 4
     for program in programs:
         said = subprocess.run(
             ["ldd", program], env=environment, capture_output=True, text=True, check=True
