@@ -1,0 +1,171 @@
+// Schedulers of several models that share cores, with their threads.
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "fakes/fake_session.h"
+#include "lepton/scheduler/model_scheduler.h"
+
+namespace lepton::scheduler {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Counts what ends, and what runs at the same time.
+struct Scene {
+    void enter() {
+        const int now = running.fetch_add(1) + 1;
+        int most = most_running.load();
+        while (now > most && !most_running.compare_exchange_weak(most, now)) {
+        }
+    }
+    void leave() { running.fetch_sub(1); }
+    void ended(bool ok) {
+        const std::lock_guard lock(mutex);
+        ++complete;
+        failed += ok ? 0 : 1;
+        changed.notify_all();
+    }
+    bool wait_for(int calls) {
+        std::unique_lock lock(mutex);
+        return changed.wait_for(lock, 30s, [&] { return complete >= calls; });
+    }
+
+    std::atomic<int> running{0};
+    std::atomic<int> most_running{0};
+    std::mutex mutex;
+    std::condition_variable changed;
+    int complete = 0;
+    int failed = 0;
+};
+
+struct TestCall {
+    explicit TestCall(Scene& scene) {
+        call.context = &scene;
+        call.on_complete = [](InferCall& done) noexcept {
+            static_cast<Scene*>(done.context)->ended(!done.response.error.has_value());
+        };
+        call.timeline.received = call.timeline.decoded = Clock::now();
+        call.request.inputs.push_back(
+            {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data))}});
+    }
+    void submit_to(const std::shared_ptr<ModelScheduler>& scheduler) {
+        call.route = scheduler;
+        ASSERT_TRUE(scheduler->submit(call));
+    }
+
+    std::vector<float> data = {1.0F, 2.0F};
+    InferCall call;
+};
+
+class SharedCoresTest : public testing::Test {
+protected:
+    std::shared_ptr<ModelScheduler> serve(const char* name, int instances, Clock::duration takes) {
+        auto spec = std::make_shared<ModelSpec>();
+        spec->name = name;
+        spec->version = "1";
+        spec->inputs = {{"x", DataType::kFp32, {-1, 2}}};
+        spec->outputs = {{"y", DataType::kFp32, {-1, 2}}};
+        spec->batches = true;
+        auto loaded = std::make_shared<model::LoadedModel>();
+        loaded->spec = spec;
+        for (int i = 0; i < instances; ++i) {
+            auto session = std::make_unique<fakes::FakeSession>();
+            session->before_run = [this, takes] {
+                scene.enter();
+                std::this_thread::sleep_for(takes);
+                scene.leave();
+            };
+            loaded->sessions.push_back(std::move(session));
+        }
+        loaded->service_times = {{1, takes}, {4, takes}};
+        metrics.push_back(std::make_shared<observe::ModelMetrics>(name, "1"));
+        schedulers.push_back(std::make_shared<ModelScheduler>(loaded, metrics.back(), 0, cores));
+        return schedulers.back();
+    }
+    void TearDown() override {
+        for (const auto& scheduler : schedulers) scheduler->close();
+        EXPECT_EQ(cores->in_use(), 0);
+    }
+
+    Scene scene;
+    std::shared_ptr<SharedCores> cores = std::make_shared<SharedCores>(1);
+    std::vector<std::shared_ptr<observe::ModelMetrics>> metrics;
+    std::vector<std::shared_ptr<ModelScheduler>> schedulers;
+};
+
+TEST_F(SharedCoresTest, NoMoreRunsThanCoresAndEveryCallIsAnswered) {
+    constexpr int kThreads = 3;
+    constexpr int kCalls = 40;  // Of each thread, to each model.
+    serve("a", 2, 2ms);
+    serve("b", 1, 1ms);
+    serve("c", 2, 3ms);
+    std::vector<std::unique_ptr<TestCall>> calls;
+    for (int i = 0; i < 3 * kThreads * kCalls; ++i) {
+        calls.push_back(std::make_unique<TestCall>(scene));
+    }
+    std::vector<std::thread> threads;
+    for (std::size_t t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+            for (std::size_t i = t; i < calls.size(); i += kThreads) {
+                calls[i]->call.caller_waits = i % 5 == 0;
+                if (i % 7 == 0) calls[i]->call.request.deadline = Clock::now() + 20s;
+                calls[i]->submit_to(schedulers[(i / kThreads) % 3]);
+                if (i % 16 == 0) std::this_thread::sleep_for(1ms);
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_TRUE(scene.wait_for(static_cast<int>(calls.size()))) << scene.complete;
+    EXPECT_EQ(scene.failed, 0);
+    EXPECT_EQ(scene.most_running.load(), 1);
+    for (const auto& of : metrics) EXPECT_GT(of->core_nanoseconds.load(), 0u) << of->model;
+}
+
+TEST_F(SharedCoresTest, ModelAloneUsesAllItsInstances) {
+    const auto alone = serve("alone", 2, 500ms);
+    TestCall first(scene);
+    TestCall second(scene);
+    first.submit_to(alone);
+    second.submit_to(alone);
+    ASSERT_TRUE(scene.wait_for(2));
+    EXPECT_EQ(scene.most_running.load(), 2);
+}
+
+TEST_F(SharedCoresTest, CallThatExpiresWithoutCoresLeavesThemToOthers) {
+    const auto a = serve("a", 1, 100ms);
+    const auto b = serve("b", 1, 2ms);
+    TestCall running(scene);
+    running.submit_to(a);
+    while (scene.running.load() == 0) std::this_thread::sleep_for(1ms);
+    TestCall waits(scene);
+    waits.submit_to(b);
+    waits.call.cancelled = true;  // Nothing of b is left to run once it may.
+    TestCall next(scene);
+    next.submit_to(a);
+    ASSERT_TRUE(scene.wait_for(3));
+    EXPECT_EQ(scene.failed, 1);
+}
+
+TEST_F(SharedCoresTest, WhoeverWaitsGoesOnWhenTheOthersAreGone) {
+    const auto a = serve("a", 1, 50ms);
+    const auto b = serve("b", 1, 50ms);
+    std::vector<std::unique_ptr<TestCall>> calls;
+    for (int i = 0; i < 12; ++i) {
+        calls.push_back(std::make_unique<TestCall>(scene));
+        calls.back()->submit_to(i % 2 == 0 ? a : b);
+    }
+    a->close();
+    ASSERT_TRUE(scene.wait_for(12));
+    EXPECT_EQ(scene.failed, 0);
+}
+
+}  // namespace
+}  // namespace lepton::scheduler
