@@ -16,6 +16,7 @@ TEST(HttpTarget, EveryRouteIsFound) {
     const Expected cases[] = {
         {"/", Route::kRoot, "", ""},
         {"/metrics", Route::kMetrics, "", ""},
+        {"/v2/debug/slow", Route::kSlow, "", ""},
         {"/v2", Route::kServer, "", ""},
         {"/v2/", Route::kServer, "", ""},
         {"/v2/health/live", Route::kLive, "", ""},
