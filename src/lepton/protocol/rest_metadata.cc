@@ -7,15 +7,16 @@
 namespace lepton::protocol {
 namespace {
 
-constexpr std::array<std::string_view, 3> kExtensions = {
-    "binary_tensor_data", "parameters", "schedule_policy"};
+constexpr std::array<std::string_view, 4> kExtensions = {
+    "binary_tensor_data", "model_configuration", "parameters", "schedule_policy"};
 
-constexpr std::array<std::string_view, 10> kRoutes = {
+constexpr std::array<std::string_view, 11> kRoutes = {
     "GET /v2",
     "GET /v2/health/live",
     "GET /v2/health/ready",
     "GET /v2/models/{model}[/versions/{version}]",
     "GET /v2/models/{model}[/versions/{version}]/ready",
+    "GET, POST /v2/models/{model}[/versions/{version}]/config",
     "POST /v2/models/{model}[/versions/{version}]/infer",
     "GET /metrics",
     "GET /v2/debug/slow",

@@ -67,7 +67,8 @@ TEST_F(RestRoutesTest, ServerMetadataNamesTheExtensions) {
     const auto body = json::parse(get("/v2").body);
     EXPECT_EQ(body["name"], "lepton");
     EXPECT_EQ(body["version"], "9.9");
-    EXPECT_EQ(body["extensions"], json({"binary_tensor_data", "parameters", "schedule_policy"}));
+    EXPECT_EQ(body["extensions"],
+              json({"binary_tensor_data", "model_configuration", "parameters", "schedule_policy"}));
 }
 
 TEST_F(RestRoutesTest, ModelMetadataIsTheSignature) {

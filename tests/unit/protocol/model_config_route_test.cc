@@ -1,0 +1,146 @@
+#include <string>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "lepton/protocol/router.h"
+#include "unit/protocol/fakes.h"
+
+namespace lepton::protocol {
+namespace {
+
+using nlohmann::json;
+
+// Knows the one model of the fake catalog, and takes every change.
+class FakeControl final : public ModelControl {
+public:
+    explicit FakeControl(std::shared_ptr<const ModelSpec> spec) {
+        now.spec = std::move(spec);
+        now.backend = "fake";
+        now.file_name = "model.fake";
+        now.max_batch_size = 8;
+        now.settings = {{"weight", 1.5, SettingOrigin::kChanged},
+                        {"threads", std::int64_t{2}, SettingOrigin::kTuned}};
+    }
+
+    Result<ModelConfiguration> configuration(std::string_view name,
+                                             std::string_view) const override {
+        if (name == now.spec->name) return now;
+        return fail(ErrorCode::kModelNotFound, "no model");
+    }
+    void change(ConfigChange change, Done done) override {
+        last = std::move(change);
+        waiting = std::move(done);
+    }
+
+    ModelConfiguration now;
+    ConfigChange last;
+    Done waiting;
+};
+
+class ModelConfigRouteTest : public testing::Test {
+protected:
+    const FakeExchange::Sent& handle(net::Method method, std::string_view body = {}) {
+        send(method, body);
+        return exchange_.sent.at(0);
+    }
+    void send(net::Method method, std::string_view body) {
+        exchange_.message.method = method;
+        exchange_.message.path = "/v2/models/digits/config";
+        exchange_.set_body(body);
+        router_.handle(exchange_);
+    }
+
+    memory::BufferPool pool_;
+    FakeCatalog catalog_;
+    FakeService service_{catalog_.model};
+    FakeControl control_{catalog_.model};
+    Router router_{service_, catalog_, pool_, {.control = &control_}};
+    FakeExchange exchange_{pool_};
+};
+
+TEST_F(ModelConfigRouteTest, ConfigurationIsTritonsModelConfigInJson) {
+    const auto& sent = handle(net::Method::kGet);
+    ASSERT_EQ(sent.status, 200) << sent.body;
+    const json body = json::parse(sent.body);
+    EXPECT_EQ(body["name"], "digits");
+    EXPECT_EQ(body["max_batch_size"], 8);
+    EXPECT_EQ(body["input"][0]["dims"], json({2})) << "without the batch axis";
+    EXPECT_EQ(body["input"][0]["data_type"], "TYPE_FP32");
+    EXPECT_EQ(body["parameters"]["weight"]["string_value"], "1.5");
+    EXPECT_EQ(body["parameters"]["settings_changed"]["string_value"], "weight");
+    EXPECT_EQ(body["parameters"]["settings_tuned"]["string_value"], "threads");
+}
+
+TEST_F(ModelConfigRouteTest, AnswerToAChangeWaitsUntilItIsInForce) {
+    send(net::Method::kPost, R"({"weight": 2, "policy": "fifo", "sizes": [1, 2], "save": true})");
+    EXPECT_TRUE(exchange_.sent.empty());
+    EXPECT_EQ(control_.last.model, "digits");
+    EXPECT_TRUE(control_.last.save);
+    using Settings = std::vector<std::pair<std::string, SettingValue>>;
+    EXPECT_EQ(control_.last.settings,
+              (Settings{{"weight", std::int64_t{2}},
+                        {"policy", std::string("fifo")},
+                        {"sizes", std::vector<std::int64_t>{1, 2}}}));
+    ConfigChanged changed;
+    changed.now = control_.now;
+    changed.differences = {{"weight", 1.5, std::int64_t{2}}};
+    changed.reloaded = true;
+    control_.waiting(changed);
+    const json body = json::parse(exchange_.sent.at(0).body);
+    EXPECT_EQ(body["name"], "digits");
+    EXPECT_EQ(body["changed"], json::parse(R"({"weight": {"from": 1.5, "to": 2}})"));
+    EXPECT_EQ(body["reloaded"], true);
+}
+
+TEST_F(ModelConfigRouteTest, RefusalOfTheControlIsAnErrorLikeAnyOther) {
+    send(net::Method::kPost, R"({"weight": 0})");
+    control_.waiting(fail(ErrorCode::kInvalidArgument, "weight is 0"));
+    EXPECT_EQ(exchange_.sent.at(0).status, 400);
+    EXPECT_EQ(exchange_.sent.at(0).body, R"({"error":"weight is 0"})");
+}
+
+TEST_F(ModelConfigRouteTest, WhatIsNoObjectOfSettingsNeverReachesTheControl) {
+    for (const std::string_view body : {"",
+                                        "[]",
+                                        "7",
+                                        "{",
+                                        R"({"a": null})",
+                                        R"({"a": {"b": 1}})",
+                                        R"({"a": [1.5]})",
+                                        R"({"a": ["1"]})",
+                                        R"({"a": 1, "a": 2})",
+                                        R"({"a": 1} {"b": 2})",
+                                        R"({"save": 1})",
+                                        R"({"a": 1e})",
+                                        "{\"a\": \"\xff\"}"}) {
+        exchange_.reset();
+        exchange_.sent.clear();
+        send(net::Method::kPost, body);
+        ASSERT_EQ(exchange_.sent.size(), 1U) << body;
+        EXPECT_EQ(exchange_.sent[0].status, 400) << body;
+        EXPECT_FALSE(control_.waiting) << body;
+    }
+}
+
+TEST_F(ModelConfigRouteTest, ALongTextIsNotRepeatedInTheError) {
+    const auto& sent =
+        handle(net::Method::kPost, R"({"policy": ")" + std::string(100'000, 'x') + R"("})");
+    EXPECT_EQ(sent.status, 400);
+    EXPECT_LT(sent.body.size(), 500U);
+}
+
+TEST_F(ModelConfigRouteTest, OtherMethodsAreToldWhichThereAre) {
+    EXPECT_EQ(handle(net::Method::kDelete).status, 405);
+    EXPECT_EQ(exchange_.sent[0].fields.at("allow"), "GET, HEAD, POST");
+}
+
+TEST_F(ModelConfigRouteTest, WithoutAControlTheRouteIsUnknown) {
+    Router router(service_, catalog_, pool_, {});
+    exchange_.message.path = "/v2/models/digits/config";
+    router.handle(exchange_);
+    EXPECT_EQ(exchange_.sent.at(0).status, 404);
+}
+
+}  // namespace
+}  // namespace lepton::protocol
