@@ -175,6 +175,7 @@ def main() -> int:
     stem = results / f"{file_stem(machine, datetime.date.today().isoformat())}-realtime"
     folder = ROOT / "build/bench-models"
     result = Result()
+    failed = False
     columns = (
         TextColumn("{task.description:<52}", markup=False), BarColumn(), TimeElapsedColumn(),
         TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=False),
@@ -184,7 +185,11 @@ def main() -> int:
         with Progress(*columns, console=console, speed_estimate_period=600) as progress:
             measurement = Measurement(arguments, folder, progress)
             for name in arguments.models:
-                result.models[name] = measurement.measure(name)
+                try:
+                    result.models[name] = measurement.measure(name)
+                except MeasurementError as error:
+                    failed = True
+                    console.print(f"bench: {name}: {error}", markup=False)
                 write(stem, machine, result)
             measurement.measure_rest(result)
             write(stem, machine, result)
@@ -195,6 +200,8 @@ def main() -> int:
     rows = rows_of_result(result)
     print_table(Console() if sys.stdout.isatty() else Console(width=110), rows)
     console.print(f"written: {stem}.json and {stem}.md", markup=False, soft_wrap=True)
+    if failed:
+        return 2
     return 1 if arguments.strict and any(row.reached is False for row in rows) else 0
 
 

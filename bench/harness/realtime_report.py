@@ -125,7 +125,8 @@ def model_section(name: str, seen: ModelResult) -> list[str]:
     parts = [
         f"## {name}\n",
         f"Single row {calibration.single_seconds * 1e3:.2f} ms; rows per second by batch size "
-        f"{rates}; capacity {capacity:.1f}.\n",
+        f"{rates}; capacity {capacity:.1f}; with nothing configured "
+        f"{calibration.untuned_rate:.1f}.\n",
     ]
     lines = []
     for arrivals, result in seen.arrivals.items():

@@ -86,6 +86,9 @@ class Calibration:
 
     single_seconds: float
     rates: dict[int, float]  # Rows per second, by the batch size.
+    # The same of the own policy: below the capacity where it found at its start, on a machine that
+    # had other things to do, that batches do not pay.
+    untuned_rate: float
 
     @property
     def capacity(self) -> float:
@@ -197,17 +200,22 @@ class Study:
         Twice as many clients as rows in a batch keep batches of that size full.
         """
         single: list[float] = []
+        untuned: list[float] = []
         rates: dict[int, list[float]] = {}
         guess = self._closed(DEADLINE, 1, 1.0)["latency_since_sent_us"]["p50"] / 1e6
         seconds = self._effort.chunk(guess) / 2
         for _ in range(self._effort.calibrations):
             figures = self._closed(DEADLINE, 1, seconds)
             single.append(figures["latency_since_sent_us"]["p50"] / 1e6)
+            most = max(self._effort.max_batches)
+            figures = self._closed(DEADLINE, 2 * most, max(seconds, 8 * most * guess))
+            untuned.append(figures["answered_per_second"])
             for rows in self._effort.max_batches:
                 long_enough = max(seconds, 8 * rows * guess)
                 figures = self._closed(fifo(rows, 0, guess), 2 * rows, long_enough)
                 rates.setdefault(rows, []).append(figures["answered_per_second"])
-        return Calibration(median(single), {rows: median(each) for rows, each in rates.items()})
+        by_rows = {rows: median(each) for rows, each in rates.items()}
+        return Calibration(median(single), by_rows, median(untuned))
 
     def _closed(self, policy: Policy, concurrency: int, seconds: float) -> dict[str, Any]:
         server = self.server(policy)
