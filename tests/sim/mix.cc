@@ -56,7 +56,6 @@ struct Player {
     std::vector<Clock::time_point> free_at;
     std::size_t next = 0;
     Clock::time_point look_at = kNoDeadline;
-    bool without_cores = false;  // Calls wait although an instance is idle.
     CoreBudget::Model seat = 0;
     Outcome outcome;
     Clock::duration cpu{};
@@ -159,7 +158,7 @@ private:
             if (arrival.timeout > Clock::duration::zero()) {
                 call.request.deadline = now_ + arrival.timeout;
             }
-            if (player.policy->admit(call, moment(player), refused_)) {
+            if (player.policy->admit(call, moment(player, !mix_.budget), refused_)) {
                 player.outcome.records[player.next].admitted = true;
                 ++player.outcome.admitted;
             } else {
@@ -170,11 +169,11 @@ private:
         return any;
     }
 
-    Moment moment(Player& player) {
+    Moment moment(Player& player, bool with_cores) {
         for (std::size_t i = 0; i < player.instances.size(); ++i) {
             const Clock::time_point soon = now_ + std::chrono::nanoseconds(1);
             const Instance& instance = player.instances[i];
-            const auto idle = player.without_cores ? std::max(now_, budget_.free_at()) : now_;
+            const auto idle = with_cores ? now_ : std::max(now_, budget_.free_at());
             player.free_at[i] = instance.batch.empty() ? idle : std::max(instance.predicted, soon);
         }
         return {now_, player.free_at};
@@ -186,17 +185,15 @@ private:
         for (Instance& instance : player.instances) {
             if (!instance.batch.empty()) continue;
             if (player.policy->empty()) return;
-            Moment at = moment(player);
+            Moment at = moment(player, true);
             std::optional<CoreBudget::Run> cores;
             if (mix_.budget) {
                 const auto grant = budget_.ask(player.seat, player.policy->work(), now_);
-                player.without_cores = !grant.run;
                 if (!grant.run) {
                     player.look_at = grant.ask_again;
                     return;
                 }
                 cores = grant.run;
-                at = moment(player);
                 at.latest_end = grant.latest_end;
             }
             player.look_at = player.policy->next_batch(at, instance.batch, refused_);

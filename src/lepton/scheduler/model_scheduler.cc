@@ -154,7 +154,7 @@ Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     if (request.deadline == kNoDeadline && queue_.default_timeout > Clock::duration::zero()) {
         request.deadline = call.timeline.received + queue_.default_timeout;
     }
-    const Moment at = moment();
+    const Moment at = moment(false);
     call.queued_behind = policy_->waiting();
     if (auto admitted = policy_->admit(call, at, refused); !admitted) {
         admitted.error().message.insert(0, "model \"" + spec()->name + "\": ");
@@ -194,10 +194,11 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
     if (waiting) dispatch_without_loop(false);
 }
 
-Moment ModelScheduler::moment() {
+// `with_cores`: idle instances may start at once, or else when cores are free.
+Moment ModelScheduler::moment(bool with_cores) {
     const Clock::time_point now = Clock::now();
-    const Clock::time_point idle =
-        without_cores_ == kNoDeadline ? now : std::max(now, cores_->free_at());
+    Clock::time_point idle = now;
+    if (!with_cores && needs_cores_ && cores_->contended()) idle = std::max(now, cores_->free_at());
     for (std::size_t i = 0; i < instances_.size(); ++i) {
         // One that is overdue is busy all the same.
         const Clock::time_point soon = now + std::chrono::microseconds(1);
@@ -292,10 +293,11 @@ Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Ref
     instance.busy = false;
     give_back_cores(instance);
     if (policy_->empty()) return kNoDeadline;
-    Moment at = moment();
-    Clock::time_point look_at = kNoDeadline;
-    if (!get_cores(instance, at, look_at)) return look_at;
-    look_at = policy_->next_batch(at, instance.batch, refused);
+    CoreBudget::Grant grant;
+    if (!get_cores(instance, grant)) return grant.ask_again;
+    Moment at = moment(true);
+    at.latest_end = grant.latest_end;
+    const Clock::time_point look_at = policy_->next_batch(at, instance.batch, refused);
     if (instance.batch.empty()) {
         give_back_cores(instance);
         return look_at;
@@ -311,27 +313,23 @@ Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Ref
     return kNoDeadline;
 }
 
-bool ModelScheduler::get_cores(Instance& instance, Moment& at, Clock::time_point& ask_again) {
-    if (cores_ != nullptr && cores_->contended()) {
-        const Work work = policy_->work();
-        // A short run is over before anybody could make use of its core.
-        if (work.longest > kInlineLimit) {
-            const auto grant = cores_->ask(seat_, work, at.now, weak_from_this());
-            if (!grant.run) {
-                if (without_cores_ == kNoDeadline) without_cores_ = at.now;
-                ask_again = grant.ask_again;
-                return false;
-            }
-            instance.cores = grant.run;
-            at.latest_end = grant.latest_end;
-        }
+bool ModelScheduler::get_cores(Instance& instance, CoreBudget::Grant& grant) {
+    grant = {};
+    needs_cores_ = false;
+    if (cores_ == nullptr || !cores_->contended()) return true;
+    const Work work = policy_->work();
+    // A short run is over before anybody could make use of its core.
+    if (work.longest <= kInlineLimit) return true;
+    needs_cores_ = true;
+    const Clock::time_point now = Clock::now();
+    grant = cores_->ask(seat_, work, now, weak_from_this());
+    instance.cores = grant.run;
+    if (!grant.run) {
+        if (without_cores_ == kNoDeadline) without_cores_ = now;
+        return false;
     }
-    if (without_cores_ == kNoDeadline) return true;
-    metrics_->core_wait.observe(at.now - without_cores_);
+    if (without_cores_ != kNoDeadline) metrics_->core_wait.observe(now - without_cores_);
     without_cores_ = kNoDeadline;
-    const Clock::time_point latest_end = at.latest_end;
-    at = moment();  // Its idle instances have no cores to wait for any more.
-    at.latest_end = latest_end;
     return true;
 }
 

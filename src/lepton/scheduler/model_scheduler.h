@@ -100,15 +100,14 @@ private:
     // Fills the batch of an idle instance and marks it busy. Otherwise says when to look again.
     Clock::time_point take_batch(Instance& instance, std::vector<Refused>& refused)
         LEPTON_REQUIRES(mutex_);
-    // False: others have the cores; when to ask again at the latest.
-    bool get_cores(Instance& instance, Moment& at, Clock::time_point& ask_again)
-        LEPTON_REQUIRES(mutex_);
+    // False: others have the cores.
+    bool get_cores(Instance& instance, CoreBudget::Grant& grant) LEPTON_REQUIRES(mutex_);
     // What its last run had, if anything.
     void give_back_cores(Instance& instance) LEPTON_REQUIRES(mutex_);
     // The same for the instance's own thread, now or later.
     void look(Instance& instance, std::vector<Refused>& refused) LEPTON_REQUIRES(mutex_);
     void look_later(Instance& instance, Clock::time_point when);
-    [[nodiscard]] Moment moment() LEPTON_REQUIRES(mutex_);
+    [[nodiscard]] Moment moment(bool with_cores) LEPTON_REQUIRES(mutex_);
     void start_thread(Instance& instance) LEPTON_REQUIRES(mutex_);
     void serve(Instance& instance);
     // False: the thread is to end.
@@ -137,6 +136,7 @@ private:
     std::vector<Clock::time_point> free_at_ LEPTON_GUARDED_BY(mutex_);  // Of moment().
     // Since when calls wait for cores although an instance is idle; kNoDeadline: they do not.
     Clock::time_point without_cores_ LEPTON_GUARDED_BY(mutex_) = kNoDeadline;
+    bool needs_cores_ LEPTON_GUARDED_BY(mutex_) = false;  // Runs are too long to go without asking.
     bool closed_ LEPTON_GUARDED_BY(mutex_) = false;
     std::size_t open_calls_ LEPTON_GUARDED_BY(mutex_) = 0;  // Queued or running.
     std::condition_variable all_done_;
