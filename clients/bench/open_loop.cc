@@ -18,7 +18,8 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr auto kStartsIn = std::chrono::milliseconds(2);
-constexpr auto kLongestSleep = std::chrono::milliseconds(50);
+constexpr auto kLongestSleep = std::chrono::microseconds(50'000);
+constexpr auto kLongestWait = std::chrono::microseconds(200);
 // More than this, and the generator has lost: what it measures is itself.
 constexpr auto kHopelesslyLate = std::chrono::seconds(2);
 
@@ -54,7 +55,13 @@ private:
         InferResult storage;
     };
 
-    void send(const Arrivals::Arrival& arrival, Clock::time_point planned);
+    void begin(const Arrivals::Arrival& arrival, Clock::time_point planned);
+    void send(Flight& flight);
+    // As many as there are connections for, first come, first served.
+    void send_waiting();
+    [[nodiscard]] bool has_connection() const {
+        return plan_.connections == 0 || under_way_ < plan_.connections;
+    }
     [[nodiscard]] Flight& new_flight();
     void on_end(Flight& flight, Result<InferResult> result);
     // Counts what has ended since it was last called.
@@ -77,7 +84,9 @@ private:
     std::deque<Flight> flights_;  // Stay where they are, and are used again.
     std::vector<Flight*> idle_;
     std::vector<Flight*> collecting_;
-    std::size_t counting_ = 0;  // Flights under way that count.
+    std::deque<Flight*> waiting_;  // For a connection. The client would let them wait as well.
+    std::size_t under_way_ = 0;    // With the client.
+    std::size_t counting_ = 0;     // Flights under way that count.
     std::uint64_t sent_ = 0;
     std::uint64_t in_time_ = 0;
 
@@ -107,7 +116,7 @@ Measurement OpenLoop::run() {
             seen_.fell_behind = true;
             break;
         }
-        send(*arrival, planned);
+        begin(*arrival, planned);
         if (planned < counts_until_) last_planned = planned;
     }
     const bool whole = !ended_early && !seen_.fell_behind;
@@ -127,34 +136,59 @@ void OpenLoop::wait_until(Clock::time_point until) {
         const Clock::time_point now = Clock::now();
         if (now >= next_progress_) tell_progress(now);
         if (now >= until) return;
-        sleep_until(std::min<Clock::time_point>(until, now + kLongestSleep));
+        // Whoever waits for a connection is sent as soon as one is free, or nearly so.
+        const auto longest = waiting_.empty() ? kLongestSleep : kLongestWait;
+        sleep_until(std::min<Clock::time_point>(until, now + longest));
     }
 }
 
-void OpenLoop::send(const Arrivals::Arrival& arrival, Clock::time_point planned) {
+void OpenLoop::begin(const Arrivals::Arrival& arrival, Clock::time_point planned) {
     Flight& flight = new_flight();
     flight.load_class = class_of(arrival);
-    InferRequest& request = requests_[flight.load_class];
     flight.times.planned = planned;
     flight.counts = planned >= counts_from_ && planned < counts_until_;
-    const std::size_t in_flight = flights_.size() - idle_.size();
     if (flight.counts) {
         ++counting_;
-        seen_.max_in_flight = std::max(seen_.max_in_flight, in_flight);
-        if (plan_.connections > 0 && in_flight > plan_.connections) ++seen_.waited_for_connection;
+        seen_.max_in_flight = std::max(seen_.max_in_flight, flights_.size() - idle_.size());
+        seen_.lateness.record(
+            static_cast<std::uint64_t>(nanoseconds(Clock::now() - planned).count()));
     }
     ++sent_;
+    if (waiting_.empty() && has_connection()) return send(flight);
+    if (flight.counts) ++seen_.waited_for_connection;
+    waiting_.push_back(&flight);
+}
+
+void OpenLoop::send(Flight& flight) {
+    InferRequest& request = requests_[flight.load_class];
     flight.times.sent = Clock::now();
-    if (flight.counts) {
-        seen_.lateness.record(
-            static_cast<std::uint64_t>(nanoseconds(flight.times.sent - planned).count()));
-    }
     set_times(request, plan_.classes[flight.load_class], flight.times);
+    ++under_way_;
     // Two pointers are what a std::function holds without an allocation.
     target_.infer_async(
         request,
         [this, &flight](Result<InferResult> result) { on_end(flight, std::move(result)); },
         std::move(flight.storage));
+}
+
+void OpenLoop::send_waiting() {
+    while (!waiting_.empty() && has_connection()) {
+        Flight& flight = *waiting_.front();
+        waiting_.pop_front();
+        const LoadClass& load_class = plan_.classes[flight.load_class];
+        flight.times.sent = Clock::now();
+        if (flight.times.sent < flight.times.planned + load_class.deadline + plan_.timeout) {
+            send(flight);
+            continue;
+        }
+        set_times(requests_[flight.load_class], load_class, flight.times);
+        flight.times.give_up = flight.times.sent;
+        ++under_way_;
+        on_end(flight,
+               fail(ErrorCode::kDeadlineExceeded,
+                    "all " + std::to_string(plan_.connections) +
+                        " connections were busy until the request was of no use any more"));
+    }
 }
 
 OpenLoop::Flight& OpenLoop::new_flight() {
@@ -183,6 +217,7 @@ void OpenLoop::collect() {
         collecting_.swap(ended_);
     }
     for (Flight* const flight : collecting_) {
+        --under_way_;
         if (outcome_of(flight->times) == Outcome::kInTime) ++in_time_;
         if (flight->counts) {
             --counting_;
@@ -191,6 +226,7 @@ void OpenLoop::collect() {
         idle_.push_back(flight);
     }
     collecting_.clear();
+    send_waiting();
 }
 
 void OpenLoop::tell_progress(Clock::time_point now) {

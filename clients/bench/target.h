@@ -35,7 +35,7 @@ struct TargetOptions {
     std::string engines_dir;             // Of lepton::Server.
     int cores = 0;                       // Of lepton::Server.
     std::chrono::nanoseconds timeout{};  // Of a request without a deadline.
-    std::size_t connections = 1024;      // Most of them, of lepton::Client.
+    std::size_t connections = 256;       // Most of them, of lepton::Client.
 };
 
 // Errors: those of lepton::Client::open and lepton::Server::open.

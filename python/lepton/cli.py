@@ -284,7 +284,7 @@ def bench(
     seed: Annotated[int, typer.Option(min=0, help="Of times, classes and input values.")] = 1,
     connections: Annotated[
         int, typer.Option(min=1, max=60_000, help="Most connections to the server.")
-    ] = 1024,
+    ] = 256,
     compare: Annotated[
         list[str] | None,
         typer.Option(
