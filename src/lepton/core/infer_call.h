@@ -61,7 +61,7 @@ struct Response {
     std::optional<Error> error;              // Set: nothing else is.
 };
 
-class InferCall;
+class InferCall;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
 // Looks on at every inference of a transport. Thread-safe.
 class CallObserver {

@@ -23,7 +23,7 @@ public:
     explicit ShortText(std::string_view text) {
         std::size_t size = std::min(text.size(), kRoom);
         while (size < text.size() && size > 0 && (text[size] & 0xc0) == 0x80) --size;
-        std::copy_n(text.data(), size, text_.data());
+        std::copy_n(text.begin(), size, text_.begin());
         size_ = static_cast<std::uint8_t>(size);
     }
     [[nodiscard]] std::string_view view() const { return {text_.data(), size_}; }

@@ -48,7 +48,7 @@ public:
         if (!done_ && !error_) error_ = beast::error::timeout;
         return error_;
     }
-    [[nodiscard]] int status() const { return answer_.get().result_int(); }
+    [[nodiscard]] int status() const { return static_cast<int>(answer_.get().result_int()); }
 
 private:
     void connect(const asio::ip::tcp::resolver::results_type& found) {
