@@ -12,11 +12,12 @@ from .programs import Figures, Programs
 from .server import Server
 from .study import Calibration, OnStep
 
-# Of the model's own capacity.
+# Of the model's own capacity. So few of the small one that they hardly wait for each other.
 LARGE_LOAD = 0.5
-SMALL_LOAD = 0.2
-# Of the small one's requests, in single-row times of the large one: enough for a batch of it.
-SMALL_DEADLINE = 4.0
+SMALL_LOAD = 0.05
+# Of the small one's requests, in single-row times of the large one beyond its own: one run of the
+# large one can be waited for, and a second one not.
+SMALL_DEADLINE = 1.5
 
 
 @dataclass(frozen=True)
