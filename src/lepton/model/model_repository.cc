@@ -140,7 +140,7 @@ void ModelRepository::work() {
             MutexLock lock(mutex_);
             busy_ = false;
             if (commands_.empty() && changes_.empty()) changed_.notify_all();  // Settled.
-            Clock::time_point look_at = next_control();
+            const Clock::time_point look_at = next_control();
             while (commands_.empty() && changes_.empty() && !stopping_ && Clock::now() < look_at) {
                 if (look_at == Clock::time_point::max()) {
                     changed_.wait(lock.native());
@@ -424,18 +424,20 @@ Result<ModelConfiguration> ModelRepository::configuration(std::string_view name,
 }
 
 void ModelRepository::change(ConfigChange change, Done done) {
-    Result<ConfigChanged> refusal = stopping();
+    std::optional<Error> refusal;
     {
         const MutexLock lock(mutex_);
-        if (!stopping_ && changes_.size() < kMostChanges) {
+        if (stopping_) {
+            refusal = stopping().value();
+        } else if (changes_.size() >= kMostChanges) {
+            refusal = Error{ErrorCode::kQueueFull,
+                            std::to_string(kMostChanges) + " changes are queued, the bound"};
+        } else {
             changes_.push_back({std::move(change), std::move(done)});
-        } else if (!stopping_) {
-            refusal = fail(ErrorCode::kQueueFull,
-                           std::to_string(kMostChanges) + " changes are queued, the bound");
         }
     }
+    if (refusal) return done(tl::unexpected<Error>(*std::move(refusal)));
     changed_.notify_all();
-    if (done) done(std::move(refusal));
 }
 
 Clock::time_point ModelRepository::next_control() const {
@@ -573,6 +575,7 @@ Result<bool> ModelRepository::apply(const std::string& name,
     Version& entry = models_.find(name)->second.versions[number];
     if (reload) {
         describe(entry, *model, wanted);
+        entry.stamp.model = written(file);
     } else {
         entry.config = wanted;
     }

@@ -47,6 +47,7 @@ template <class Number>
 std::optional<Number> as_number(std::string_view text) {
     Number number{};
     const char* const end = text.data() + text.size();
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): `end` is its end.
     const auto parsed = std::from_chars(text.data(), end, number);
     if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
     return number;
@@ -135,7 +136,12 @@ Result<> set_threads(ModelConfig& config, std::string_view name, const SettingVa
 
 Result<> set_deadline(ModelConfig& config, std::string_view name, const SettingValue& value) {
     LEPTON_TRY(const double count, real(name, value, 0, kLongestDeadlineMs));
-    config.queue.default_timeout = duration_cast<Clock::duration>(Milliseconds(count));
+    // Whole microseconds, as config.pbtxt has them, so that a value is told as it was given.
+    const auto timeout = std::chrono::round<microseconds>(Milliseconds(count));
+    if (count > 0 && timeout == microseconds::zero()) {
+        return refuse(name, value, "0 or at least 0.001");
+    }
+    config.queue.default_timeout = timeout;
     return {};
 }
 

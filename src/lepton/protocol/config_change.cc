@@ -13,13 +13,10 @@ constexpr std::size_t kLongestText = 64;
 constexpr std::size_t kLongestList = 256;
 
 tl::unexpected<Error> no_value(std::string_view name, json::value& value) {
+    constexpr std::string_view kNeeded =
+        "; it must be a number, a short string, true or false, or a list of whole numbers";
     return fail(ErrorCode::kInvalidArgument,
-                concat({"setting ",
-                        in_quotes(name),
-                        " is ",
-                        excerpt(value),
-                        "; it must be a number, a short string, true or false, or a list of whole "
-                        "numbers"}));
+                concat({"setting ", in_quotes(name), " is ", excerpt(value), kNeeded}));
 }
 
 Result<SettingValue> read_list(JsonReader& reader, std::string_view name, json::value value) {

@@ -25,7 +25,7 @@ TEST(ModelSettings, EverySettingSurvivesTheWayThroughText) {
         {"instances", std::string("auto:1-4")},
         {"threads", std::int64_t{2}},
         {"policy", std::string("fifo")},
-        {"default_deadline_ms", 2.5},
+        {"default_deadline_ms", 4.103},
         {"max_queue_size", std::int64_t{10}},
         {"max_queue_bytes", std::int64_t{4096}},
         {"weight", 0.5},
@@ -45,13 +45,15 @@ TEST(ModelSettings, EverySettingSurvivesTheWayThroughText) {
         EXPECT_EQ(settings[i].value, expected->second) << settings[i].name;
         EXPECT_EQ(settings[i].origin, SettingOrigin::kConfigured);
     }
-    EXPECT_EQ(config.queue.default_timeout, 2500us);
+    EXPECT_EQ(config.queue.default_timeout, 4103us);
     EXPECT_EQ(config.instance_bounds, (InstanceBounds{1, 4}));
 }
 
 TEST(ModelSettings, RefusalNamesTheSettingTheValueAndTheBound) {
     EXPECT_EQ(refusal("weight", std::int64_t{0}),
               "weight is 0, a number from 0.001 to 1000 is needed");
+    EXPECT_EQ(refusal("default_deadline_ms", 1e-5),
+              "default_deadline_ms is 1e-05, 0 or at least 0.001 is needed");
     EXPECT_THAT(refusal("instances", std::string("auto:4-1")), HasSubstr("\"auto:4-1\""));
     EXPECT_THAT(refusal("instances", std::string("many")), HasSubstr("auto:1-4"));
     EXPECT_THAT(refusal("wieght", 1.0), HasSubstr("unknown setting \"wieght\", there are: max_"));

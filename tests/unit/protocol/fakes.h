@@ -140,6 +140,7 @@ public:
                   .outputs = {{"scores", DataType::kFp32, {-1, 2}}},
                   .batches = true,
                   .max_batch_size = 0,
+                  .pad_to = {},
                   .properties = {{"engine", "fake 1"}, {"precision", "f32"}}});
 };
 
