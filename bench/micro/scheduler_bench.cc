@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -39,14 +40,15 @@ private:
     std::vector<float> slot_ = std::vector<float>(static_cast<std::size_t>(kWidth * kMostRows));
 };
 
-std::shared_ptr<scheduler::ModelScheduler> make_scheduler() {
+std::shared_ptr<scheduler::ModelScheduler> make_scheduler(
+    std::shared_ptr<scheduler::SharedCores> cores) {
     using namespace std::chrono_literals;
     auto model = std::make_shared<model::LoadedModel>();
     model->spec = make_spec(kWidth, kWidth);
     model->sessions.push_back(std::make_unique<IdleSession>());
     model->service_times = {{1, 1us}, {kMostRows, 1us}};
     return std::make_shared<scheduler::ModelScheduler>(
-        model, std::make_shared<observe::ModelMetrics>("mlp", "1"), 1);
+        model, std::make_shared<observe::ModelMetrics>("mlp", "1"), 1, std::move(cores));
 }
 
 void ask(InferCall& call, EventLoop& loop, const std::vector<float>& row, int& answered) {
@@ -63,8 +65,8 @@ void ask(InferCall& call, EventLoop& loop, const std::vector<float>& row, int& a
         {"x", {DataType::kFp32, {1, kWidth}, std::as_bytes(std::span(row))}});
 }
 
-void turn(benchmark::State& state) {
-    const auto scheduler = make_scheduler();
+void run_turns(benchmark::State& state, const std::shared_ptr<scheduler::SharedCores>& cores) {
+    const auto scheduler = make_scheduler(cores);
     fakes::FakeLoop loop;
     const std::vector<float> row(kWidth);
     std::vector<std::unique_ptr<InferCall>> calls;
@@ -85,7 +87,18 @@ void turn(benchmark::State& state) {
     state.SetItemsProcessed(asked);
     scheduler->close();
 }
+void turn(benchmark::State& state) {
+    run_turns(state, std::make_shared<scheduler::SharedCores>(1));
+}
 BENCHMARK(turn)->Arg(1)->Arg(4)->Arg(16);
+
+// Another model competes for the core.
+void turn_beside_another(benchmark::State& state) {
+    const auto cores = std::make_shared<scheduler::SharedCores>(1);
+    cores->add(1, 1, 1);
+    run_turns(state, cores);
+}
+BENCHMARK(turn_beside_another)->Arg(1)->Arg(4)->Arg(16);
 
 }  // namespace
 }  // namespace lepton::bench

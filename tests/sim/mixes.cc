@@ -31,11 +31,11 @@ Mix quick_and_slow(int cores, Pattern pattern, std::uint64_t seed) {
     MixedModel slow{.curve = slow_curve(), .arrivals = backlog(quick.arrivals.back().at, seed + 1)};
     slow.instances = cores;
     slow.queue.max_queued_requests = 256;
-    return {.name = "quick beside slow", .models = {quick, slow}, .cores = cores, .seed = seed};
+    return {.name = "two models", .models = {quick, slow}, .cores = cores, .seed = seed};
 }
 
 Mix all_saturated(int cores, const std::vector<double>& weights, std::uint64_t seed) {
-    Mix mix{.name = "all saturated", .models = {}, .cores = cores, .seed = seed};
+    Mix mix{.name = "saturated models", .models = {}, .cores = cores, .seed = seed};
     for (const double weight : weights) {
         MixedModel model{.curve = slow_curve(), .arrivals = backlog(60s, seed + mix.models.size())};
         model.queue.weight = weight;
@@ -47,7 +47,7 @@ Mix all_saturated(int cores, const std::vector<double>& weights, std::uint64_t s
 }
 
 Mix all_with_deadlines(int cores, int models, double load, Pattern pattern, std::uint64_t seed) {
-    Mix mix{.name = "all with deadlines", .models = {}, .cores = cores, .seed = seed};
+    Mix mix{.name = "four models", .models = {}, .cores = cores, .seed = seed};
     for (int i = 0; i < models; ++i) {
         const ServiceCurve& curve = measured_curves()[static_cast<std::size_t>(i) % 2];
         const double rate = load * curve.capacity() * cores / models;

@@ -4,7 +4,7 @@
 
 namespace lepton::sim {
 
-// A quick model (2 ms) with tight deadlines (15 ms) beside a slow one (14 ms for a row, 230 ms for
+// A quick model (2 ms) with tight deadlines (25 ms) beside a slow one (14 ms for a row, 230 ms for
 // 16) that always has a backlog without deadlines.
 Mix quick_and_slow(int cores, Pattern pattern, std::uint64_t seed);
 
