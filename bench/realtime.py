@@ -14,6 +14,7 @@ import datetime
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -161,6 +162,8 @@ def write(stem: Path, machine: dict[str, str], result: Result) -> None:
 
 def main() -> int:
     arguments = parse_arguments()
+    # So that the servers end with this program.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(stderr=True)
     if (os.cpu_count() or 1) < 2:
         console.print("bench: server and generator need a processor each; this machine has one")
