@@ -49,6 +49,11 @@ struct Server::Parts {
           repository(engines, repository_options()),
           router(pipeline, repository, buffers, router_options()) {}
 
+    // Changes of models are answered on the frontend's loops, which are the first to go.
+    ~Parts() { repository.stop(); }
+    Parts(const Parts&) = delete;
+    Parts& operator=(const Parts&) = delete;
+
     model::ModelRepository::Options repository_options() {
         return {
             .roots = config.models,
