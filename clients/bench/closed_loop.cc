@@ -64,6 +64,7 @@ private:
 Measurement run_closed_loop(Target& target, const Plan& plan, int concurrency) {
     Counts counts;
     std::vector<std::unique_ptr<Asker>> askers;
+    askers.reserve(static_cast<std::size_t>(concurrency));
     for (int i = 0; i < concurrency; ++i) {
         askers.push_back(
             std::make_unique<Asker>(target, plan, counts, static_cast<std::uint64_t>(i)));

@@ -28,9 +28,9 @@ tl::unexpected<Error> bad_field(std::string_view field,
 
 template <class Number>
 bool parse_number(std::string_view text, Number& number) {
-    const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, number);
-    return parsed.ec == std::errc() && parsed.ptr == end;
+    const char* const begin = text.data();
+    const auto parsed = std::from_chars(begin, begin + text.size(), number);
+    return parsed.ec == std::errc() && parsed.ptr == begin + text.size();
 }
 
 Result<> set_field(LoadClass& load_class, std::string_view field, std::string_view value) {

@@ -110,10 +110,9 @@ Result<ModelInputs> ModelInputs::make(const ModelInfo& model, const InputOptions
                                        model.inputs.end(),
                                        [&](const TensorSpec& spec) { return spec.name == name; });
         if (known) continue;
-        std::string names;
-        for (const TensorSpec& spec : model.inputs)
-            names += (names.empty() ? "" : ", ") + spec.name;
-        return bad("model " + model.name + " has no input " + name + "; it has: " + names);
+        std::string message = "model " + model.name + " has no input " + name + "; it has:";
+        for (const TensorSpec& spec : model.inputs) message.append(" ").append(spec.name);
+        return bad(std::move(message));
     }
     std::mt19937_64 random(options.seed);
     ModelInputs made;

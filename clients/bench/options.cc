@@ -31,16 +31,16 @@ CLI::Option* add_parsed(
     return app
         .add_option_function<std::vector<std::string>>(
             flag,
-            [flag, parse, take](const std::vector<std::string>& texts) {
-                for (const std::string& text : texts) {
-                    auto parsed = parse(text);
-                    if (!parsed) throw CLI::ValidationError(flag, parsed.error().message);
-                    take(*std::move(parsed));
-                }
+            [parse, take](const std::vector<std::string>& texts) {
+                for (const std::string& text : texts) take(*parse(text));  // It was checked below.
             },
             help)
         ->take_all()
-        ->allow_extra_args(false);
+        ->allow_extra_args(false)
+        ->check([parse](const std::string& text) {
+            const auto parsed = parse(text);
+            return parsed ? std::string() : parsed.error().message;
+        });
 }
 
 CLI::Option* add_time(CLI::App& app,

@@ -1,5 +1,6 @@
 #include <charconv>
 #include <fstream>
+#include <utility>
 
 #include "arrivals.h"
 
@@ -26,10 +27,10 @@ Result<std::vector<TraceEntry>> read_trace(const std::string& path) {
         ++number;
         const std::string_view text = trimmed(std::string_view(line).substr(0, line.find('#')));
         if (text.empty()) continue;
-        const auto bad = [&](const std::string& what) {
-            return fail(ErrorCode::kInvalidArgument,
-                        "trace " + path + ", line " + std::to_string(number) + ": \"" +
-                            std::string(text) + "\" " + what);
+        const auto bad = [&](std::string_view what) {
+            std::string message = "trace " + path + ", line " + std::to_string(number);
+            message.append(": \"").append(text).append("\" ").append(what);
+            return fail(ErrorCode::kInvalidArgument, std::move(message));
         };
         const std::size_t comma = text.find(',');
         const std::string_view time = trimmed(text.substr(0, comma));
