@@ -108,10 +108,12 @@ TEST_F(SharedCoresTest, NoMoreRunsThanCoresAndEveryCallIsAnswered) {
     serve("b", 1, 1ms);
     serve("c", 2, 3ms);
     std::vector<std::unique_ptr<TestCall>> calls;
+    calls.reserve(std::size_t{3} * kThreads * kCalls);
     for (int i = 0; i < 3 * kThreads * kCalls; ++i) {
         calls.push_back(std::make_unique<TestCall>(scene));
     }
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (std::size_t t = 0; t < kThreads; ++t) {
         threads.emplace_back([&, t] {
             for (std::size_t i = t; i < calls.size(); i += kThreads) {
