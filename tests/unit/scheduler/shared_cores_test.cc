@@ -70,7 +70,7 @@ protected:
     std::shared_ptr<ModelScheduler> serve(const char* name, int instances, Clock::duration takes) {
         auto spec = std::make_shared<ModelSpec>();
         spec->name = name;
-        spec->version = "1";
+        spec->version = "12";
         spec->inputs = {{"x", DataType::kFp32, {-1, 2}}};
         spec->outputs = {{"y", DataType::kFp32, {-1, 2}}};
         spec->batches = true;
@@ -86,7 +86,7 @@ protected:
             loaded->sessions.push_back(std::move(session));
         }
         loaded->service_times = {{1, takes}, {4, takes}};
-        metrics.push_back(std::make_shared<observe::ModelMetrics>(name, "1"));
+        metrics.push_back(std::make_shared<observe::ModelMetrics>(name, "12"));
         schedulers.push_back(std::make_shared<ModelScheduler>(loaded, metrics.back(), 0, cores));
         return schedulers.back();
     }
