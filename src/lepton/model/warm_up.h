@@ -23,7 +23,7 @@ public:
                                         std::int64_t first_row,
                                         std::int64_t rows) const;
 
-    // Typical time of a run: the median of a few, after one that is not counted. Takes 3 ms, or two
+    // Time of a run: the quickest of a few, after one that is not counted. Takes 3 ms, or three
     // runs where they are longer.
     Result<Clock::duration> time(engine::Session& session, std::int64_t rows) const;
 
