@@ -1,0 +1,96 @@
+"""The commands that are written in Python, and the help that lists them all."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from lepton.cli import bench, create, tune
+from lepton.native import exec_server
+
+_PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    help="A real-time AI inference server: a model file in, answers within their deadline out.",
+    epilog="Begin with: [bold]lepton demo[/]",
+)
+
+
+@app.callback()
+def _root() -> None:
+    # SIGTERM as an exception: temporary files go, the server that a demo started is stopped.
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+app.command(epilog=create.EPILOG)(create.create)
+app.command(epilog=bench.EPILOG)(bench.bench)
+
+
+@app.command(
+    epilog="Examples:\n\n  lepton demo\n\n  lepton demo --once --port 9000",
+)
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the answers.")] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port to serve on. By default 8000, or a free one where that is taken.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to serve on.")] = "127.0.0.1",
+) -> None:
+    """Serves a classifier of handwritten digits and sends it images that it has not seen.
+
+    Shows each image with the answer over HTTP and gRPC and where the time went, says how to call
+    the server yourself, and keeps serving until Ctrl-C.
+    """
+    from lepton.demo import run_demo
+
+    run_demo(host=host, port=port, once=once)
+
+
+@app.command(
+    epilog="Examples:\n\n  lepton slow\n\n  lepton slow --url http://gpu-7:8000 --model resnet",
+)
+def slow(
+    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    model: Annotated[
+        str | None, typer.Option(help="Only of this model.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=64, help="Most rows of each table.")] = 16,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON of the server.")] = False,
+) -> None:
+    """Shows the slowest requests of a server, and where the time of each went."""
+    from lepton.slow import run_slow
+
+    run_slow(url=url, model=model, limit=limit, as_json=as_json)
+
+
+app.command(epilog=tune.EPILOG)(tune.tune)
+
+
+@app.command(context_settings=_PASSED_ON)
+def serve(context: typer.Context) -> None:
+    """Serves one or more service folders; see lepton serve --help."""
+    exec_server(["serve", *context.args])
+
+
+@app.command(context_settings=_PASSED_ON)
+def version(context: typer.Context) -> None:
+    """Says which version this is."""
+    exec_server(["version", *context.args])
