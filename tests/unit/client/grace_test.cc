@@ -47,7 +47,7 @@ microseconds told_timeout(const std::string& request) {
 TEST(Grace, ServerIsToldTheDeadlineWithoutIt) {
     std::string asked;
     {
-        ScriptedPeer peer([&asked](PeerSocket& socket) {
+        const ScriptedPeer peer([&asked](PeerSocket& socket) {
             asked = socket.read_request();
             socket.send(infer_answer({1}));
             socket.wait_closed();
@@ -60,7 +60,7 @@ TEST(Grace, ServerIsToldTheDeadlineWithoutIt) {
 }
 
 TEST(Grace, AnswerAfterTheDeadlineIsStillTaken) {
-    ScriptedPeer peer([](PeerSocket& socket) {
+    const ScriptedPeer peer([](PeerSocket& socket) {
         (void)socket.read_request();
         std::this_thread::sleep_for(milliseconds(60));
         socket.send(infer_answer({1}));
@@ -71,7 +71,7 @@ TEST(Grace, AnswerAfterTheDeadlineIsStillTaken) {
 }
 
 TEST(Grace, ReasonOfTheServerIsHeardThoughItComesAfterTheDeadline) {
-    ScriptedPeer peer([](PeerSocket& socket) {
+    const ScriptedPeer peer([](PeerSocket& socket) {
         (void)socket.read_request();
         std::this_thread::sleep_for(milliseconds(60));
         socket.send(http_answer("504 Gateway Timeout", "", R"({"error":"expired in the queue"})"));
@@ -87,7 +87,7 @@ TEST(Grace, ReasonOfTheServerIsHeardThoughItComesAfterTheDeadline) {
 TEST(Grace, CallThatBeginsAfterItsDeadlineIsStillMade) {
     std::string asked;
     {
-        ScriptedPeer peer([&asked](PeerSocket& socket) {
+        const ScriptedPeer peer([&asked](PeerSocket& socket) {
             asked = socket.read_request();
             socket.send(infer_answer({1}));
             socket.wait_closed();
@@ -99,7 +99,7 @@ TEST(Grace, CallThatBeginsAfterItsDeadlineIsStillMade) {
 }
 
 TEST(Grace, HugeAndNegativeOnesDoNotOverflow) {
-    ScriptedPeer peer([](PeerSocket& socket) {
+    const ScriptedPeer peer([](PeerSocket& socket) {
         while (!socket.read_request().empty()) socket.send(infer_answer({1}));
     });
     Client client = client_of(peer);
