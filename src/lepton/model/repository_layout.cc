@@ -119,4 +119,10 @@ Result<fs::path> find_model_file(const fs::path& version_folder, const std::stri
                     found[0].filename().string() + " and " + found[1].filename().string());
 }
 
+fs::file_time_type written(const fs::path& path) {
+    std::error_code error;
+    const fs::file_time_type time = fs::last_write_time(path, error);
+    return error ? fs::file_time_type::min() : time;
+}
+
 }  // namespace lepton::model

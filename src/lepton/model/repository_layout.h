@@ -43,4 +43,7 @@ Result<std::vector<ModelFolder>> scan_roots(std::span<const std::filesystem::pat
 Result<std::filesystem::path> find_model_file(const std::filesystem::path& version_folder,
                                               const std::string& file_name);
 
+// When it was written last; the earliest time there is for what cannot be read.
+[[nodiscard]] std::filesystem::file_time_type written(const std::filesystem::path& path);
+
 }  // namespace lepton::model
