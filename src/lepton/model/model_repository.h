@@ -160,6 +160,8 @@ private:
     // When the control thread has to look at the load again; never, where nobody wants it.
     [[nodiscard]] Clock::time_point next_control() const LEPTON_REQUIRES(mutex_);
     void control_now();
+    // Queues it, and only then moves from its arguments.
+    Result<> take_change(ConfigChange& change, Done& done);
     Result<ConfigChanged> change_now(const ConfigChange& change);
     // Puts `wanted` in force; true where that took other sessions.
     Result<bool> apply(const std::string& name, std::int64_t number, const ModelConfig& wanted);

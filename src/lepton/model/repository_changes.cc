@@ -73,20 +73,20 @@ Result<ModelConfiguration> ModelRepository::configuration(std::string_view name,
 }
 
 void ModelRepository::change(ConfigChange change, Done done) {
-    std::optional<Error> refusal;
-    {
-        const MutexLock lock(mutex_);
-        if (stopping_) {
-            refusal = stopping().value();
-        } else if (changes_.size() >= kMostChanges) {
-            refusal = Error{ErrorCode::kQueueFull,
-                            std::to_string(kMostChanges) + " changes are queued, the bound"};
-        } else {
-            changes_.push_back({std::move(change), std::move(done)});
-        }
-    }
-    if (refusal) return done(tl::unexpected<Error>(*std::move(refusal)));
+    Result<> taken = take_change(change, done);
+    if (!taken) return done(tl::unexpected<Error>(std::move(taken).error()));
     changed_.notify_all();
+}
+
+Result<> ModelRepository::take_change(ConfigChange& change, Done& done) {
+    const MutexLock lock(mutex_);
+    if (stopping_) return stopping();
+    if (changes_.size() >= kMostChanges) {
+        return fail(ErrorCode::kQueueFull,
+                    std::to_string(kMostChanges) + " changes are queued, the bound");
+    }
+    changes_.push_back({std::move(change), std::move(done)});
+    return {};
 }
 
 Clock::time_point ModelRepository::next_control() const {
