@@ -27,18 +27,22 @@ double per_row(Clock::duration time, std::int64_t rows) {
     return static_cast<double>(time.count()) / static_cast<double>(rows);
 }
 
-// Of the runs measured so far the second slowest; of a single one, itself.
-Clock::duration second_slowest(std::span<const Clock::duration> runs) {
+struct Slowest {
     Clock::duration first{};
-    Clock::duration second{};
+    Clock::duration second{};  // Of a single run, itself.
+};
+
+Slowest slowest_of(std::span<const Clock::duration> runs) {
+    Slowest slowest;
     for (const Clock::duration run : runs) {
-        if (run > first) {
-            second = std::exchange(first, run);
-        } else if (run > second) {
-            second = run;
+        if (run > slowest.first) {
+            slowest.second = std::exchange(slowest.first, run);
+        } else if (run > slowest.second) {
+            slowest.second = run;
         }
     }
-    return runs.size() > 1 ? second : first;
+    if (runs.size() == 1) slowest.second = slowest.first;
+    return slowest;
 }
 
 }  // namespace
@@ -122,13 +126,15 @@ void LatencyModel::observe(std::int64_t rows,
     bucket.window[bucket.measured++ % kWindow] = took;
     const std::span<const Clock::duration> runs(bucket.window.data(),
                                                 std::min(bucket.measured, kWindow));
-    const Clock::duration slow = second_slowest(runs);
+    const Slowest slow = slowest_of(runs);
     // Held to what is usual: an interruption says nothing about the next run.
-    const Clock::duration counted = std::min(took, slow);
+    const Clock::duration counted = std::min(took, slow.second);
     bucket.typical += (counted - bucket.typical) / (bucket.guessed ? 1 : kTypicalWeight);
     bucket.guessed = false;
     bucket.lowest = std::min(bucket.lowest, bucket.typical);
-    bucket.safe = std::max(slow, bucket.typical);
+    const Clock::duration spread = std::max(slow.second - bucket.typical, Clock::duration::zero());
+    bucket.safe =
+        std::max(slow.second, bucket.typical) + std::min(slow.first - slow.second, spread);
     bucket.confirmed = now;
     // Isotonic, also where the others were measured long ago.
     for (Bucket& other : buckets_) {

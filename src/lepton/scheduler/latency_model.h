@@ -14,10 +14,11 @@ namespace lepton::scheduler {
 // How long a run of one model and shape class will take, by its rows and by how many instances run
 // at the same time. Begins with what the warm-up measured and learns from every run:
 //
-// - `safe` is about the 95th percentile of the last kWindow runs of that row count: the second
-//   highest of them. It rises with the second slow run (one alone is mostly an interruption by
-//   something else) and falls once the slow runs have left the window. A few runs that are many
-//   times as slow as usual are left out: one of a second would refuse everything for a while.
+// - `safe` is the slowest of the last kWindow runs of that row count, as long as it is not farther
+//   beyond the second slowest than that is beyond the typical one: so it rises with the second slow
+//   run (one alone is mostly an interruption by something else) and falls once the slow runs have
+//   left the window. A few runs that are many times as slow as usual are left out: one of a second
+//   would refuse everything for a while.
 // - An estimate that nothing confirms any more goes, within a few kConfidence, to the lowest that
 //   was measured, times what the machine is slower now than at its best: requests are refused by
 //   it, and what is refused is not measured again.
