@@ -85,7 +85,10 @@ void copy_common(std::span<const std::byte> from,
         if (common && extent * block > 0) {
             std::memcpy(to.data() + target, from.data() + source, extent * block);
         }
-        for (std::size_t i = axis; i-- > 0 && ++at[i] == from_shape[i];) at[i] = 0;
+        for (std::size_t i = axis; i > 0; --i) {
+            if (++at[i - 1] < from_shape[i - 1]) break;
+            at[i - 1] = 0;
+        }
     }
 }
 
