@@ -133,7 +133,8 @@ class TestTable:
         assert done.returncode == 0, done.stderr
         (line,) = [line for line in done.stdout.splitlines() if " drawn " in line]
         assert "slow/1" in line
-        assert "cccccc" in line
+        # To scale with the slowest that this server had.
+        assert line.rstrip().endswith("c")
         assert "c compute" in done.stdout
 
     def test_json_is_the_page(self, server):
