@@ -72,7 +72,8 @@ void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& co
     const auto fill = [&now](const TensorSpec& tensor, auto& entry) {
         entry.set_name(tensor.name);
         entry.set_data_type(config_type_number(tensor.dtype));
-        for (const std::int64_t dim : config_dims(now, tensor.shape).dims()) entry.add_dims(dim);
+        const Shape dims = config_dims(now, tensor.shape);
+        for (const std::int64_t dim : dims.dims()) entry.add_dims(dim);
     };
     for (const TensorSpec& input : now.spec->inputs) fill(input, *config.add_input());
     for (const TensorSpec& output : now.spec->outputs) fill(output, *config.add_output());
