@@ -147,6 +147,7 @@ class Survivors:
 
 
 MOST_RUNGS = 9
+KEPT = 3  # One in so many gets through a round.
 # When even the best misses so many, the order says who collapses least, not who bears most.
 FAR_OFF = 0.93
 
@@ -154,7 +155,7 @@ FAR_OFF = 0.93
 def successive_halving(
     names: Iterable[str], start: float, finalists: int, measure: Measure, most_chunks: int = 4
 ) -> Survivors:
-    """The best few of many: all get little time, the better half of them twice as much, and so on.
+    """The best few of many: all get little time, the better third of them twice as much, and so on.
 
     The load follows the best: up while several reach the goal, so that nobody is dropped who does,
     and down while nobody comes near it. (Jamieson and Talwalkar 2016, arXiv:1502.07943)
@@ -178,10 +179,10 @@ def successive_halving(
         best = seen[alive[0]].share
         if best >= FAR_OFF:
             reach = sum(each.reaches(GOAL) for each in seen.values())
-            half = (len(alive) + 1) // 2
-            if reach <= half:
+            third = math.ceil(len(alive) / KEPT)
+            if reach <= third:
                 chunks = min(2 * chunks, most_chunks)
-            alive = alive[: max(finalists, reach, half)]
+            alive = alive[: max(finalists, reach, third)]
         if best >= GOAL:
             load *= factor
         elif best < FAR_OFF:

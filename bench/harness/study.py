@@ -34,8 +34,8 @@ OnStep = Callable[[str, float], None]  # What was done, and how many seconds it 
 class Effort:
     """How long to look. A chunk is counted in single-row times, within bounds in seconds."""
 
-    chunk_runs: float = 500
-    chunk_seconds: tuple[float, float] = (3, 12)
+    chunk_runs: float = 400
+    chunk_seconds: tuple[float, float] = (3, 10)
     most_chunks: int = 4
     finalists: int = 2
     max_batches: tuple[int, ...] = MAX_BATCHES
@@ -55,7 +55,7 @@ class Effort:
     def expected_chunks(self) -> int:
         """About how many chunks one kind of arrivals takes; for the time left."""
         tunings = (len(self.max_batches) - 1) * len(self.delays) + 1
-        halving = tunings * (1 + len(f"{tunings // max(1, self.finalists):b}") * 0.8)
+        halving = tunings * 1.8
         finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
         return round(4 + halving + finals + 2 * len(OVERLOADS) * self.most_chunks)
 
