@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -43,9 +42,8 @@ struct ModelScheduler::Instance final : CallSink {
     bool busy = false;
     bool handed_over = false;  // `batch` is the thread's to run.
     bool stop = false;
-    std::optional<SharedCores::Run> cores;  // That its run was granted.
-    Clock::duration computed{};             // By its run, so far.
-    LatencyModel* latency = nullptr;        // Of its batch, like the next two; the policy's.
+    CoreSeat::Held cores;
+    LatencyModel* latency = nullptr;  // Of its batch, like the next two; the policy's.
     Clock::duration predicted{};
     Clock::time_point free_at;                // As predicted, while busy.
     Clock::time_point look_at = kNoDeadline;  // When the idle thread asks the policy again.
@@ -89,7 +87,11 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                std::shared_ptr<SharedCores> cores)
     : model_(std::move(model)),
       metrics_(std::move(metrics)),
-      cores_(std::move(cores)),
+      cores_(std::move(cores),
+             model_->queue.weight,
+             model_->threads,
+             static_cast<int>(model_->sessions.size()),
+             metrics_->core_wait),
       queue_(model_->queue),
       max_batch_size_(model_->spec->max_batch_size),
       free_at_(model_->sessions.size()) {
@@ -102,9 +104,6 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
     }
     policy_ = make_policy(
         queue_, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
-    if (cores_ != nullptr) {
-        seat_ = cores_->add(queue_.weight, model_->threads, static_cast<int>(instances_.size()));
-    }
 }
 
 ModelScheduler::~ModelScheduler() {
@@ -154,13 +153,14 @@ Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     if (request.deadline == kNoDeadline && queue_.default_timeout > Clock::duration::zero()) {
         request.deadline = call.timeline.received + queue_.default_timeout;
     }
-    const Moment at = moment(false);
+    const Clock::time_point now = Clock::now();
+    const Moment at = moment(now, cores_.free_at(now));
     call.queued_behind = policy_->waiting();
     if (auto admitted = policy_->admit(call, at, refused); !admitted) {
         admitted.error().message.insert(0, "model \"" + spec()->name + "\": ");
         return admitted;
     }
-    call.timeline.admitted = at.now;
+    call.timeline.admitted = now;
     ++open_calls_;
     return {};
 }
@@ -185,7 +185,7 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
         policy->take_over(*policy_, refused);
         policy_ = std::move(policy);
         queue_ = options;
-        if (cores_ != nullptr) cores_->set_weight(seat_, options.weight);
+        cores_.set_weight(options.weight);
         max_batch_size_ = max_batch_size;
         waiting = !policy_->empty();
     }
@@ -194,11 +194,7 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
     if (waiting) dispatch_without_loop(false);
 }
 
-// `with_cores`: idle instances may start at once, or else when cores are free.
-Moment ModelScheduler::moment(bool with_cores) {
-    const Clock::time_point now = Clock::now();
-    Clock::time_point idle = now;
-    if (!with_cores && needs_cores_ && cores_->contended()) idle = std::max(now, cores_->free_at());
+Moment ModelScheduler::moment(Clock::time_point now, Clock::time_point idle) {
     for (std::size_t i = 0; i < instances_.size(); ++i) {
         // One that is overdue is busy all the same.
         const Clock::time_point soon = now + std::chrono::microseconds(1);
@@ -227,7 +223,7 @@ void ModelScheduler::dispatch(EventLoop& loop) {
         {
             const MutexLock lock(mutex_);
             next.instance->busy = false;
-            give_back_cores(*next.instance);
+            cores_.give_back(next.instance->cores);
             more = !policy_->empty();
         }
         follow_up(refused);
@@ -291,15 +287,18 @@ ModelScheduler::Assignment ModelScheduler::assign(std::vector<Refused>& refused,
 Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Refused>& refused) {
     instance.batch.clear();
     instance.busy = false;
-    give_back_cores(instance);
+    cores_.give_back(instance.cores);
     if (policy_->empty()) return kNoDeadline;
-    CoreBudget::Grant grant;
-    if (!get_cores(instance, grant)) return grant.ask_again;
-    Moment at = moment(true);
-    at.latest_end = grant.latest_end;
+    // A run that stays on a loop is over before anybody could make use of its core.
+    const Clock::time_point now = Clock::now();
+    const CoreSeat::Answer cores =
+        cores_.ask(*policy_, kInlineLimit, weak_from_this(), now, instance.cores);
+    if (!cores.granted) return cores.ask_again;
+    Moment at = moment(now, now);
+    at.latest_end = cores.latest_end;
     const Clock::time_point look_at = policy_->next_batch(at, instance.batch, refused);
     if (instance.batch.empty()) {
-        give_back_cores(instance);
+        cores_.give_back(instance.cores);
         return look_at;
     }
     std::int64_t rows = 0;
@@ -309,39 +308,8 @@ Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Ref
     instance.latency = &policy_->latency_of(*instance.batch.front(), at.now);
     instance.predicted = instance.latency->typical(rows, instance.active);
     instance.free_at = at.now + instance.predicted;
-    if (instance.cores) cores_->expect(*instance.cores, instance.free_at);
+    cores_.expect(instance.cores, instance.free_at);
     return kNoDeadline;
-}
-
-bool ModelScheduler::get_cores(Instance& instance, CoreBudget::Grant& grant) {
-    grant = {};
-    needs_cores_ = false;
-    if (cores_ == nullptr || !cores_->contended()) return true;
-    const Work work = policy_->work();
-    // A short run is over before anybody could make use of its core.
-    if (work.longest <= kInlineLimit) return true;
-    needs_cores_ = true;
-    const Clock::time_point now = Clock::now();
-    grant = cores_->ask(seat_, work, now, weak_from_this());
-    instance.cores = grant.run;
-    if (!grant.run) {
-        if (without_cores_ == kNoDeadline) without_cores_ = now;
-        return false;
-    }
-    if (without_cores_ != kNoDeadline) metrics_->core_wait.observe(now - without_cores_);
-    without_cores_ = kNoDeadline;
-    return true;
-}
-
-void ModelScheduler::give_back_cores(Instance& instance) {
-    if (instance.cores) {
-        cores_->finish(*instance.cores, instance.computed);
-        instance.cores.reset();
-    } else if (instance.computed > Clock::duration::zero() && cores_ != nullptr &&
-               cores_->contended()) {
-        cores_->charge(seat_, instance.computed);
-    }
-    instance.computed = {};
 }
 
 void ModelScheduler::on_cores_free() {
@@ -381,7 +349,7 @@ void ModelScheduler::on_run(Instance& instance, std::int64_t rows, Clock::durati
         const MutexLock lock(mutex_);
         predicted = instance.latency->typical(rows, instance.active);
         instance.latency->observe(rows, took, Clock::now(), instance.active);
-        instance.computed += took;
+        instance.cores.computed += took;
     }
     metrics_->core_nanoseconds.fetch_add(static_cast<std::uint64_t>(took.count() * model_->threads),
                                          std::memory_order_relaxed);
@@ -469,7 +437,7 @@ void ModelScheduler::finish(std::vector<Refused>& refused) {
 
 void ModelScheduler::follow_up(std::vector<Refused>& refused) {
     finish(refused);
-    if (cores_ != nullptr) cores_->wake_next();
+    cores_.wake_next();
 }
 
 void ModelScheduler::done(InferCall& call) {
@@ -537,7 +505,7 @@ void ModelScheduler::wait_and_join() {
         instance->wake.notify_one();
         if (instance->thread.joinable()) instance->thread.join();
     }
-    if (cores_ != nullptr) cores_->remove(seat_);
+    cores_.leave();
 }
 
 }  // namespace lepton::scheduler

@@ -11,6 +11,7 @@
 #include "lepton/model/loaded_model.h"
 #include "lepton/observe/metrics.h"
 #include "lepton/scheduler/batch_runner.h"
+#include "lepton/scheduler/core_seat.h"
 #include "lepton/scheduler/policy.h"
 #include "lepton/scheduler/shared_cores.h"
 
@@ -100,14 +101,12 @@ private:
     // Fills the batch of an idle instance and marks it busy. Otherwise says when to look again.
     Clock::time_point take_batch(Instance& instance, std::vector<Refused>& refused)
         LEPTON_REQUIRES(mutex_);
-    // False: others have the cores.
-    bool get_cores(Instance& instance, CoreBudget::Grant& grant) LEPTON_REQUIRES(mutex_);
-    // What its last run had, if anything.
-    void give_back_cores(Instance& instance) LEPTON_REQUIRES(mutex_);
     // The same for the instance's own thread, now or later.
     void look(Instance& instance, std::vector<Refused>& refused) LEPTON_REQUIRES(mutex_);
     void look_later(Instance& instance, Clock::time_point when);
-    [[nodiscard]] Moment moment(bool with_cores) LEPTON_REQUIRES(mutex_);
+    // `idle`: when the idle instances can begin.
+    [[nodiscard]] Moment moment(Clock::time_point now, Clock::time_point idle)
+        LEPTON_REQUIRES(mutex_);
     void start_thread(Instance& instance) LEPTON_REQUIRES(mutex_);
     void serve(Instance& instance);
     // False: the thread is to end.
@@ -123,8 +122,7 @@ private:
 
     const std::shared_ptr<model::LoadedModel> model_;
     const std::shared_ptr<observe::ModelMetrics> metrics_;
-    const std::shared_ptr<SharedCores> cores_;
-    SharedCores::Model seat_ = 0;  // Among those that share cores_.
+    CoreSeat cores_;  // Guarded by mutex_, but for wake_next() and leave().
     // One of each per loop, touched on that loop's thread only.
     std::vector<std::unique_ptr<TurnEnd>> turn_ends_;
     std::vector<std::unique_ptr<WakeUp>> wake_ups_;
@@ -134,9 +132,6 @@ private:
     model::QueueOptions queue_ LEPTON_GUARDED_BY(mutex_);
     std::int64_t max_batch_size_ LEPTON_GUARDED_BY(mutex_);  // Most rows of a call; 0: no bound.
     std::vector<Clock::time_point> free_at_ LEPTON_GUARDED_BY(mutex_);  // Of moment().
-    // Since when calls wait for cores although an instance is idle; kNoDeadline: they do not.
-    Clock::time_point without_cores_ LEPTON_GUARDED_BY(mutex_) = kNoDeadline;
-    bool needs_cores_ LEPTON_GUARDED_BY(mutex_) = false;  // Runs are too long to go without asking.
     bool closed_ LEPTON_GUARDED_BY(mutex_) = false;
     std::size_t open_calls_ LEPTON_GUARDED_BY(mutex_) = 0;  // Queued or running.
     std::condition_variable all_done_;
