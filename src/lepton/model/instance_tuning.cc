@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "lepton/model/row_counts.h"
 #include "lepton/model/signature.h"
 #include "lepton/model/warm_up.h"
 
@@ -21,7 +22,6 @@ constexpr double kThreadsGain = 0.8;
 // probed: its batches would be over any deadline, and take seconds to compile and to time.
 constexpr Clock::duration kQuickRow = microseconds(1000);
 constexpr Clock::duration kSlowRow = microseconds(50'000);
-constexpr double kBatchingGain = 0.95;
 // Each costs a compilation at start, 10 to 16 ms for the smallest model; a run between them is
 // padded to the next. For an MLP of 128-256-256-10 a run of 4 costs 1.2 single ones, one of 16 2.2;
 // with 2 and 8 as well, runs of 2 and of 5 to 8 rows would cost a sixth and a third less: worth it
@@ -29,6 +29,7 @@ constexpr double kBatchingGain = 0.95;
 constexpr std::array<std::int64_t, 2> kRowCounts{4, 16};
 constexpr std::array<std::int64_t, 4> kRowCountsOfSlow{2, 4, 8, 16};
 constexpr std::int64_t kProbe = 4;
+constexpr int kProbes = 3;
 // Extents for axes that are only known with the request: a short sequence, a longer one, an image's
 // side, a scalar.
 constexpr std::array<std::int64_t, 4> kFreeExtents{16, 64, 224, 1};
@@ -189,15 +190,11 @@ private:
         }
         if (!counts.contains(2)) session_->drop(2);
         counts.erase(1);
-        double best = static_cast<double>(tuned_.service_times.front().time.count());
-        for (const std::int64_t rows : counts) {
-            LEPTON_CHECK_OK(prepare_and_time(rows));
-            if (const double per_row = last_per_row(); per_row <= kBatchingGain * best) {
-                best = per_row;
-            } else {
-                tuned_.service_times.pop_back();
-                session_->drop(rows);
-            }
+        for (const std::int64_t rows : counts) LEPTON_CHECK_OK(prepare_and_time(rows));
+        std::vector<ServiceTime>& times = tuned_.service_times;
+        for (const std::size_t kept = row_counts_worth_having(times); times.size() > kept;) {
+            session_->drop(times.back().rows);
+            times.pop_back();
         }
         return {};
     }
@@ -205,17 +202,20 @@ private:
     // Whether a slow model's rows are cheaper together: most are not, and are spared the rest.
     Result<bool> batches_pay() {
         if (!warm() || tuned_.service_times.front().time > kSlowRow) return false;
-        const auto alone = static_cast<double>(tuned_.service_times.front().time.count());
-        LEPTON_CHECK_OK(prepare_and_time(kProbe));
-        const bool pay = last_per_row() <= kBatchingGain * alone;
-        tuned_.service_times.pop_back();
-        if (!pay) session_->drop(kProbe);
-        return pay;
-    }
-
-    [[nodiscard]] double last_per_row() const {
-        const ServiceTime& last = tuned_.service_times.back();
-        return static_cast<double>(last.time.count()) / static_cast<double>(last.rows);
+        LEPTON_CHECK_OK(session_->prepare(kProbe));
+        Clock::duration& alone = tuned_.service_times.front().time;
+        Clock::duration together = Clock::duration::max();
+        // In turns: something else may have had the processor while one of the two was timed.
+        for (int i = 0; i < kProbes; ++i) {
+            LEPTON_TRY(const Clock::duration probe, warm_up().time(*session_, kProbe));
+            together = std::min(together, probe);
+            const std::array<ServiceTime, 2> times{{{1, alone}, {kProbe, together}}};
+            if (row_counts_worth_having(times) == times.size()) return true;
+            LEPTON_TRY(const Clock::duration one, warm_up().time(*session_, 1));
+            alone = std::min(alone, one);
+        }
+        session_->drop(kProbe);
+        return false;
     }
 
     Result<> make_other_instances() {

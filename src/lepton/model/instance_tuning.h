@@ -30,8 +30,8 @@ struct TunedInstances {
 // are run together and alone; where the answers differ, requests never share a run. Without a
 // max_batch_size, runs of the preferred numbers of rows are compiled, and of 4 and 16 for a model
 // whose single row takes less than 1 ms; of 2, 4, 8 and 16 for one that takes up to 50 ms, if a
-// probe of 4 shows that batches pay. Those are kept that make a row cheaper. With a max_batch_size,
-// every power of two up to it, itself, and the preferred sizes.
+// probe of 4 shows that batches pay. Those are kept up to the one with the cheapest rows. With a
+// max_batch_size, every power of two up to it, itself, and the preferred sizes.
 //
 // Errors: those of the session; a model that does not run its warm-up is not served, unless its
 // shapes are open so that the right ones cannot be known.
