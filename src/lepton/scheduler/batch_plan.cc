@@ -87,7 +87,7 @@ struct BatchPlanner::Play {
         }
         const std::int64_t taken = fill(head, rows, start, active);
         const Clock::duration length = latency.typical(taken, active);
-        *free = start + length;
+        *free = start + length + options.between_runs;
         planner.plan_.length += length;
         return true;
     }

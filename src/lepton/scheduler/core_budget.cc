@@ -8,6 +8,8 @@ namespace {
 
 // A call is expected during a run when, at the rate of late, one comes with about this chance.
 constexpr int kRunsPerCall = 10;
+constexpr int kWaits = 8;  // Over which the usual wait is averaged.
+constexpr Clock::duration kWaitHalves = std::chrono::milliseconds(500);
 
 double nanoseconds(Clock::duration time) { return static_cast<double>(time.count()); }
 
@@ -52,6 +54,9 @@ CoreBudget::Grant CoreBudget::ask(Model model, const Work& work, Clock::time_poi
         return {.run = std::nullopt, .latest_end = kNoDeadline, .ask_again = verdict.ask_again};
     }
     state.waiting = false;
+    state.usual_wait = usual_wait(model, now);
+    state.usual_wait += (now - state.since - state.usual_wait) / kWaits;
+    state.last_grant = now;
     now_serving_ = std::max(now_serving_, state.start_tag);
     add_charge(state, work.shortest, state.threads);
     free_ -= state.threads;
@@ -61,6 +66,12 @@ CoreBudget::Grant CoreBudget::ask(Model model, const Work& work, Clock::time_poi
                             .ends = now + work.shortest}),
             .latest_end = verdict.latest_end,
             .ask_again = kNoDeadline};
+}
+
+Clock::duration CoreBudget::usual_wait(Model model, Clock::time_point now) const {
+    const ModelState& state = models_[model];
+    const auto halvings = std::min<std::int64_t>((now - state.last_grant) / kWaitHalves, 62);
+    return Clock::duration(state.usual_wait.count() >> halvings);
 }
 
 CoreBudget::Run CoreBudget::new_run(const RunState& run) {

@@ -68,6 +68,8 @@ public:
     void withdraw_named(Model model) {
         if (models_[model].named) withdraw(model);
     }
+    // How long runs of the model have waited for cores of late. Falls while none is granted.
+    [[nodiscard]] Clock::duration usual_wait(Model model, Clock::time_point now) const;
     // Of a granted run, once its batch is known.
     void expect(Run run, Clock::time_point ends) { runs_[run].ends = ends; }
     // Gives its cores back; `used`: how long it computed.
@@ -95,6 +97,8 @@ private:
         bool dealt = false;       // Has been given cores in this deal().
         double start_tag = 0;     // CPU nanoseconds by weight, of its next run.
         Clock::time_point since;  // When it began to wait.
+        Clock::duration usual_wait{};
+        Clock::time_point last_grant;
         Work work;
     };
     struct RunState {

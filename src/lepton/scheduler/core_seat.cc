@@ -57,6 +57,10 @@ Clock::time_point CoreSeat::free_at(Clock::time_point now) const {
     return asks_ && cores_->contended() ? std::max(now, cores_->free_at()) : now;
 }
 
+Clock::duration CoreSeat::usual_wait(Clock::time_point now) const {
+    return asks_ && cores_->contended() ? cores_->usual_wait(model_, now) : Clock::duration::zero();
+}
+
 void CoreSeat::wake_next() {
     if (cores_ != nullptr) cores_->wake_next();
 }

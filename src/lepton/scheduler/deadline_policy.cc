@@ -103,7 +103,7 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
     // As if every row ran alone, on one instance, before the most urgent one.
     const std::int64_t rows = queue_.rows() + call.rows;
     const LatencyModel& slowest = latencies_.slowest();
-    const Clock::duration before = slowest.safe(1, at.active() + 1) * rows;
+    const Clock::duration before = (slowest.safe(1, at.active() + 1) + at.between_runs) * rows;
     return at.start() + before + before / 8 + slowest.safe(max_rows_, 1) <= earliest &&
            price(at) == 0;
 }
@@ -147,6 +147,7 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
     const auto calls = queue_.calls();
     const std::uint32_t priority = calls[place].priority;
     BatchPlanner::Options options{.max_rows = max_rows_,
+                                  .between_runs = at.between_runs,
                                   .price = price(at),
                                   .margin = kMargin,
                                   .protect = true,
@@ -222,7 +223,10 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
             continue;
         }
         BatchPlanner::Options options{
-            .max_rows = most_rows(at), .price = price(at), .protect = true};
+            .max_rows = most_rows(at),
+            .between_runs = at.between_runs,
+            .price = price(at),
+            .protect = true};
         options.price = std::max(options.price, kLeastPrice * capacity());
         const BatchPlanner::Plan* plan = planner_.best(queue_.calls(), at.free_at, at.now, options);
         if (plan == nullptr) {

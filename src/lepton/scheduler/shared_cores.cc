@@ -51,6 +51,11 @@ CoreBudget::Grant SharedCores::ask(Model model,
     return grant;
 }
 
+Clock::duration SharedCores::usual_wait(Model model, Clock::time_point now) const {
+    const MutexLock lock(mutex_);
+    return budget_.usual_wait(model, now);
+}
+
 void SharedCores::expect(Run run, Clock::time_point ends) {
     const MutexLock lock(mutex_);
     budget_.expect(run, ends);

@@ -38,7 +38,7 @@ protected:
         call.row_bytes = wish.row_bytes;
         return policy_->admit(call, moment(), refused_);
     }
-    Moment moment() { return {now_, free_at_}; }
+    Moment moment() { return {.now = now_, .free_at = free_at_, .between_runs = between_runs_}; }
     LatencyModel& latency() { return policy_->latency_of(InferCall(), now_); }
     // Numbers, in order of arrival, of the calls that an idle instance is given.
     std::vector<std::size_t> next_batch() {
@@ -68,6 +68,7 @@ protected:
     Clock::time_point now_ = kBegin;
     Clock::time_point look_at_;
     std::vector<Clock::time_point> free_at_{kBegin};
+    Clock::duration between_runs_{};
 };
 
 TEST_F(PolicyTest, DeadlineThatTheModelAloneWouldMissIsRefusedAtOnce) {
@@ -86,6 +87,17 @@ TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, ErrorCode::kOverloaded);
     EXPECT_TRUE(ask({.timeout = 70ms}));
+}
+
+TEST_F(PolicyTest, TimeThatOtherModelsTakeBetweenTheRunsIsCountedOnAdmission) {
+    for (const Clock::duration others : {0ms, 40ms}) {
+        start({}, 1);
+        between_runs_ = others;
+        instance_is_busy_until(now_ + 10ms);
+        ASSERT_TRUE(ask({.timeout = 25ms}));
+        EXPECT_EQ(ask({.timeout = 50ms}).has_value(), others == 0ms);
+        EXPECT_TRUE(ask({.timeout = 100ms})) << "it can wait that long";
+    }
 }
 
 TEST_F(PolicyTest, RefusalForOverloadSaysWhenWhatWaitsWillHaveRun) {
