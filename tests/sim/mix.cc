@@ -176,9 +176,8 @@ private:
             const Clock::time_point soon = now_ + std::chrono::nanoseconds(1);
             const Instance& instance = player.instances[i];
             const auto idle = with_cores ? now_ : std::max(now_, budget_.free_at());
-            player.free_at[i] = instance.batch.empty()
-                                    ? idle
-                                    : std::max(instance.predicted, soon) + between_runs;
+            player.free_at[i] =
+                instance.batch.empty() ? idle : std::max(instance.predicted, soon) + between_runs;
         }
         return {now_, player.free_at, between_runs};
     }

@@ -15,8 +15,7 @@ double milliseconds(Clock::duration time) {
 }
 
 std::string percent(std::size_t part, std::size_t whole) {
-    std::string text =
-        std::to_string(100 * static_cast<double>(part) / static_cast<double>(whole));
+    std::string text = std::to_string(100 * static_cast<double>(part) / static_cast<double>(whole));
     text.resize(text.find('.') + 2);
     return text + " %";
 }
@@ -52,7 +51,9 @@ void print_rows(Mix mix, const char* load) {
 }
 
 int run() {
-    std::puts("| mix | runs | model | in time | of those admitted | p50 in ms | p99 in ms | cores used |");
+    std::puts(
+        "| mix | runs | model | in time | of those admitted | p50 in ms | p99 in ms | cores used "
+        "|");
     std::puts("|---|---|---|---|---|---|---|---|");
     print_rows(quick_and_slow(1, Pattern::kPoisson, 1), "Poisson");
     print_rows(quick_and_slow(1, Pattern::kBursty, 1), "bursty");

@@ -222,11 +222,10 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
             take_head(batch, refused);
             continue;
         }
-        BatchPlanner::Options options{
-            .max_rows = most_rows(at),
-            .between_runs = at.between_runs,
-            .price = price(at),
-            .protect = true};
+        BatchPlanner::Options options{.max_rows = most_rows(at),
+                                      .between_runs = at.between_runs,
+                                      .price = price(at),
+                                      .protect = true};
         options.price = std::max(options.price, kLeastPrice * capacity());
         const BatchPlanner::Plan* plan = planner_.best(queue_.calls(), at.free_at, at.now, options);
         if (plan == nullptr) {
