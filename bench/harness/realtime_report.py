@@ -91,9 +91,8 @@ def rows_of_result(result: Result) -> list[Row]:
         name = f"{what}: p99 / (one batch of {pair.large} + p99 alone)"
         rows.append(Row(name, [pair.quotient], at_most=1.0))
         rows.append(Row(f"{what}: answered", [pair.answered], at_least=0.99))
-    for requests, cost in result.scheduler_us.items():
-        name = f"scheduler, {requests} requests in a turn, each"
-        rows.append(Row(name, [cost], "µs", at_most=SCHEDULER_US))
+    for what, cost in result.scheduler_us.items():
+        rows.append(Row(f"scheduler, {what}, each", [cost], "µs", at_most=SCHEDULER_US))
     if result.allocations is not None:
         name = "heap allocations per request beyond the engine's"
         rows.append(Row(name, [result.allocations], at_most=ALLOCATIONS))

@@ -1,8 +1,11 @@
-// What the scheduler costs: calls that come in one turn of a loop, around an engine that does
-// nothing. Argument: how many calls come in a turn.
+// What the scheduler costs a request. `turn`: calls that come in one turn of a loop, around an
+// engine that does nothing, by how many come in a turn. `overload`: more calls with deadlines than
+// can be served, by how many times as many.
 
+#include <array>
 #include <cstddef>
 #include <memory>
+#include <random>
 #include <span>
 #include <utility>
 #include <vector>
@@ -15,6 +18,8 @@
 
 namespace lepton::bench {
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr std::int64_t kWidth = 128;
 constexpr std::int64_t kMostRows = 16;
@@ -42,7 +47,6 @@ private:
 
 std::shared_ptr<scheduler::ModelScheduler> make_scheduler(
     std::shared_ptr<scheduler::SharedCores> cores) {
-    using namespace std::chrono_literals;
     auto model = std::make_shared<model::LoadedModel>();
     model->spec = make_spec(kWidth, kWidth);
     model->sessions.push_back(std::make_unique<IdleSession>());
@@ -99,6 +103,77 @@ void turn_beside_another(benchmark::State& state) {
     run_turns(state, cores);
 }
 BENCHMARK(turn_beside_another)->Arg(1)->Arg(4)->Arg(16);
+
+// One instance under a simulated clock, with deadlines of 6, 14 and 36 single-row times.
+class OverloadedInstance {
+public:
+    explicit OverloadedInstance(std::int64_t load)
+        : gap_(static_cast<double>(load * kMostRows) / std::chrono::duration<double>(58ms).count()),
+          calls_(kMostWaiting),
+          policy_(scheduler::make_policy({}, kMostRows, kTimes, now_)) {
+        for (InferCall& call : calls_) idle_.push_back(&call);
+    }
+
+    void next_request() {
+        const std::chrono::duration<double> gap(gap_(random_));
+        now_ += std::chrono::duration_cast<Clock::duration>(gap);
+        while (free_at_ <= now_ && begin_run()) {
+        }
+        InferCall& call = *idle_.back();
+        idle_.pop_back();
+        call.rows = 1;
+        call.request.deadline = now_ + kDeadlines.at(random_() % kDeadlines.size());
+        const std::array free{std::max(free_at_, now_)};
+        if (!policy_->admit(call, {.now = now_, .free_at = free}, refused_)) idle_.push_back(&call);
+        recycle();
+    }
+
+    [[nodiscard]] std::int64_t answered() const { return answered_; }
+
+private:
+    static constexpr std::size_t kMostWaiting = 1024;
+    static constexpr std::array<Clock::duration, 3> kDeadlines{30ms, 70ms, 180ms};
+    static constexpr std::array<model::ServiceTime, 5> kTimes{
+        {{1, 5ms}, {2, 8200us}, {4, 15ms}, {8, 29ms}, {kMostRows, 58ms}}};
+
+    bool begin_run() {
+        idle_.insert(idle_.end(), batch_.begin(), batch_.end());
+        batch_.clear();
+        const std::array free{free_at_};
+        policy_->next_batch({.now = free_at_, .free_at = free}, batch_, refused_);
+        recycle();
+        if (batch_.empty()) return false;
+        const auto rows = static_cast<std::int64_t>(batch_.size());
+        free_at_ += policy_->latency_of(*batch_.front(), free_at_).typical(rows);
+        answered_ += rows;
+        return true;
+    }
+
+    void recycle() {
+        for (const scheduler::Refused& one : refused_) idle_.push_back(one.call);
+        refused_.clear();
+    }
+
+    Clock::time_point now_{1h};
+    Clock::time_point free_at_ = now_;
+    std::mt19937_64 random_{1};
+    std::exponential_distribution<double> gap_;
+    std::vector<InferCall> calls_;
+    std::vector<InferCall*> idle_;
+    std::vector<InferCall*> batch_;
+    std::vector<scheduler::Refused> refused_;
+    std::int64_t answered_ = 0;
+    std::unique_ptr<scheduler::Policy> policy_;
+};
+
+void overload(benchmark::State& state) {
+    OverloadedInstance instance(state.range(0));
+    for (auto _ : state) instance.next_request();
+    state.SetItemsProcessed(state.iterations());
+    state.counters["answered"] = benchmark::Counter(static_cast<double>(instance.answered()),
+                                                    benchmark::Counter::kAvgIterations);
+}
+BENCHMARK(overload)->Arg(1)->Arg(2)->Arg(10);
 
 }  // namespace
 }  // namespace lepton::bench

@@ -20,9 +20,12 @@ constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
 constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
 
 std::string milliseconds(Clock::duration time) {
-    const double count = std::chrono::duration<double, std::milli>(time).count();
-    std::string text = std::to_string(count);
-    text.resize(text.find('.') + 3);  // Hundredths will do.
+    // Hundredths will do; in integers, because a refusal is to be cheap.
+    const auto hundredths = std::chrono::abs(time) / std::chrono::microseconds(10);
+    std::string text = time < Clock::duration::zero() ? "-" : "";
+    text += std::to_string(hundredths / 100);
+    text += hundredths % 100 < 10 ? ".0" : ".";
+    text += std::to_string(hundredths % 100);
     return text + " ms";
 }
 

@@ -27,6 +27,12 @@ double per_row(Clock::duration time, std::int64_t rows) {
     return static_cast<double>(time.count()) / static_cast<double>(rows);
 }
 
+// Of at most `most` rows each, one at least. Without a division where one suffices, as it mostly
+// does.
+std::int64_t runs_of(std::int64_t most, std::int64_t rows) {
+    return rows <= most ? 1 : (rows + most - 1) / most;
+}
+
 struct Slowest {
     Clock::duration first{};
     Clock::duration second{};  // Of a single run, itself.
@@ -82,13 +88,13 @@ double LatencyModel::factor(int active) const {
 
 Clock::duration LatencyModel::typical(std::int64_t rows, int active) const {
     const Bucket& bucket = bucket_of(rows);
-    const std::int64_t runs = std::max<std::int64_t>(1, (rows + bucket.rows - 1) / bucket.rows);
+    const std::int64_t runs = runs_of(bucket.rows, rows);
     return active > 1 ? scaled(bucket.typical, factor(active)) * runs : bucket.typical * runs;
 }
 
 Clock::duration LatencyModel::safe(std::int64_t rows, int active) const {
     const Bucket& bucket = bucket_of(rows);
-    const std::int64_t runs = std::max<std::int64_t>(1, (rows + bucket.rows - 1) / bucket.rows);
+    const std::int64_t runs = runs_of(bucket.rows, rows);
     return active > 1 ? scaled(bucket.safe, factor(active)) * runs : bucket.safe * runs;
 }
 
