@@ -46,7 +46,7 @@ bench: build  ## Measures against the ping-pong floor and the in-process limit, 
 	@$(VENV)/bin/python bench/clients.py $(ARGS)
 
 .PHONY: bench-realtime
-bench-realtime: build  ## Measures which deadlines are kept under load, against fifo; hours; ARGS=--quick: five minutes
+bench-realtime: build  ## Measures which deadlines are kept under load, against fifo; 1.5 h; ARGS=--quick: five minutes
 	@scripts/setup.sh test
 	@cmake --build $(BUILD)
 	@$(VENV)/bin/python bench/realtime.py $(ARGS)

@@ -3,9 +3,9 @@
     python bench/realtime.py [--quick] [--models transformer,resnet50] [--arrivals poisson,bursty]
 
 The server has processor 0, the generator processor 1; do nothing else on the machine meanwhile.
-Needs the release build. Takes hours, --quick about five minutes. Writes what it has after each
-model, to bench/results/<date>-<processor>-realtime.json (--quick: build/bench) and a table beside
-it. Exits with 1 when a target is not reached and --strict is given.
+Needs the release build. Takes an hour and a half, --quick five minutes. Writes what it has after
+each model, to bench/results/<date>-<processor>-realtime.json (--quick: build/bench) and a table
+beside it. Exits with 1 when a target is not reached and --strict is given.
 """
 
 import argparse

@@ -34,8 +34,8 @@ OnStep = Callable[[str, float], None]  # What was done, and how many seconds it 
 class Effort:
     """How long to look. A chunk is counted in single-row times, within bounds in seconds."""
 
-    chunk_runs: float = 400
-    chunk_seconds: tuple[float, float] = (3, 10)
+    chunk_runs: float = 300
+    chunk_seconds: tuple[float, float] = (2, 8)
     most_chunks: int = 4
     finalists: int = 2
     max_batches: tuple[int, ...] = MAX_BATCHES
