@@ -170,16 +170,14 @@ private:
     }
 
     Moment moment(Player& player, bool with_cores) {
-        const auto between_runs =
-            mix_.budget ? budget_.usual_wait(player.seat, now_) : Clock::duration::zero();
         for (std::size_t i = 0; i < player.instances.size(); ++i) {
             const Clock::time_point soon = now_ + std::chrono::nanoseconds(1);
             const Instance& instance = player.instances[i];
             const auto idle = with_cores ? now_ : std::max(now_, budget_.free_at());
-            player.free_at[i] =
-                instance.batch.empty() ? idle : std::max(instance.predicted, soon) + between_runs;
+            player.free_at[i] = instance.batch.empty() ? idle : std::max(instance.predicted, soon);
         }
-        return {now_, player.free_at, between_runs};
+        const double share = mix_.budget ? budget_.usual_share(player.seat, now_) : 1.0;
+        return {now_, player.free_at, share};
     }
 
     // Gives its idle instances what waits, as far as there are cores.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -58,11 +59,13 @@ TEST_P(AnyMix, QuickModelWaitsForAtMostOneBatchOfTheSlowOne) {
     }
 }
 
-// Admission counts with what the other models take; without, it is 57 to 67 % here.
-TEST_P(AnyMix, MostOfWhatIsAdmittedIsInTimeFarBeyondTheCapacity) {
-    const Mix mix = all_with_deadlines(2, 4, 2, Pattern::kPoisson, GetParam());
-    for (const Outcome& of : simulate(mix).models) {
-        EXPECT_GT(static_cast<double>(of.in_time) / static_cast<double>(of.admitted), 0.7);
+// Admission counts with what the other models take; without, it is 83 % and 57 % here.
+TEST_P(AnyMix, MostOfWhatIsAdmittedIsInTimeBeyondTheCapacity) {
+    for (const auto& [load, least] : {std::pair(1.2, 0.91), std::pair(2.0, 0.8)}) {
+        const Mix mix = all_with_deadlines(2, 4, load, Pattern::kPoisson, GetParam());
+        for (const Outcome& of : simulate(mix).models) {
+            EXPECT_GT(static_cast<double>(of.in_time) / static_cast<double>(of.admitted), least);
+        }
     }
 }
 

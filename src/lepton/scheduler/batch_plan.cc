@@ -63,6 +63,12 @@ struct BatchPlanner::Play {
         return std::max(rows, queue[head].rows);
     }
 
+    [[nodiscard]] Clock::duration stretched(Clock::duration length) const {
+        if (options.stretch <= 1) return length;
+        return Clock::duration(
+            static_cast<Clock::rep>(static_cast<double>(length.count()) * options.stretch));
+    }
+
     // Gives the head and those that fit a batch on the instance that is free first. False: the head
     // would be late, or the batch too small.
     bool serve(std::size_t head) {
@@ -87,7 +93,7 @@ struct BatchPlanner::Play {
         }
         const std::int64_t taken = fill(head, rows, start, active);
         const Clock::duration length = latency.typical(taken, active);
-        *free = start + length + options.between_runs;
+        *free = start + stretched(length);
         planner.plan_.length += length;
         return true;
     }

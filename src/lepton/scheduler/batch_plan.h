@@ -32,8 +32,10 @@ public:
 
     struct Options {
         std::int64_t max_rows = 1;
-        Clock::duration between_runs{};  // Of one instance: nothing runs.
-        double price = 0;                // Rows per second of machine time.
+        // How much longer an instance is taken up by a run than the run takes, because others have
+        // the cores before the next one.
+        double stretch = 1;
+        double price = 0;  // Rows per second of machine time.
         // Each second that a call would wait must leave this much more before its deadline: what is
         // predicted is the less certain the farther away it is.
         double margin = 0;

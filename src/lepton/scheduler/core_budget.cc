@@ -1,6 +1,7 @@
 #include "lepton/scheduler/core_budget.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace lepton::scheduler {
@@ -8,8 +9,7 @@ namespace {
 
 // A call is expected during a run when, at the rate of late, one comes with about this chance.
 constexpr int kRunsPerCall = 10;
-constexpr int kWaits = 8;  // Over which the usual wait is averaged.
-constexpr Clock::duration kWaitHalves = std::chrono::milliseconds(500);
+constexpr Clock::duration kShareHalves = std::chrono::milliseconds(250);
 
 double nanoseconds(Clock::duration time) { return static_cast<double>(time.count()); }
 
@@ -38,6 +38,8 @@ void CoreBudget::remove(Model model) {
 
 CoreBudget::Grant CoreBudget::ask(Model model, const Work& work, Clock::time_point now) {
     ModelState& state = models_[model];
+    state.share = usual_share(model, now);
+    state.asked = now;
     if (!state.waiting) {
         state.since = now;
         state.start_tag = std::max(state.start_tag, now_serving_ - nanoseconds(kSavedUp));
@@ -50,13 +52,12 @@ CoreBudget::Grant CoreBudget::ask(Model model, const Work& work, Clock::time_poi
         if (turn == model) verdict = of_turn;
         return turn == model;
     });
+    state.has = static_cast<double>(state.running) / (state.running + 1);
     if (!verdict.granted) {
         return {.run = std::nullopt, .latest_end = kNoDeadline, .ask_again = verdict.ask_again};
     }
     state.waiting = false;
-    state.usual_wait = usual_wait(model, now);
-    state.usual_wait += (now - state.since - state.usual_wait) / kWaits;
-    state.last_grant = now;
+    ++state.running;
     now_serving_ = std::max(now_serving_, state.start_tag);
     add_charge(state, work.shortest, state.threads);
     free_ -= state.threads;
@@ -68,10 +69,11 @@ CoreBudget::Grant CoreBudget::ask(Model model, const Work& work, Clock::time_poi
             .ask_again = kNoDeadline};
 }
 
-Clock::duration CoreBudget::usual_wait(Model model, Clock::time_point now) const {
+double CoreBudget::usual_share(Model model, Clock::time_point now) const {
     const ModelState& state = models_[model];
-    const auto halvings = std::min<std::int64_t>((now - state.last_grant) / kWaitHalves, 62);
-    return Clock::duration(state.usual_wait.count() >> halvings);
+    const double has = state.waiting ? state.has : 1;
+    const double before = std::exp2(-nanoseconds(now - state.asked) / nanoseconds(kShareHalves));
+    return has + (state.share - has) * before;
 }
 
 CoreBudget::Run CoreBudget::new_run(const RunState& run) {
@@ -89,6 +91,7 @@ void CoreBudget::finish(Run run, Clock::duration used) {
     RunState& state = runs_[run];
     add_charge(models_[state.model], used - state.charged, state.cores);
     free_ += state.cores;
+    --models_[state.model].running;
     state.cores = 0;
 }
 

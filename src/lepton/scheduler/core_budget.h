@@ -68,8 +68,8 @@ public:
     void withdraw_named(Model model) {
         if (models_[model].named) withdraw(model);
     }
-    // How long runs of the model have waited for cores of late. Falls while none is granted.
-    [[nodiscard]] Clock::duration usual_wait(Model model, Clock::time_point now) const;
+    // Of the cores that the model has wanted of late, how many it has had.
+    [[nodiscard]] double usual_share(Model model, Clock::time_point now) const;
     // Of a granted run, once its batch is known.
     void expect(Run run, Clock::time_point ends) { runs_[run].ends = ends; }
     // Gives its cores back; `used`: how long it computed.
@@ -97,8 +97,12 @@ private:
         bool dealt = false;       // Has been given cores in this deal().
         double start_tag = 0;     // CPU nanoseconds by weight, of its next run.
         Clock::time_point since;  // When it began to wait.
-        Clock::duration usual_wait{};
-        Clock::time_point last_grant;
+        int running = 0;          // Runs that are on.
+        // Of usual_share(): as it was when it asked, and what it has of what it wants while it
+        // waits.
+        double share = 1;
+        double has = 1;
+        Clock::time_point asked;
         Work work;
     };
     struct RunState {

@@ -57,8 +57,8 @@ Clock::time_point CoreSeat::free_at(Clock::time_point now) const {
     return asks_ && cores_->contended() ? std::max(now, cores_->free_at()) : now;
 }
 
-Clock::duration CoreSeat::usual_wait(Clock::time_point now) const {
-    return asks_ && cores_->contended() ? cores_->usual_wait(model_, now) : Clock::duration::zero();
+double CoreSeat::usual_share(Clock::time_point now) const {
+    return asks_ && cores_->contended() ? cores_->usual_share(model_, now) : 1.0;
 }
 
 void CoreSeat::wake_next() {

@@ -45,8 +45,8 @@ public:
     void set_weight(double weight);
     // When an idle instance can begin its next run; not after `now`: at once.
     [[nodiscard]] Clock::time_point free_at(Clock::time_point now) const;
-    // How long each run has waited for cores of late.
-    [[nodiscard]] Clock::duration usual_wait(Clock::time_point now) const;
+    // Of the cores that it has wanted of late, how many it has had; at most 1.
+    [[nodiscard]] double usual_share(Clock::time_point now) const;
     // Once no lock is held: tells others of the cores that came free.
     void wake_next();
     // Gives the place up; wakes others, too.

@@ -14,10 +14,17 @@ constexpr double kFullPriceFrom = 1.1;
 constexpr double kMargin = 0.3;
 // So that of two plans that serve the same calls the quicker one wins.
 constexpr double kLeastPrice = 1e-3;
+// What other models take counts so many times: nobody knows when they will take it.
+constexpr double kOthersCount = 2;
+constexpr double kLeastShare = 0.05;
 // The load is averaged over this many of the longest runs.
 constexpr int kRunsOfLoad = 20;
 constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
 constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
+
+double stretch(const Moment& at) {
+    return 1 + kOthersCount * (1 / std::max(at.share, kLeastShare) - 1);
+}
 
 std::string milliseconds(Clock::duration time) {
     // Hundredths will do; in integers, because a refusal is to be cheap.
@@ -106,7 +113,8 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
     // As if every row ran alone, on one instance, before the most urgent one.
     const std::int64_t rows = queue_.rows() + call.rows;
     const LatencyModel& slowest = latencies_.slowest();
-    const Clock::duration before = (slowest.safe(1, at.active() + 1) + at.between_runs) * rows;
+    const Clock::duration alone = slowest.safe(1, at.active() + 1) * rows;
+    const Clock::duration before(std::llround(static_cast<double>(alone.count()) * stretch(at)));
     return at.start() + before + before / 8 + slowest.safe(max_rows_, 1) <= earliest &&
            price(at) == 0;
 }
@@ -150,7 +158,7 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
     const auto calls = queue_.calls();
     const std::uint32_t priority = calls[place].priority;
     BatchPlanner::Options options{.max_rows = max_rows_,
-                                  .between_runs = at.between_runs,
+                                  .stretch = stretch(at),
                                   .price = price(at),
                                   .margin = kMargin,
                                   .protect = true,
@@ -184,7 +192,7 @@ double DeadlinePolicy::capacity() const {
 }
 
 double DeadlinePolicy::price(const Moment& at) const {
-    const auto instances = static_cast<double>(at.free_at.size());
+    const auto instances = static_cast<double>(at.free_at.size()) * at.share;
     const double load = work_.per_second() * 1e-9 / instances;
     return capacity() * instances *
            std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
@@ -225,10 +233,8 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
             take_head(batch, refused);
             continue;
         }
-        BatchPlanner::Options options{.max_rows = most_rows(at),
-                                      .between_runs = at.between_runs,
-                                      .price = price(at),
-                                      .protect = true};
+        BatchPlanner::Options options{
+            .max_rows = most_rows(at), .stretch = stretch(at), .price = price(at), .protect = true};
         options.price = std::max(options.price, kLeastPrice * capacity());
         const BatchPlanner::Plan* plan = planner_.best(queue_.calls(), at.free_at, at.now, options);
         if (plan == nullptr) {

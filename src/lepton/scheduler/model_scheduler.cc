@@ -195,14 +195,12 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
 }
 
 Moment ModelScheduler::moment(Clock::time_point now, Clock::time_point idle) {
-    const Clock::duration between_runs = cores_.usual_wait(now);
     for (std::size_t i = 0; i < instances_.size(); ++i) {
         // One that is overdue is busy all the same.
         const Clock::time_point soon = now + std::chrono::microseconds(1);
-        free_at_[i] =
-            instances_[i]->busy ? std::max(instances_[i]->free_at, soon) + between_runs : idle;
+        free_at_[i] = instances_[i]->busy ? std::max(instances_[i]->free_at, soon) : idle;
     }
-    return {now, free_at_, between_runs};
+    return {now, free_at_, cores_.usual_share(now)};
 }
 
 // Gives queued calls to idle instances. Only one short batch a turn runs here, so that what has

@@ -21,13 +21,12 @@ struct Refused {
     Error error;
 };
 
-// When a decision is taken, and when each instance can begin its next run; not after `now`: at
-// once.
+// When a decision is taken, and when each instance will be idle; not after `now`: it is.
 struct Moment {
     Clock::time_point now;
     std::span<const Clock::time_point> free_at;
-    // How long an instance then waits between two runs, because other models have the cores.
-    Clock::duration between_runs{};
+    // How much of the time of the instances other models leave them; at most 1.
+    double share = 1;
     // When a run that begins now has to be over, if it can be: other models need the cores.
     Clock::time_point latest_end = kNoDeadline;
 

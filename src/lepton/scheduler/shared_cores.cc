@@ -51,9 +51,9 @@ CoreBudget::Grant SharedCores::ask(Model model,
     return grant;
 }
 
-Clock::duration SharedCores::usual_wait(Model model, Clock::time_point now) const {
+double SharedCores::usual_share(Model model, Clock::time_point now) const {
     const MutexLock lock(mutex_);
-    return budget_.usual_wait(model, now);
+    return budget_.usual_share(model, now);
 }
 
 void SharedCores::expect(Run run, Clock::time_point ends) {

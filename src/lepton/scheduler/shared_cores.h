@@ -42,7 +42,7 @@ public:
                           const Work& work,
                           Clock::time_point now,
                           std::weak_ptr<CoreWaiter> waiter);
-    [[nodiscard]] Clock::duration usual_wait(Model model, Clock::time_point now) const;
+    [[nodiscard]] double usual_share(Model model, Clock::time_point now) const;
     void expect(Run run, Clock::time_point ends);
     void finish(Run run, Clock::duration used);
     void charge(Model model, Clock::duration used);

@@ -103,27 +103,20 @@ TEST(CoreBudgetTest, ModelThatWantsNoneAnyMoreIsInNobodysWay) {
     EXPECT_EQ(budget.next(kNow + 10ms), a);
 }
 
-TEST(CoreBudgetTest, UsualWaitIsTheMeanOfLateAndFallsWhileNothingIsGranted) {
+TEST(CoreBudgetTest, UsualShareIsWhatAModelHadOfWhatItWantedOfLate) {
     CoreBudget budget(1);
     const auto a = budget.add(1, 1);
     const auto b = budget.add(1, 1);
-    Clock::time_point now = kNow;
-    for (int i = 0; i < 40; ++i) {
-        const auto other = budget.ask(a, unhurried(10ms), now).run;
-        ASSERT_TRUE(other) << "b has used more";
-        ASSERT_FALSE(budget.ask(b, unhurried(20ms), now).run);
-        now += 10ms;
-        budget.finish(*other, 10ms);
-        const auto run = budget.ask(b, unhurried(20ms), now).run;
-        ASSERT_TRUE(run);
-        now += 20ms;
-        budget.finish(*run, 20ms);
-        budget.charge(a, 10ms);  // So that they take turns.
-    }
-    EXPECT_NEAR(static_cast<double>(budget.usual_wait(b, now).count()), 10e6, 0.1e6);
-    EXPECT_EQ(budget.usual_wait(a, now), 0ms);
-    EXPECT_NEAR(static_cast<double>(budget.usual_wait(b, now + 1s).count()), 2.5e6, 0.1e6);
-    EXPECT_EQ(budget.usual_wait(b, now + 1h), 0ms);
+    EXPECT_EQ(budget.usual_share(b, kNow), 1);
+    const auto run = budget.ask(a, unhurried(250ms), kNow).run;
+    ASSERT_FALSE(budget.ask(b, unhurried(10ms), kNow).run);
+    EXPECT_EQ(budget.usual_share(a, kNow + 250ms), 1) << "it wants no more";
+    EXPECT_NEAR(budget.usual_share(b, kNow + 250ms), 0.5, 0.01);
+    EXPECT_NEAR(budget.usual_share(b, kNow + 500ms), 0.25, 0.01);
+    budget.finish(*run, 250ms);
+    ASSERT_TRUE(budget.ask(b, unhurried(10ms), kNow + 250ms).run);
+    EXPECT_NEAR(budget.usual_share(b, kNow + 250ms), 0.5, 0.01);
+    EXPECT_NEAR(budget.usual_share(b, kNow + 500ms), 0.75, 0.01);
 }
 
 TEST(CoreBudgetTest, SharesFollowTheWeightsWhateverTheRunsTake) {

@@ -38,7 +38,7 @@ protected:
         call.row_bytes = wish.row_bytes;
         return policy_->admit(call, moment(), refused_);
     }
-    Moment moment() { return {.now = now_, .free_at = free_at_, .between_runs = between_runs_}; }
+    Moment moment() { return {.now = now_, .free_at = free_at_, .share = share_}; }
     LatencyModel& latency() { return policy_->latency_of(InferCall(), now_); }
     // Numbers, in order of arrival, of the calls that an idle instance is given.
     std::vector<std::size_t> next_batch() {
@@ -68,7 +68,7 @@ protected:
     Clock::time_point now_ = kBegin;
     Clock::time_point look_at_;
     std::vector<Clock::time_point> free_at_{kBegin};
-    Clock::duration between_runs_{};
+    double share_ = 1;
 };
 
 TEST_F(PolicyTest, DeadlineThatTheModelAloneWouldMissIsRefusedAtOnce) {
@@ -90,12 +90,12 @@ TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
 }
 
 TEST_F(PolicyTest, TimeThatOtherModelsTakeBetweenTheRunsIsCountedOnAdmission) {
-    for (const Clock::duration others : {0ms, 40ms}) {
+    for (const double share : {1.0, 0.5}) {
         start({}, 1);
-        between_runs_ = others;
+        share_ = share;
         instance_is_busy_until(now_ + 10ms);
         ASSERT_TRUE(ask({.timeout = 25ms}));
-        EXPECT_EQ(ask({.timeout = 50ms}).has_value(), others == 0ms);
+        EXPECT_EQ(ask({.timeout = 50ms}).has_value(), share == 1.0);
         EXPECT_TRUE(ask({.timeout = 100ms})) << "it can wait that long";
     }
 }
