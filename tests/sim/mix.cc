@@ -140,6 +140,7 @@ private:
             instance.cores.reset();
             for (InferCall* call : instance.batch) {
                 const bool in_time = now_ <= call->request.deadline;
+                if (call->request.deadline != kNoDeadline) player.policy->answered(in_time);
                 settle(player, *call, in_time ? Fate::kInTime : Fate::kLate);
             }
             instance.batch.clear();

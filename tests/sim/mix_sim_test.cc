@@ -59,9 +59,10 @@ TEST_P(AnyMix, QuickModelWaitsForAtMostOneBatchOfTheSlowOne) {
     }
 }
 
-// Admission counts with what the other models take; without, it is 83 % and 57 % here.
+// Admission counts with what the other models take, and learns from the promises that it broke;
+// without either, it is 83 % and 57 % here.
 TEST_P(AnyMix, MostOfWhatIsAdmittedIsInTimeBeyondTheCapacity) {
-    for (const auto& [load, least] : {std::pair(1.2, 0.91), std::pair(2.0, 0.8)}) {
+    for (const auto& [load, least] : {std::pair(1.2, 0.96), std::pair(2.0, 0.94)}) {
         const Mix mix = all_with_deadlines(2, 4, load, Pattern::kPoisson, GetParam());
         for (const Outcome& of : simulate(mix).models) {
             EXPECT_GT(static_cast<double>(of.in_time) / static_cast<double>(of.admitted), least);

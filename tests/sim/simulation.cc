@@ -143,7 +143,9 @@ private:
     void end_run(Instance& instance) {
         instance.latency->observe(instance.rows, now_ - instance.began, now_, instance.active);
         for (InferCall* call : instance.batch) {
-            settle(*call, now_ <= call->request.deadline ? Fate::kInTime : Fate::kLate, now_);
+            const bool in_time = now_ <= call->request.deadline;
+            if (call->request.deadline != kNoDeadline) policy_->answered(in_time);
+            settle(*call, in_time ? Fate::kInTime : Fate::kLate, now_);
         }
         instance.busy = false;
         instance.ends = kNoDeadline;

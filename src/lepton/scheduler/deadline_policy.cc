@@ -7,23 +7,24 @@
 namespace lepton::scheduler {
 namespace {
 
-// From which share of the capacity on machine time has a price, and from which it is full. Both,
-// and the margin of an admission, are the result of simulations: docs/concepts/scheduling.md.
+// From which share of the capacity on machine time has a price, and from which it is full: the
+// result of simulations, docs/concepts/scheduling.md.
 constexpr double kPricedFrom = 0.9;
 constexpr double kFullPriceFrom = 1.1;
-constexpr double kMargin = 0.3;
 // So that of two plans that serve the same calls the quicker one wins.
 constexpr double kLeastPrice = 1e-3;
-// What other models take counts so many times: nobody knows when they will take it.
-constexpr double kOthersCount = 2;
 constexpr double kLeastShare = 0.05;
 // The load is averaged over this many of the longest runs.
 constexpr int kRunsOfLoad = 20;
 constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
+// What runs scatter, for calls that are admitted without a plan.
+constexpr double kScatter = 0.125;
 constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
 
-double stretch(const Moment& at) {
-    return 1 + kOthersCount * (1 / std::max(at.share, kLeastShare) - 1);
+double stretch(const Moment& at) { return 1 / std::max(at.share, kLeastShare); }
+
+Clock::duration scaled(Clock::duration time, double by) {
+    return Clock::duration(std::llround(static_cast<double>(time.count()) * by));
 }
 
 std::string milliseconds(Clock::duration time) {
@@ -55,10 +56,12 @@ void DeadlinePolicy::learn_from(const Policy& old) {
     if (same == nullptr) return;
     arrivals_ = same->arrivals_;
     work_ = same->work_;
+    margin_ = same->margin_;
 }
 
 Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Refused>& refused) {
     latencies_.pass_to(at.now);
+    margin_.pass_to(at.now);
     QueuedCall waiting = describe(call, at.now);
     waiting.due = due_of(waiting);
     count_arrival(waiting);
@@ -72,6 +75,8 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     }
     return admit_by_plan(waiting, at, refused);
 }
+
+void DeadlinePolicy::answered(bool in_time) { in_time ? margin_.on_kept() : margin_.on_broken(); }
 
 void DeadlinePolicy::count_arrival(const QueuedCall& call) {
     const Clock::duration window =
@@ -114,8 +119,8 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
     const std::int64_t rows = queue_.rows() + call.rows;
     const LatencyModel& slowest = latencies_.slowest();
     const Clock::duration alone = slowest.safe(1, at.active() + 1) * rows;
-    const Clock::duration before(std::llround(static_cast<double>(alone.count()) * stretch(at)));
-    return at.start() + before + before / 8 + slowest.safe(max_rows_, 1) <= earliest &&
+    const Clock::duration wait = at.start() - at.now + scaled(alone, stretch(at) * (1 + kScatter));
+    return at.now + scaled(wait, 1 + margin_.value()) + slowest.safe(max_rows_, 1) <= earliest &&
            price(at) == 0;
 }
 
@@ -146,10 +151,10 @@ Result<> DeadlinePolicy::admit_by_plan(QueuedCall call,
 }
 
 bool DeadlinePolicy::is_too_far(const QueuedCall& call, const Moment& at) const {
-    const auto ahead = std::chrono::duration<double>(
-        (1 + kMargin) * static_cast<double>(queue_.rows()) / capacity());
-    return at.start() + std::chrono::duration_cast<Clock::duration>(ahead) +
-               call.latency->safe(call.rows) >
+    const std::chrono::duration<double> ahead(static_cast<double>(queue_.rows()) / capacity());
+    const Clock::duration wait =
+        at.start() - at.now + std::chrono::duration_cast<Clock::duration>(ahead);
+    return at.now + scaled(wait, 1 + margin_.value()) + call.latency->safe(call.rows) >
            call.deadline;
 }
 
@@ -160,10 +165,10 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
     BatchPlanner::Options options{.max_rows = max_rows_,
                                   .stretch = stretch(at),
                                   .price = price(at),
-                                  .margin = kMargin,
+                                  .margin = margin_.value(),
                                   .protect = true,
                                   .candidate = place};
-    const auto* plan = planner_.best(calls, at.free_at, at.start(), options);
+    const auto* plan = planner_.best(calls, at.free_at, at.now, options);
     if (plan != nullptr && plan->late.empty()) return plan;
     // At the cost of less important ones, and of the machine's efficiency.
     if (std::none_of(calls.begin(), calls.end(), [priority](const QueuedCall& waiting) {
@@ -172,9 +177,10 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
         return nullptr;
     }
     options.price = kLeastPrice * capacity();
+    options.margin = AdmissionMargin::kLeast;
     options.protected_priority = priority;
     options.candidate = BatchPlanner::kNone;
-    return planner_.best(calls, at.free_at, at.start(), options);
+    return planner_.best(calls, at.free_at, at.now, options);
 }
 
 Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const {
@@ -207,6 +213,7 @@ void DeadlinePolicy::refuse_hopeless(const Moment& at, std::vector<Refused>& ref
         if (calls[i].deadline != kNoDeadline &&
             at.now + calls[i].latency->typical(calls[i].rows) > calls[i].deadline) {
             places_.push_back(i);
+            margin_.on_broken();
         }
     }
     if (places_.empty()) return;
@@ -226,6 +233,7 @@ Clock::time_point DeadlinePolicy::next_batch(const Moment& at,
                                              std::vector<InferCall*>& batch,
                                              std::vector<Refused>& refused) {
     latencies_.pass_to(at.now);
+    margin_.pass_to(at.now);
     while (batch.empty()) {
         if (!queue_.empty()) refuse_hopeless(at, refused);
         if (queue_.empty()) return kNoDeadline;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "lepton/scheduler/admission_margin.h"
 #include "lepton/scheduler/arrival_rate.h"
 #include "lepton/scheduler/batch_plan.h"
 #include "lepton/scheduler/policy.h"
@@ -26,9 +27,11 @@ public:
     Clock::time_point next_batch(const Moment& at,
                                  std::vector<InferCall*>& batch,
                                  std::vector<Refused>& refused) override;
+    void answered(bool in_time) override;
 
 protected:
     [[nodiscard]] Clock::time_point due_of(const QueuedCall& call) const override;
+    void expired() override { margin_.on_broken(); }
     void learn_from(const Policy& old) override;
 
 private:
@@ -51,6 +54,7 @@ private:
     BatchPlanner planner_;
     ArrivalRate arrivals_;  // Rows.
     ArrivalRate work_;      // Nanoseconds of machine time, at the most efficient row count.
+    AdmissionMargin margin_;
     std::vector<std::size_t> places_;
 };
 

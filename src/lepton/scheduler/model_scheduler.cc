@@ -442,16 +442,21 @@ void ModelScheduler::follow_up(std::vector<Refused>& refused) {
 
 void ModelScheduler::done(InferCall& call) {
     if (call.loop != nullptr && !call.loop->on_loop_thread()) copy_outputs(call);
-    finish(call);
+    std::optional<bool> in_time;
+    if (call.request.deadline != kNoDeadline) {
+        in_time = call.timeline.compute_end <= call.request.deadline;
+    }
+    finish(call, in_time);
 }
 
-void ModelScheduler::finish(InferCall& call) {
+void ModelScheduler::finish(InferCall& call, std::optional<bool> in_time) {
     // The call may drop the last reference to us, and must not be touched once it is complete.
     const std::shared_ptr<ModelScheduler> alive = shared_from_this();
     call.complete();
     bool last = false;
     {
         const MutexLock lock(mutex_);
+        if (in_time) policy_->answered(*in_time);
         last = --open_calls_ == 0 && closed_;
     }
     if (last) all_done_.notify_all();

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -117,7 +118,8 @@ private:
     void wait_and_join();
     void on_run(Instance& instance, std::int64_t rows, Clock::duration took);
     void done(InferCall& call);
-    void finish(InferCall& call);
+    // `in_time`: of one that has run, and has a deadline.
+    void finish(InferCall& call, std::optional<bool> in_time = {});
     void count(const InferCall& call);
 
     const std::shared_ptr<model::LoadedModel> model_;

@@ -12,7 +12,7 @@ namespace {
 
 Error client_is_gone() { return {ErrorCode::kCancelled, "the client went away"}; }
 
-Error expired(const QueuedCall& waiting, Clock::time_point now) {
+Error too_late(const QueuedCall& waiting, Clock::time_point now) {
     const std::chrono::duration<double, std::milli> late = now - waiting.deadline;
     return {ErrorCode::kDeadlineExceeded,
             "deadline exceeded " + std::to_string(late.count()) + " ms ago"};
@@ -147,8 +147,12 @@ void Policy::expire(Clock::time_point now, std::vector<Refused>& refused) {
             continue;
         }
         places_.push_back(place);
-        refused.push_back(
-            {waiting.call, is_cancelled(waiting) ? client_is_gone() : expired(waiting, now)});
+        if (is_cancelled(waiting)) {
+            refused.push_back({waiting.call, client_is_gone()});
+        } else {
+            refused.push_back({waiting.call, too_late(waiting, now)});
+            expired();
+        }
     }
     queue_.remove(places_);
 }

@@ -69,6 +69,9 @@ public:
         return latencies_.of(call.row_bytes, now);
     }
 
+    // A call with a deadline has run, and is answered by then, or late.
+    virtual void answered(bool in_time) { static_cast<void>(in_time); }
+
     // What waits, and what is to be expected, for the sharing of cores. Precondition: not empty().
     [[nodiscard]] Work work() const;
 
@@ -84,6 +87,8 @@ public:
 protected:
     // What the queue is ordered by.
     [[nodiscard]] virtual Clock::time_point due_of(const QueuedCall& call) const = 0;
+    // A call that waited has expired.
+    virtual void expired() {}
     // What else `old` has learned.
     virtual void learn_from(const Policy& old) { static_cast<void>(old); }
     // Most rows of a run of calls like the first that ends by at.latest_end; at least one.
