@@ -1,10 +1,14 @@
 // Prints how the scheduling policies compare, as the table of docs/concepts/scheduling.md:
 //
-//   build/release/tests/sim/policy_table [requests per point, 20000]
+//   build/release/tests/sim/policy_table [requests per point, 20000] [trace]
+//
+// With a trace, as `lepton bench --arrivals replay` takes it, only what is recorded there is
+// played, stretched to each load.
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "sim/simulation.h"
 
@@ -12,6 +16,7 @@ namespace lepton::sim {
 namespace {
 
 std::size_t requests = 20'000;
+std::vector<bench::TraceEntry> trace;
 
 struct Candidate {
     model::QueueOptions queue;
@@ -20,8 +25,13 @@ struct Candidate {
 };
 
 Outcome play(const ServiceCurve& curve, Pattern pattern, const Candidate& candidate, double load) {
-    const auto arrivals =
-        make_arrivals(pattern, load * curve.capacity(), requests, curve.single(), 9);
+    const auto arrivals = make_arrivals({.pattern = pattern,
+                                         .rate = load * curve.capacity(),
+                                         .seed = 9,
+                                         .burst_lasts = 100 * curve.single(),
+                                         .trace = trace},
+                                        requests,
+                                        curve.single());
     const Scenario scenario{
         .curve = curve, .queue = candidate.queue, .max_rows = candidate.max_rows, .slowdown = {}};
     return simulate(scenario, arrivals);
@@ -62,7 +72,7 @@ void print_row(const ServiceCurve& curve, Pattern pattern, const Candidate& cand
     const Outcome twice = play(curve, pattern, candidate, 2.0);
     std::printf("| %s, %s | %s | %.3f | %.2f | %.2f | %.4f | %.4f |\n",
                 curve.name.c_str(),
-                pattern == Pattern::kPoisson ? "Poisson" : "bursty",
+                pattern == Pattern::kPoisson ? "Poisson" : to_string(pattern).data(),
                 candidate.name.c_str(),
                 load_at_99(curve, pattern, candidate),
                 more.goodput() / curve.capacity(),
@@ -77,8 +87,11 @@ int run() {
         "| service times, arrivals | policy | load at 99 % | goodput at 1.2 | at 2.0 | "
         "admitted in time at 1.2 | at 2.0 |");
     std::puts("|---|---|---|---|---|---|---|");
+    const std::vector<Pattern> patterns = trace.empty()
+                                              ? std::vector{Pattern::kPoisson, Pattern::kBursty}
+                                              : std::vector{Pattern::kReplay};
     for (const ServiceCurve& curve : measured_curves()) {
-        for (const Pattern pattern : {Pattern::kPoisson, Pattern::kBursty}) {
+        for (const Pattern pattern : patterns) {
             print_row(curve, pattern, best_fifo(curve, pattern));
             print_row(curve, pattern, {.queue = {}, .max_rows = 16, .name = "`deadline`"});
         }
@@ -91,5 +104,13 @@ int run() {
 
 int main(int argc, char** argv) {
     if (argc > 1) lepton::sim::requests = std::strtoull(argv[1], nullptr, 10);
+    if (argc > 2) {
+        auto read = lepton::bench::read_trace(argv[2]);
+        if (!read) {
+            std::fprintf(stderr, "policy_table: %s\n", read.error().message.c_str());
+            return 2;
+        }
+        lepton::sim::trace = *std::move(read);
+    }
     return lepton::sim::run();
 }

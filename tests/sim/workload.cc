@@ -46,47 +46,34 @@ const std::vector<ServiceCurve>& measured_curves() {
         curve("transformer, 64 tokens", 14.3, {1, 0.96, 0.93, 0.93, 0.95}),
         curve("transformer, 16 tokens", 4.3, {1, 0.93, 0.84, 0.81, 0.79}),
         curve("strong batching", 4.3, {1, 0.55, 0.325, 0.21, 0.15}),
+        curve("transformer, 16 tokens, AVX-512", 2.64, {1, 0.816, 0.707, 0.66, 0.62}),
     };
     return curves;
 }
 
-std::vector<Arrival> make_arrivals(
-    Pattern pattern, double rate, std::size_t count, Clock::duration single, std::uint64_t seed) {
+std::vector<Arrival> make_arrivals(const bench::Arrivals::Options& due,
+                                   std::size_t count,
+                                   Clock::duration single) {
     constexpr std::array<int, 3> kTimeouts{6, 14, 36};
-    constexpr double kBurst = 1.75;
-    constexpr double kLull = 0.25;
-    constexpr double kStateLasts = 100;  // Single-row times, on average.
-    std::mt19937_64 random(seed);
-    std::exponential_distribution<double> exponential;
+    std::mt19937_64 random(~due.seed);  // Others than the times are drawn from.
     std::uniform_int_distribution<std::size_t> timeout(0, kTimeouts.size() - 1);
-    const double single_seconds = std::chrono::duration<double>(single).count();
+    bench::Arrivals times(due);
     std::vector<Arrival> arrivals;
     arrivals.reserve(count);
-    double now = 0;
-    double changes = 0;
-    bool burst = false;
     while (arrivals.size() < count) {
-        double need = exponential(random);  // At a rate of 1.
-        if (pattern == Pattern::kPoisson) {
-            now += need / rate;
-        } else {
-            while (true) {
-                if (now >= changes) {
-                    burst = !burst;
-                    changes = now + exponential(random) * kStateLasts * single_seconds;
-                }
-                const double here = rate * (burst ? kBurst : kLull);
-                if ((changes - now) * here >= need) {
-                    now += need / here;
-                    break;
-                }
-                need -= (changes - now) * here;
-                now = changes;
-            }
-        }
-        arrivals.push_back({.at = in_clock(now), .timeout = single * kTimeouts[timeout(random)]});
+        const auto next = times.next();
+        if (!next) break;
+        arrivals.push_back({.at = next->at, .timeout = single * kTimeouts[timeout(random)]});
     }
     return arrivals;
+}
+
+std::vector<Arrival> make_arrivals(
+    Pattern pattern, double rate, std::size_t count, Clock::duration single, std::uint64_t seed) {
+    return make_arrivals(
+        {.pattern = pattern, .rate = rate, .seed = seed, .burst_lasts = 100 * single, .trace = {}},
+        count,
+        single);
 }
 
 }  // namespace lepton::sim

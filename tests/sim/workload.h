@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "arrivals.h"
 #include "lepton/core/clock.h"
 #include "lepton/model/loaded_model.h"
 
@@ -36,13 +37,15 @@ struct ServiceCurve {
 // better than any of these.
 const std::vector<ServiceCurve>& measured_curves();
 
-enum class Pattern : std::uint8_t {
-    kPoisson,
-    kBursty,  // Poisson whose rate changes between 0.25 and 1.75 times the mean.
-};
+using bench::Pattern;
 
-// `count` single-row requests at `rate` a second, with timeouts drawn from 6, 14 and 36 times
-// `single`. The same seed gives the same requests.
+// Single-row requests at the times at which the load generator would send them, as far as there are
+// so many, with timeouts drawn from 6, 14 and 36 times `single`. The same seed gives the same
+// requests.
+std::vector<Arrival> make_arrivals(const bench::Arrivals::Options& due,
+                                   std::size_t count,
+                                   Clock::duration single);
+// The same by a pattern that needs no trace, with bursts of 100 times `single`.
 std::vector<Arrival> make_arrivals(
     Pattern pattern, double rate, std::size_t count, Clock::duration single, std::uint64_t seed);
 

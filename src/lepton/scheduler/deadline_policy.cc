@@ -11,6 +11,8 @@ namespace {
 // result of simulations, docs/concepts/scheduling.md.
 constexpr double kPricedFrom = 0.9;
 constexpr double kFullPriceFrom = 1.1;
+// The margin grows with the load from there on, up to this.
+constexpr double kMostMarginOfLoad = 1;
 // So that of two plans that serve the same calls the quicker one wins.
 constexpr double kLeastPrice = 1e-3;
 constexpr double kLeastShare = 0.05;
@@ -120,7 +122,7 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
     const LatencyModel& slowest = latencies_.slowest();
     const Clock::duration alone = slowest.safe(1, at.active() + 1) * rows;
     const Clock::duration wait = at.start() - at.now + scaled(alone, stretch(at) * (1 + kScatter));
-    return at.now + scaled(wait, 1 + margin_.value()) + slowest.safe(max_rows_, 1) <= earliest &&
+    return at.now + scaled(wait, 1 + margin(at)) + slowest.safe(max_rows_, 1) <= earliest &&
            price(at) == 0;
 }
 
@@ -154,8 +156,7 @@ bool DeadlinePolicy::is_too_far(const QueuedCall& call, const Moment& at) const 
     const std::chrono::duration<double> ahead(static_cast<double>(queue_.rows()) / capacity());
     const Clock::duration wait =
         at.start() - at.now + std::chrono::duration_cast<Clock::duration>(ahead);
-    return at.now + scaled(wait, 1 + margin_.value()) + call.latency->safe(call.rows) >
-           call.deadline;
+    return at.now + scaled(wait, 1 + margin(at)) + call.latency->safe(call.rows) > call.deadline;
 }
 
 // A plan that serves the new call at `place` and all that must not suffer from it.
@@ -165,7 +166,7 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
     BatchPlanner::Options options{.max_rows = max_rows_,
                                   .stretch = stretch(at),
                                   .price = price(at),
-                                  .margin = margin_.value(),
+                                  .margin = margin(at),
                                   .protect = true,
                                   .candidate = place};
     const auto* plan = planner_.best(calls, at.free_at, at.now, options);
@@ -197,11 +198,21 @@ double DeadlinePolicy::capacity() const {
     return busy > 0 ? arrivals_.per_second() / busy : latencies_.last().capacity();
 }
 
+double DeadlinePolicy::load(const Moment& at) const {
+    const auto instances = static_cast<double>(at.free_at.size()) * at.share;
+    return work_.per_second() * 1e-9 / instances;
+}
+
+// Beyond the capacity, whoever is refused is replaced by another: a queue of calls that can still
+// wait runs in full batches, one of calls that are just in time does not.
+double DeadlinePolicy::margin(const Moment& at) const {
+    return std::max(margin_.value(), std::min(load(at) - kPricedFrom, kMostMarginOfLoad));
+}
+
 double DeadlinePolicy::price(const Moment& at) const {
     const auto instances = static_cast<double>(at.free_at.size()) * at.share;
-    const double load = work_.per_second() * 1e-9 / instances;
     return capacity() * instances *
-           std::clamp((load - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
+           std::clamp((load(at) - kPricedFrom) / (kFullPriceFrom - kPricedFrom), 0.0, 1.0);
 }
 
 // Those that could not be in time even alone.

@@ -47,6 +47,9 @@ private:
     [[nodiscard]] Error overloaded(const QueuedCall& call, const Moment& at) const;
     // Rows per second that one instance can run, of the mix that arrives.
     [[nodiscard]] double capacity() const;
+    // What arrives, as a share of what the instances can do.
+    [[nodiscard]] double load(const Moment& at) const;
+    [[nodiscard]] double margin(const Moment& at) const;
     [[nodiscard]] double price(const Moment& at) const;
     void take_head(std::vector<InferCall*>& batch, std::vector<Refused>& refused);
     void refuse_hopeless(const Moment& at, std::vector<Refused>& refused);
