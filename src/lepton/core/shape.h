@@ -34,7 +34,8 @@ public:
     [[nodiscard]] bool empty() const { return rank_ == 0; }
     [[nodiscard]] std::int64_t operator[](std::size_t i) const { return dims_[i]; }
     [[nodiscard]] std::int64_t& operator[](std::size_t i) { return dims_[i]; }
-    [[nodiscard]] std::span<const std::int64_t> dims() const { return {dims_.data(), rank_}; }
+    [[nodiscard]] std::span<const std::int64_t> dims() const& { return {dims_.data(), rank_}; }
+    void dims() const&& = delete;  // They would be gone before the loop over them.
     [[nodiscard]] const std::int64_t* begin() const { return dims_.data(); }
     [[nodiscard]] const std::int64_t* end() const { return dims_.data() + rank_; }
 
