@@ -49,6 +49,7 @@ class Outcome:
     broken: int = 0  # Admitted, then answered with 504.
     failed: int = 0
     seconds: float = 0.0
+    possible: float = 0.0  # Requests that the capacity is enough for; 0: not measured.
     refusal_p99_us: list[float] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -77,7 +78,8 @@ class Outcome:
 
     @property
     def goodput(self) -> float:
-        return self.in_time / self.seconds if self.seconds else 0.0
+        """In time, as a share of what was possible."""
+        return self.in_time / self.possible if self.possible else 0.0
 
     @property
     def kept(self) -> float:

@@ -52,9 +52,7 @@ def gain_target(model: str, arrivals: str) -> float:
     return STRONG_BATCHING_GAIN if model == STRONG_BATCHING else GAIN_TARGETS[arrivals]
 
 
-def rows_of_arrivals(
-    model: str, arrivals: str, result: ArrivalsResult, capacity: float
-) -> list[Row]:
+def rows_of_arrivals(model: str, arrivals: str, result: ArrivalsResult) -> list[Row]:
     what = f"{model}, {arrivals}"
     own, best = result.deadline, result.best
     gain = [own.knee / best.knee] if best.knee else []
@@ -64,7 +62,7 @@ def rows_of_arrivals(
     ]  # fmt: skip
     for overload in OVERLOADS:
         target = GOODPUT_TARGET if arrivals == "poisson" else None
-        share = own.overload[overload].goodput / capacity
+        share = own.overload[overload].goodput
         rows.append(Row(f"{what}: goodput at {overload:g} x capacity", [share], at_least=target))
         broken = 100 * (1 - own.overload[overload].kept)
         rows.append(
@@ -80,7 +78,7 @@ def rows_of_result(result: Result) -> list[Row]:
     rows: list[Row] = []
     for model, seen in result.models.items():
         for arrivals, each in seen.arrivals.items():
-            rows += rows_of_arrivals(model, arrivals, each, seen.calibration.capacity)
+            rows += rows_of_arrivals(model, arrivals, each)
         if flood := seen.flood:
             what = f"{model}: memory at the end / at the start of 10 x load"
             rows.append(Row(what, [flood.growth], at_most=GROWTH_TARGET))
@@ -99,14 +97,12 @@ def rows_of_result(result: Result) -> list[Row]:
     return rows
 
 
-def policy_cells(
-    arrivals: str, name: str, policy: PolicyResult, capacity: float
-) -> tuple[str, ...]:
+def policy_cells(arrivals: str, name: str, policy: PolicyResult) -> tuple[str, ...]:
     overloads = [policy.overload.get(overload) for overload in OVERLOADS]
     refusals = overloads[-1].refusal_p99_us if overloads[-1] else []
     return (
         arrivals, name, f"{policy.knee:.3f}",
-        *(f"{each.goodput / capacity:.2f}" if each else "" for each in overloads),
+        *(f"{each.goodput:.2f}" if each else "" for each in overloads),
         *(f"{each.kept:.4f}" if each else "" for each in overloads),
         f"{sorted(refusals)[len(refusals) // 2] / 1e3:.2f}" if refusals else "",
     )  # fmt: skip
@@ -129,9 +125,9 @@ def model_section(name: str, seen: ModelResult) -> list[str]:
     ]
     lines = []
     for arrivals, result in seen.arrivals.items():
-        lines.append(policy_cells(arrivals, "`deadline`", result.deadline, capacity))
+        lines.append(policy_cells(arrivals, "`deadline`", result.deadline))
         finalists = sorted(result.fifo.items(), key=lambda each: -each[1].knee)
-        lines += [policy_cells(arrivals, f"`{n}`", each, capacity) for n, each in finalists]
+        lines += [policy_cells(arrivals, f"`{n}`", each) for n, each in finalists]
     parts.append(table(POLICY_HEADS, lines))
     for arrivals, result in seen.arrivals.items():
         points = {n: sum(p.requests for p in each.points.values())
@@ -144,14 +140,16 @@ def model_section(name: str, seen: ModelResult) -> list[str]:
             f"{len(result.disturbances)} runs of the generator, {result.requests:,} requests, "
             f"{result.seconds / 60:.1f} minutes in all. Behind the loads at 99 %: {stands} "
             f"requests. In {disturbed(result)} runs, something else had more than "
-            f"{MOST_DISTURBED:.0%} of the server's processor.\n"
+            f"{MOST_DISTURBED:.0%} of the server's processor. Beyond the capacity, the machine was "
+            f"{min(result.paces):.2f} to {max(result.paces):.2f} times as fast as when it was "
+            "measured.\n"
         )
     if flood := seen.flood:
         parts.append(
             f"Ten times the capacity for {flood.outcome.seconds:.0f} s: "
             f"{flood.outcome.requests:,} requests, resident memory {min(flood.resident_mb):.0f} to "
             f"{max(flood.resident_mb):.0f} MB, goodput "
-            f"{flood.outcome.goodput / capacity:.2f} of capacity.\n"
+            f"{flood.outcome.goodput:.2f} of capacity.\n"
         )
     return parts
 
@@ -163,8 +161,8 @@ def realtime_markdown(machine: dict[str, str], command: str, result: Result) -> 
         "## Targets\n",
         "Server on one processor, generator on the other. Deadlines are 6, 14 and 36 single-row "
         "times, in equal shares; a refused request is a miss. Loads and goodput are fractions of "
-        "the capacity, the best rows per second of any batch size through the same server. "
-        "`fifo` is at its best setting of those that took part, `deadline` has none. Admitted in "
+        "the capacity, the best rows per second of any batch size through the same server; beyond "
+        "it, at the machine's pace of the moment, measured before each run. `fifo` is at its best setting of those that took part, `deadline` has none. Admitted in "
         "time counts each 504 as a broken promise.\n",
         table(RATIO_HEADS, [ratio_cells(row) for row in rows_of_result(result)]),
     ]

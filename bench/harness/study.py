@@ -57,7 +57,8 @@ class Effort:
         tunings = (len(self.max_batches) - 1) * len(self.delays) + 1
         halving = tunings * 1.8
         finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
-        return round(4 + halving + finals + 2 * len(OVERLOADS) * self.most_chunks)
+        overloads = 2.5 * len(OVERLOADS) * self.most_chunks  # A pace for each two.
+        return round(4 + halving + finals + overloads)
 
     def expected_seconds(self, single_seconds: float, arrivals: Iterable[str]) -> float:
         """About how long a model takes."""
@@ -92,6 +93,7 @@ class Calibration:
 
     @property
     def capacity(self) -> float:
+        """Rows per second."""
         return max(self.rates.values())
 
 
@@ -116,6 +118,7 @@ class ArrivalsResult:
     seconds: float
     # Of the server's processor, what something else took: one value for each chunk.
     disturbances: list[float]
+    paces: list[float]  # Of the machine during the overload, by that of the calibration.
 
     @property
     def best(self) -> PolicyResult:
@@ -207,9 +210,7 @@ class Study:
         for _ in range(self._effort.calibrations):
             figures = self._closed(DEADLINE, 1, seconds)
             single.append(figures["latency_since_sent_us"]["p50"] / 1e6)
-            most = max(self._effort.max_batches)
-            figures = self._closed(DEADLINE, 2 * most, max(seconds, 8 * most * guess))
-            untuned.append(figures["answered_per_second"])
+            untuned.append(self._rate_with_full_batches(guess))
             for rows in self._effort.max_batches:
                 long_enough = max(seconds, 8 * rows * guess)
                 figures = self._closed(fifo(rows, 0, guess), 2 * rows, long_enough)
@@ -223,6 +224,16 @@ class Study:
         figures = run_closed(self._programs, server, self._model, concurrency, seconds=seconds)
         self._on_step(f"{concurrency} clients", time.monotonic() - started)
         return figures["total"]
+
+    def _rate_with_full_batches(self, single: float) -> float:
+        """Rows per second of the own policy: twice as many clients as rows in a batch."""
+        most = max(self._effort.max_batches)
+        seconds = max(self._effort.chunk(single) / 2, 8 * most * single)
+        return self._closed(DEADLINE, 2 * most, seconds)["answered_per_second"]
+
+    def _pace(self, calibration: Calibration) -> float:
+        """How fast the machine is, as a share of what it was when the capacity was measured."""
+        return self._rate_with_full_batches(calibration.single_seconds) / calibration.untuned_rate
 
     def compare(self, calibration: Calibration, arrivals: str) -> ArrivalsResult:
         """The knee of each policy, and what is left of it beyond its capacity."""
@@ -281,14 +292,18 @@ class Study:
         }
         own = results.pop(DEADLINE.name)
         best = max(results, key=lambda name: results[name].knee)
+        paces = []
         for overload in OVERLOADS:
             for chunk in range(effort.most_chunks):
+                pace = self._pace(calibration)
+                paces.append(pace)
                 for name, result in ((DEADLINE.name, own), (best, results[best])):
-                    into = result.overload.setdefault(overload, Outcome())
-                    into.merge(run(name, overload, chunk))
+                    outcome = run(name, overload * pace, chunk)
+                    outcome.possible = pace * calibration.capacity * outcome.seconds
+                    result.overload.setdefault(overload, Outcome()).merge(outcome)
         seconds = time.monotonic() - started
         return ArrivalsResult(
-            own, best, results, elimination, count.requests, seconds, disturbances
+            own, best, results, elimination, count.requests, seconds, disturbances, paces
         )
 
     def flood(self, calibration: Calibration) -> FloodResult:
@@ -296,14 +311,16 @@ class Study:
         single = calibration.single_seconds
         server = self.server(DEADLINE)
         started = time.monotonic()
+        pace = self._pace(calibration)
         outcome = Outcome()
         figures, resident = watch_memory(
             server,
             lambda: run_open(
                 self._programs, server, Traffic(self._model, single),
-                FLOOD * calibration.capacity, self._effort.flood_seconds, warmup=0, seed=1,
+                FLOOD * pace * calibration.capacity, self._effort.flood_seconds, warmup=0, seed=1,
             ),
         )  # fmt: skip
         outcome.add(figures)
+        outcome.possible = pace * calibration.capacity * outcome.seconds
         self._on_step("10 x load", time.monotonic() - started)
         return FloodResult(outcome, resident)

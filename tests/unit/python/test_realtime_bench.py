@@ -58,7 +58,9 @@ def test_a_504_is_a_broken_promise_and_a_429_is_none(bench):
     outcome.add(figures())
     assert outcome.kept == 60 / (60 + 2 + 8)
     assert outcome.attainment.share == 0.6
-    assert outcome.goodput == 30
+    assert outcome.goodput == 0, "nobody measured what was possible"
+    outcome.possible = 80
+    assert outcome.goodput == 0.75
 
 
 def test_outcomes_add_up(bench):
@@ -89,7 +91,7 @@ def result(bench):
     def policy(knee: float, goodput: float):
         overload = {
             load: bench.open_load.Outcome(
-                requests=1000, in_time=int(goodput * 100), late=0, seconds=1,
+                requests=1000, in_time=int(goodput * 100), late=0, seconds=1, possible=100,
                 refusal_p99_us=[300.0, 200.0, 900.0],
             )
             for load in study.OVERLOADS
@@ -99,6 +101,7 @@ def result(bench):
     arrivals = study.ArrivalsResult(
         policy(0.8, 0.95), "fifo, batch 1, delay 0", {"fifo, batch 1, delay 0": policy(0.6, 0.7)},
         search.Survivors(["fifo, batch 1, delay 0"], 0.6, []), 5000, 60.0, [0.0, 0.2],
+        [0.95, 1.05],
     )  # fmt: skip
     flood = study.FloodResult(bench.open_load.Outcome(seconds=60), [100.0] * 60 + [101.0] * 60)
     model = bench.realtime_report.ModelResult(
