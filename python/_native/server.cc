@@ -45,6 +45,14 @@ void bind_server(nb::module_& module) {
                  return self.run(
                      [](Server& s) { return Result<std::vector<std::string>>(s.models()); });
              })
+        .def("metrics", [](Self& self) { return self.run([](Server& s) { return s.metrics(); }); })
+        .def(
+            "slow_requests",
+            [](Self& self, std::string_view model, std::size_t limit) {
+                return self.run([&](Server& s) { return s.slow_requests(model, limit); });
+            },
+            nb::arg("model"),
+            nb::arg("limit"))
         .def("load",
              [](Self& self, std::string_view name) {
                  self.run([&](Server& s) { return s.load(name); });

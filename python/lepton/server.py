@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 from lepton import _native
 from lepton.calls import Caller
@@ -58,6 +60,26 @@ class Server(Caller[_native.Server]):
     def unload(self, model: str) -> None:
         """Returns when the model's calls are answered; further ones raise Unavailable."""
         self._native.unload(model)
+
+    def metrics(self) -> str:
+        """Returns what `lepton serve` tells on /metrics, in Prometheus's text format."""
+        return self._native.metrics()
+
+    def slow_requests(self, model: str | None = None, limit: int = 64) -> dict[str, Any]:
+        """Returns the slowest calls of the last minutes, and the latest that came too late.
+
+        Args:
+            model: Only those for this model.
+            limit: At most so many of each kind.
+
+        Returns:
+            What `lepton serve` tells on /v2/debug/slow: {"slowest": [...], "missed": [...]}, each
+            entry with the microseconds of every station.
+        """
+        if limit < 1:
+            raise ValueError(f"limit is {limit}, expected at least 1")
+        page: dict[str, Any] = json.loads(self._native.slow_requests(model or "", limit))
+        return page
 
 
 def open_server(

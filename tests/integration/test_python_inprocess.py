@@ -46,6 +46,18 @@ def test_models_of_a_folder_run_in_this_process(local: Server) -> None:
     assert set(answer.timing_ms) == {"net", "queue", "input", "compute", "output"}
 
 
+def test_the_slowest_calls_are_told_with_their_stations(local: Server) -> None:
+    local.infer(ROW, model="plus_one", id="looked at")
+    calls = local.slow_requests("plus_one")["slowest"]
+    (call,) = [each for each in calls if each["id"] == "looked at"]
+    assert call["protocol"] == "in_process"
+    assert 0 < call["stretches_us"]["compute"] < call["total_us"]
+    assert len(local.slow_requests(limit=1)["slowest"]) == 1
+    with pytest.raises(ValueError, match="limit is 0"):
+        local.slow_requests(limit=0)
+    assert 'lepton_request_seconds_count{model="plus_one"' in local.metrics()
+
+
 @pytest.mark.parametrize(
     "array",
     [

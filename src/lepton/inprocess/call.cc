@@ -32,7 +32,7 @@ Clock::time_point deadline_of(const InferRequest& request, Clock::time_point now
 
 Call::Call() { call_.context = this; }
 
-Result<> Call::prepare(const InferRequest& request, InferResult& result) {
+Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObserver& observer) {
     result_ = &result;
     result.contents().clear();
     Request& wanted = call_.request;
@@ -55,6 +55,8 @@ Result<> Call::prepare(const InferRequest& request, InferResult& result) {
     wanted.deadline = deadline_of(request, now);
     call_.timeline.begun = call_.timeline.received = call_.timeline.decoded = now;
     call_.on_complete = on_complete;
+    call_.observer = &observer;
+    observer.on_begin(call_);
     return {};
 }
 

@@ -18,9 +18,9 @@ class Call {
 public:
     Call();
 
-    // Looks at `request`, which stays until the answer. Errors: kInvalidArgument for tensors whose
-    // bytes are not what their datatype and shape say.
-    Result<> prepare(const InferRequest& request, InferResult& result);
+    // Looks at `request`, which stays until the answer; `observer` will see the call begin and end.
+    // Errors: kInvalidArgument for tensors whose bytes are not what their datatype and shape say.
+    Result<> prepare(const InferRequest& request, InferResult& result, CallObserver& observer);
 
     // Hands the call over and returns with its answer in the prepared result.
     Result<> run(InferService& service);

@@ -89,7 +89,7 @@ Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
 Result<> Core::infer(const InferRequest& request, InferResult& result) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
     std::unique_ptr<Call> call = calls_.take();
-    Result<> answered = call->prepare(request, result);
+    Result<> answered = call->prepare(request, result, server_->observer());
     if (answered) answered = call->run(server_->inferences());
     calls_.give_back(std::move(call));
     return answered;
@@ -105,7 +105,8 @@ void Core::infer_async(const InferRequest& request,
     auto started = std::make_unique<AsyncCall>(AsyncCall{
         *this, *std::move(visit), request, std::move(callback), std::move(storage), calls_.take()});
     Call& call = *started->call;
-    if (Result<> prepared = call.prepare(started->request, started->result); !prepared) {
+    if (Result<> prepared = call.prepare(started->request, started->result, server_->observer());
+        !prepared) {
         calls_.give_back(std::move(started->call));
         return started->callback(tl::unexpected<Error>(std::move(prepared).error()));
     }
@@ -134,6 +135,16 @@ Result<ModelInfo> Core::model(std::string_view name, std::string_view version) {
 std::vector<std::string> Core::models() {
     const auto visit = Visit::enter(*this);
     return visit ? server_->catalog().models() : std::vector<std::string>{};
+}
+
+Result<std::string> Core::metrics() {
+    LEPTON_TRY(const Visit visit, Visit::enter(*this));
+    return server_->metrics_page();
+}
+
+Result<std::string> Core::slow_requests(std::string_view model, std::size_t limit) {
+    LEPTON_TRY(const Visit visit, Visit::enter(*this));
+    return server_->slow_page(model, limit);
 }
 
 Result<> Core::load(const std::string& model) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lepton/core/sync.h"
@@ -25,6 +26,8 @@ public:
 
     [[nodiscard]] Result<ModelInfo> model(std::string_view name, std::string_view version);
     [[nodiscard]] std::vector<std::string> models();
+    [[nodiscard]] Result<std::string> metrics();
+    [[nodiscard]] Result<std::string> slow_requests(std::string_view model, std::size_t limit);
     Result<> load(const std::string& model);
     Result<> unload(const std::string& model);
 

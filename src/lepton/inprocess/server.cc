@@ -42,6 +42,12 @@ Result<ModelInfo> Server::model(std::string_view name, std::string_view version)
 
 std::vector<std::string> Server::models() const { return core_->models(); }
 
+Result<std::string> Server::metrics() const { return core_->metrics(); }
+
+Result<std::string> Server::slow_requests(std::string_view model, std::size_t limit) const {
+    return core_->slow_requests(model, limit);
+}
+
 Result<> Server::load(std::string_view model) { return core_->load(std::string(model)); }
 
 Result<> Server::unload(std::string_view model) { return core_->unload(std::string(model)); }

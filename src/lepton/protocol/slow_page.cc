@@ -71,6 +71,18 @@ void write_model(JsonWriter& json, const RequestRecord& record) {
     json.string(record.model->version);
 }
 
+std::string_view name_of(CallProtocol protocol) {
+    switch (protocol) {
+        case CallProtocol::kInProcess:
+            return "in_process";
+        case CallProtocol::kHttp:
+            return "http";
+        case CallProtocol::kGrpc:
+            return "grpc";
+    }
+    return {};
+}
+
 void write_record(JsonWriter& json, const RequestRecord& record, WallClock::time_point received) {
     json.begin_object();
     json.key("received");
@@ -80,11 +92,13 @@ void write_record(JsonWriter& json, const RequestRecord& record, WallClock::time
     json.string(record.id.view());
     write_trace(json, record.trace);
     json.key("protocol");
-    json.plain_string(record.protocol == CallProtocol::kGrpc ? "grpc" : "http");
+    json.plain_string(name_of(record.protocol));
     json.key("outcome");
     json.plain_string(record.error ? traits_of(*record.error).label : "ok");
-    json.key("status");
-    json.number(record.status);
+    if (record.protocol != CallProtocol::kInProcess) {
+        json.key("status");
+        json.number(record.status);
+    }
     json.key("rows");
     json.number(record.rows);
     json.key("batch_rows");

@@ -15,6 +15,7 @@
 #include "lepton/observe/slow_requests.h"
 #include "lepton/pipeline/pipeline.h"
 #include "lepton/protocol/router.h"
+#include "lepton/protocol/slow_page.h"
 #include "lepton/server/trace_export.h"
 
 namespace lepton::server {
@@ -204,6 +205,17 @@ std::vector<std::string> Server::models() const { return parts_->repository.mode
 InferService& Server::inferences() { return parts_->pipeline; }
 
 const ModelCatalog& Server::catalog() const { return parts_->repository; }
+
+CallObserver& Server::observer() { return parts_->watch; }
+
+std::string Server::metrics_page() const { return parts_->metrics.page(); }
+
+std::string Server::slow_page(std::string_view model, std::size_t limit) const {
+    constexpr std::size_t kRoom = 4096;
+    memory::Buffer page = parts_->buffers.take(kRoom);
+    protocol::write_slow_page(parts_->slow.read(model, limit, Clock::now()), page);
+    return std::string(page.text());
+}
 
 Result<> Server::load(const std::string& model) { return parts_->repository.load(model); }
 

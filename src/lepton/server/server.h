@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lepton/core/infer_call.h"
@@ -36,6 +38,10 @@ public:
     // What a frontend works with, for calls of this process; valid until stop(). Thread-safe.
     [[nodiscard]] InferService& inferences();
     [[nodiscard]] const ModelCatalog& catalog() const;
+    [[nodiscard]] CallObserver& observer();
+    // What GET /metrics and GET /v2/debug/slow tell; `model` empty: of all.
+    [[nodiscard]] std::string metrics_page() const;
+    [[nodiscard]] std::string slow_page(std::string_view model, std::size_t limit) const;
     // Queues, as ModelRepository::load and unload do.
     Result<> load(const std::string& model);
     Result<> unload(const std::string& model);

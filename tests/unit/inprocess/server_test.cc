@@ -109,6 +109,25 @@ TEST_F(ServerTest, WarmCallAllocatesNothing) {
     EXPECT_EQ(allocations - before, 0u);
 }
 
+TEST_F(ServerTest, TellsOfItsCallsWhatAServerTells) {
+    add_model("m");
+    Server server = open();
+    InferRequest asked = request();
+    asked.id = "seven";
+    ASSERT_TRUE(server.infer(asked));
+    const Result<std::string> slow = server.slow_requests("m");
+    ASSERT_TRUE(slow) << slow.error().message;
+    EXPECT_NE(slow->find(R"("id":"seven")"), std::string::npos) << *slow;
+    EXPECT_NE(slow->find(R"("protocol":"in_process")"), std::string::npos) << *slow;
+    EXPECT_EQ(server.slow_requests("other")->find("seven"), std::string::npos);
+    const Result<std::string> metrics = server.metrics();
+    ASSERT_TRUE(metrics) << metrics.error().message;
+    EXPECT_NE(metrics->find("lepton_request_seconds_count{model=\"m\""), std::string::npos);
+    server.close();
+    EXPECT_EQ(server.metrics().error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(server.slow_requests().error().code, ErrorCode::kUnavailable);
+}
+
 TEST_F(ServerTest, ErrorsAreThoseOfTheServerAndLeaveTheResultEmpty) {
     add_model("m");
     Server server = open();

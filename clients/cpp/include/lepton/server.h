@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -65,6 +66,14 @@ public:
                                           std::string_view version = {}) const;
     // Names of all models that are ready, sorted; none once it is closed.
     [[nodiscard]] std::vector<std::string> models() const;
+
+    // What `lepton serve` tells on GET /metrics, in Prometheus's text format.
+    [[nodiscard]] Result<std::string> metrics() const;
+    // What it tells on GET /v2/debug/slow, as JSON: the slowest calls of the last minutes and the
+    // latest that missed their deadlines, with the time of each station; at most `limit` of each,
+    // of that model or of all (empty).
+    [[nodiscard]] Result<std::string> slow_requests(std::string_view model = {},
+                                                    std::size_t limit = 64) const;
 
     // Looks again at the folder of a model, and returns when what is new or changed there serves.
     [[nodiscard]] Result<> load(std::string_view model);
