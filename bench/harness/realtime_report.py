@@ -162,8 +162,9 @@ def realtime_markdown(machine: dict[str, str], command: str, result: Result) -> 
         "Server on one processor, generator on the other. Deadlines are 6, 14 and 36 single-row "
         "times, in equal shares; a refused request is a miss. Loads and goodput are fractions of "
         "the capacity, the best rows per second of any batch size through the same server; beyond "
-        "it, at the machine's pace of the moment, measured before each run. `fifo` is at its best setting of those that took part, `deadline` has none. Admitted in "
-        "time counts each 504 as a broken promise.\n",
+        "it, at the machine's pace of the moment, measured before each run. `fifo` is at its best "
+        "setting of those that took part, `deadline` has none. Admitted in time counts each 504 as "
+        "a broken promise.\n",
         table(RATIO_HEADS, [ratio_cells(row) for row in rows_of_result(result)]),
     ]
     for name, seen in result.models.items():
