@@ -70,7 +70,7 @@ suite_asan() {
 }
 
 suite_tsan() {
-    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/support/tsan_suppressions.txt
     sanitized tsan --exclude-regex 'OpenVino|OpenVINO|openvino'
 }
 
