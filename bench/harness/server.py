@@ -42,16 +42,22 @@ class Server:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, env=self._environment
             )
+        try:
+            self._wait_until_ready(started)
+        except BaseException:  # Also where this program is ended meanwhile.
+            self._stop()
+            raise
+        self.start_to_ready_ms = (time.monotonic() - started) * 1e3
+        self.port = json.loads(self._ready.read_text())["port"]
+        return self
+
+    def _wait_until_ready(self, started: float) -> None:
         while not self._ready.exists():
             if self._process.poll() is not None or time.monotonic() - started > 60:
-                self._stop()
                 raise MeasurementError(
                     f"{' '.join(self._command)} did not become ready:\n{self._log.read_text()}"
                 )
             time.sleep(0.0002)
-        self.start_to_ready_ms = (time.monotonic() - started) * 1e3
-        self.port = json.loads(self._ready.read_text())["port"]
-        return self
 
     def __exit__(
         self,
