@@ -12,6 +12,7 @@ constexpr double kSeedMargin = 1.1;
 // A smaller run is preferred where it saves at least 3 % per row.
 constexpr double kWorthless = 0.97;
 constexpr int kFactorFalls = 16;
+constexpr int kLowestRises = 64;  // By 1/64 of the difference every kConfidence.
 // A run this many times as slow as usual says more about the machine than about the model: its
 // thread had no processor. Such runs count once they are more than two of about sixteen.
 constexpr int kInterrupted = 5;
@@ -177,6 +178,8 @@ void LatencyModel::pass_to(Clock::time_point now) {
             bucket.typical = std::max(expected, bucket.typical - (bucket.typical - expected) / 2);
             bucket.safe = std::max(expected, bucket.safe - (bucket.safe - expected) / 2);
             bucket.measured = 0;
+        } else {
+            bucket.lowest += (bucket.typical - bucket.lowest) / kLowestRises;
         }
         floor = bucket.typical;
     }

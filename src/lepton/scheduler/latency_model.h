@@ -21,7 +21,9 @@ namespace lepton::scheduler {
 //   would refuse everything for a while.
 // - An estimate that nothing confirms any more goes, within a few kConfidence, to the lowest that
 //   was measured, times what the machine is slower now than at its best: requests are refused by
-//   it, and what is refused is not measured again.
+//   it, and what is refused is not measured again. What was best is forgotten, by half in half a
+//   minute of runs: one row count that has become slow says less and less about the others, so that
+//   they are tried again.
 // - More rows never take less (isotonic).
 //
 // Not thread-safe; the owner serialises.
@@ -39,7 +41,7 @@ public:
     [[nodiscard]] Clock::duration safe(std::int64_t rows, int active = 1) const;
 
     void observe(std::int64_t rows, Clock::duration took, Clock::time_point now, int active = 1);
-    // Lets unconfirmed estimates fall; cheap, to be called before a decision.
+    // Lets unconfirmed estimates fall, and the best of confirmed ones rise; cheap, to be called before a decision.
     void pass_to(Clock::time_point now);
 
     // The typical times as they are now: what another model begins with.
@@ -67,7 +69,7 @@ private:
         std::int64_t rows = 1;
         Clock::duration typical{};
         Clock::duration safe{};
-        Clock::duration lowest{};  // Typical at its lowest.
+        Clock::duration lowest{};  // Typical at its lowest, of late.
         Clock::time_point confirmed;
         std::array<Clock::duration, kWindow> window{};
         std::size_t measured = 0;
