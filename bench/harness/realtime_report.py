@@ -55,11 +55,11 @@ def gain_target(model: str, arrivals: str) -> float:
 def rows_of_arrivals(model: str, arrivals: str, result: ArrivalsResult) -> list[Row]:
     what = f"{model}, {arrivals}"
     own, best = result.deadline, result.best
-    gain = [own.knee / best.knee] if best.knee else []
-    rows = [
-        Row(f"{what}: load at 99 % / best fifo", gain or [0.0],
-            at_least=gain_target(model, arrivals))
-    ]  # fmt: skip
+    rows = []
+    if own.knee is not None:
+        gain = own.knee / best.knee if best.knee else 0.0
+        at_least = gain_target(model, arrivals)
+        rows.append(Row(f"{what}: load at 99 % / best fifo", [gain], at_least=at_least))
     for overload in OVERLOADS:
         target = GOODPUT_TARGET if arrivals == "poisson" else None
         share = own.overload[overload].goodput
@@ -101,7 +101,7 @@ def policy_cells(arrivals: str, name: str, policy: PolicyResult) -> tuple[str, .
     overloads = [policy.overload.get(overload) for overload in OVERLOADS]
     refusals = overloads[-1].refusal_p99_us if overloads[-1] else []
     return (
-        arrivals, name, f"{policy.knee:.3f}",
+        arrivals, name, "" if policy.knee is None else f"{policy.knee:.3f}",
         *(f"{each.goodput:.2f}" if each else "" for each in overloads),
         *(f"{each.kept:.4f}" if each else "" for each in overloads),
         f"{sorted(refusals)[len(refusals) // 2] / 1e3:.2f}" if refusals else "",
@@ -126,7 +126,7 @@ def model_section(name: str, seen: ModelResult) -> list[str]:
     lines = []
     for arrivals, result in seen.arrivals.items():
         lines.append(policy_cells(arrivals, "`deadline`", result.deadline))
-        finalists = sorted(result.fifo.items(), key=lambda each: -each[1].knee)
+        finalists = sorted(result.fifo.items(), key=lambda each: -(each[1].knee or 0))
         lines += [policy_cells(arrivals, f"`{n}`", each) for n, each in finalists]
     parts.append(table(POLICY_HEADS, lines))
     for arrivals, result in seen.arrivals.items():

@@ -42,6 +42,7 @@ class Effort:
     delays: tuple[float, ...] = DELAYS
     calibrations: int = 3
     flood_seconds: float = 60
+    knees: bool = True  # Whether to look for the largest loads at 99 %.
 
     def chunk(self, single_seconds: float, arrivals: str = "poisson") -> float:
         """How long one chunk is, in seconds."""
@@ -58,7 +59,7 @@ class Effort:
         halving = tunings * 1.8
         finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
         overloads = 2.5 * len(OVERLOADS) * self.most_chunks  # A pace for each two.
-        return round(4 + halving + finals + overloads)
+        return round(overloads + (4 + halving + finals if self.knees else 0))
 
     def expected_seconds(self, single_seconds: float, arrivals: Iterable[str]) -> float:
         """About how long a model takes."""
@@ -87,21 +88,24 @@ class Calibration:
 
     single_seconds: float
     rates: dict[int, float]  # Rows per second, by the batch size.
-    # The same of the own policy: below the capacity where it found at its start, on a machine that
-    # had other things to do, that batches do not pay.
-    untuned_rate: float
+    untuned_rate: float  # The same of the own policy.
 
     @property
     def capacity(self) -> float:
         """Rows per second."""
         return max(self.rates.values())
 
+    @property
+    def best_rows(self) -> int:
+        """The batch size of the capacity."""
+        return max(self.rates, key=self.rates.__getitem__)
+
 
 @dataclass
 class PolicyResult:
     """One policy under one kind of arrivals."""
 
-    knee: float
+    knee: float | None  # None: not looked for.
     points: dict[str, Attainment]  # By load.
     overload: dict[float, Outcome] = field(default_factory=dict)
 
@@ -207,14 +211,14 @@ class Study:
         rates: dict[int, list[float]] = {}
         guess = self._closed(DEADLINE, 1, 1.0)["latency_since_sent_us"]["p50"] / 1e6
         seconds = self._effort.chunk(guess) / 2
+        most = max(self._effort.max_batches)
         for _ in range(self._effort.calibrations):
             figures = self._closed(DEADLINE, 1, seconds)
             single.append(figures["latency_since_sent_us"]["p50"] / 1e6)
-            untuned.append(self._rate_with_full_batches(guess))
+            untuned.append(self._full_rate(DEADLINE, most, guess))
             for rows in self._effort.max_batches:
-                long_enough = max(seconds, 8 * rows * guess)
-                figures = self._closed(fifo(rows, 0, guess), 2 * rows, long_enough)
-                rates.setdefault(rows, []).append(figures["answered_per_second"])
+                rate = self._full_rate(fifo(rows, 0, guess), rows, guess)
+                rates.setdefault(rows, []).append(rate)
         by_rows = {rows: median(each) for rows, each in rates.items()}
         return Calibration(median(single), by_rows, median(untuned))
 
@@ -225,15 +229,15 @@ class Study:
         self._on_step(f"{concurrency} clients", time.monotonic() - started)
         return figures["total"]
 
-    def _rate_with_full_batches(self, single: float) -> float:
-        """Rows per second of the own policy: twice as many clients as rows in a batch."""
-        most = max(self._effort.max_batches)
-        seconds = max(self._effort.chunk(single) / 2, 8 * most * single)
-        return self._closed(DEADLINE, 2 * most, seconds)["answered_per_second"]
+    def _full_rate(self, policy: Policy, rows: int, single: float) -> float:
+        """Rows per second with full batches: twice as many clients as rows in one."""
+        seconds = max(self._effort.chunk(single) / 2, 8 * rows * single)
+        return self._closed(policy, 2 * rows, seconds)["answered_per_second"]
 
     def _pace(self, calibration: Calibration) -> float:
         """How fast the machine is, as a share of what it was when the capacity was measured."""
-        return self._rate_with_full_batches(calibration.single_seconds) / calibration.untuned_rate
+        single, rows = calibration.single_seconds, calibration.best_rows
+        return self._full_rate(fifo(rows, 0, single), rows, single) / calibration.capacity
 
     def compare(self, calibration: Calibration, arrivals: str) -> ArrivalsResult:
         """The knee of each policy, and what is left of it beyond its capacity."""
@@ -268,30 +272,14 @@ class Study:
         def measure(name: str, load: float, chunk: int) -> Attainment:
             return run(name, load, chunk).attainment
 
-        pilot = KneeSearch(LIKELY_KNEE[arrivals], step=0.1, most_chunks=1)
-        find_knees({DEADLINE.name: pilot}, measure)
-        elimination = successive_halving(
-            [name for name in policies if name != DEADLINE.name],
-            LIKELY_FIFO * max(pilot.knee, 0.1),
-            effort.finalists,
-            measure,
-            effort.most_chunks,
-        )
-        self._keep_only([DEADLINE, *(policies[name] for name in elimination.names)])
-        searches = {DEADLINE.name: KneeSearch(pilot.knee, most_chunks=effort.most_chunks)} | {
-            name: KneeSearch(elimination.load, most_chunks=effort.most_chunks)
-            for name in elimination.names
-        }
-        find_knees(searches, measure)
-        results = {
-            name: PolicyResult(
-                search.knee,
-                {f"{at * search.step:.3f}": seen for at, seen in sorted(search.points.items())},
-            )
-            for name, search in searches.items()
-        }
+        if effort.knees:
+            elimination, results = self._search(calibration, arrivals, policies, measure)
+        else:
+            likely = fifo(calibration.best_rows, 0, single).name
+            elimination = Survivors([likely], 0, [])
+            results = {name: PolicyResult(None, {}) for name in (DEADLINE.name, likely)}
         own = results.pop(DEADLINE.name)
-        best = max(results, key=lambda name: results[name].knee)
+        best = max(results, key=lambda name: results[name].knee or 0)
         paces = []
         for overload in OVERLOADS:
             for chunk in range(effort.most_chunks):
@@ -305,6 +293,40 @@ class Study:
         return ArrivalsResult(
             own, best, results, elimination, count.requests, seconds, disturbances, paces
         )
+
+    def _search(
+        self,
+        calibration: Calibration,
+        arrivals: str,
+        policies: dict[str, Policy],
+        measure: Callable[[str, float, int], Attainment],
+    ) -> tuple[Survivors, dict[str, PolicyResult]]:
+        """Finds the best settings of `fifo`, and the knees of those and of the own policy."""
+        effort = self._effort
+        pilot = KneeSearch(LIKELY_KNEE[arrivals], step=0.1, most_chunks=1)
+        find_knees({DEADLINE.name: pilot}, measure)
+        elimination = successive_halving(
+            [name for name in policies if name != DEADLINE.name],
+            LIKELY_FIFO * max(pilot.knee, 0.1),
+            effort.finalists,
+            measure,
+            effort.most_chunks,
+        )
+        pace_maker = fifo(calibration.best_rows, 0, calibration.single_seconds)
+        kept = (policies[name] for name in elimination.names)
+        self._keep_only([DEADLINE, pace_maker, *kept])
+        searches = {DEADLINE.name: KneeSearch(pilot.knee, most_chunks=effort.most_chunks)} | {
+            name: KneeSearch(elimination.load, most_chunks=effort.most_chunks)
+            for name in elimination.names
+        }
+        find_knees(searches, measure)
+        return elimination, {
+            name: PolicyResult(
+                search.knee,
+                {f"{at * search.step:.3f}": seen for at, seen in sorted(search.points.items())},
+            )
+            for name, search in searches.items()
+        }
 
     def flood(self, calibration: Calibration) -> FloodResult:
         """Ten times the capacity, on the own policy."""

@@ -1,5 +1,6 @@
 #include "closed_loop.h"
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -43,11 +44,16 @@ public:
             }
             counts_.sent.fetch_add(1, kRelaxed);
             if (outcome_of(times) == Outcome::kInTime) counts_.in_time.fetch_add(1, kRelaxed);
-            if (times.sent >= counts_from) by_class_[load_class].add(times);
+            if (times.sent < counts_from) continue;
+            if (counted_ == Clock::duration::zero()) first_ = times.sent;
+            counted_ = times.ended - first_;
+            by_class_[load_class].add(times);
         }
     }
 
     [[nodiscard]] const std::vector<Tally>& by_class() const { return by_class_; }
+    // From the first request that counts until the answer to the last one.
+    [[nodiscard]] Clock::duration counted() const { return counted_; }
 
 private:
     Target& target_;
@@ -56,8 +62,19 @@ private:
     std::vector<InferRequest> requests_;
     ClassDraw draw_;
     std::vector<Tally> by_class_;
+    Clock::time_point first_;
+    Clock::duration counted_{};
     InferResult result_;
 };
+
+// In which the requests that count were asked and answered: of each thread its own, so that a rate
+// is that of whole requests. From the warm-up's end to the last answer would count, beside the
+// threads that have ended, answers to requests that do not count.
+double seconds_of(const std::vector<std::unique_ptr<Asker>>& askers) {
+    Clock::duration sum{};
+    for (const auto& asker : askers) sum += asker->counted();
+    return std::chrono::duration<double>(sum).count() / static_cast<double>(askers.size());
+}
 
 }  // namespace
 
@@ -96,8 +113,7 @@ Measurement run_closed_loop(Target& target, const Plan& plan, int concurrency) {
             seen.by_class[i].merge(asker->by_class()[i]);
         }
     }
-    // Until the last answer: what is left of it at the end belongs to the requests that count.
-    seen.seconds = std::chrono::duration<double>(Clock::now() - counts_from).count();
+    seen.seconds = std::max(seconds_of(askers), 1e-9);
     seen.sent = counts.sent;
     seen.sent_per_second = static_cast<double>(seen.total().requests()) / seen.seconds;
     seen.max_in_flight = askers.size();

@@ -40,7 +40,8 @@ inline constexpr std::chrono::milliseconds kProgressPeriod{250};
 // What a loop has seen between the end of its warm-up and its end.
 struct Measurement {
     std::vector<Tally> by_class;
-    double seconds = 0;      // In which the requests were planned.
+    // In which the requests were planned; closed loop: asked and answered, by thread on average.
+    double seconds = 0;
     std::uint64_t sent = 0;  // All of them, those that do not count included.
     double sent_per_second = 0;
 

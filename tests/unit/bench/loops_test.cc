@@ -191,6 +191,22 @@ TEST(ClosedLoop, EveryThreadHasOneRequestUnderWay) {
     EXPECT_GE(seen.total().latency().quantile(0.01), 2'000'000U);
 }
 
+// Four threads that always wait for 50 ms get 80 answers a second, also where a request of the
+// warm-up is under way as the counting begins, and one that counts as it should end.
+TEST(ClosedLoop, RateIsThatOfWholeRequests) {
+    OneByOne target([](const InferRequest&, std::uint64_t) -> Result<> {
+        std::this_thread::sleep_for(milliseconds(50));
+        return {};
+    });
+    Plan plan = plan_of(milliseconds(60));
+    plan.warmup = milliseconds(10);
+    const Measurement seen = run_closed_loop(target, plan, 4);
+    const Tally total = seen.total();
+    ASSERT_GE(total.requests(), 4U);
+    const double each = total.latency().mean() * 1e-9;
+    EXPECT_NEAR(static_cast<double>(total.requests()) / seen.seconds * each, 4, 0.3);
+}
+
 TEST(ClosedLoop, ErrorsAreCountedAndTheLoopGoesOn) {
     OneByOne target([](const InferRequest&, std::uint64_t number) -> Result<> {
         std::this_thread::sleep_for(milliseconds(1));
