@@ -1,6 +1,6 @@
 """Measures what deadlines the server keeps under load, against `fifo` at its best tuning.
 
-    python bench/realtime.py [--quick] [--beyond] [--models transformer] [--arrivals poisson]
+    python bench/realtime.py [--quick] [--beyond RESULT] [--models transformer] [--arrivals poisson]
 
 The server has processor 0, the generator processor 1; do nothing else on the machine meanwhile.
 Needs the release build. Takes an hour and a half, --quick five minutes. Writes what it has after
@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from harness.machine import ROOT, describe_machine, file_stem
 from harness.programs import MeasurementError, Model, Programs
@@ -64,13 +65,23 @@ def names(known: tuple[str, ...]) -> object:
     return parse
 
 
+def earlier_result(text: str) -> dict[str, Any]:
+    try:
+        result = json.loads(Path(text).read_text())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text} is no result: {error}") from error
+    if "models" not in result:
+        raise argparse.ArgumentTypeError(f"{text} is no result of this program")
+    return result
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="about five minutes: less of all")
     parser.add_argument(
-        "--beyond", action="store_true",
-        help="only what is left beyond the capacity, a minute or two for each model: no search "
-        "for the largest load at 99 %%; fifo with the capacity's batch size and no delay",
+        "--beyond", type=earlier_result, metavar="RESULT",
+        help="only what is left beyond the capacity, three minutes for a model: no search for the "
+        "largest load at 99 %%, fifo at the best settings of this result of an earlier run",
     )  # fmt: skip
     parser.add_argument("--models", type=names(MODELS), help=",".join(MODELS))
     parser.add_argument("--arrivals", type=names(ARRIVALS), help=",".join(ARRIVALS))
@@ -101,8 +112,8 @@ class Measurement:
     def __init__(self, arguments: argparse.Namespace, folder: Path, progress: Progress) -> None:
         self._arguments = arguments
         self._folder = folder
-        effort = QUICK if arguments.quick else Effort()
-        self._effort = dataclasses.replace(effort, knees=not arguments.beyond)
+        self._effort = QUICK if arguments.quick else Effort()
+        self._earlier = arguments.beyond
         self._programs = Programs(arguments.build)
         self._binary = arguments.build / "bin/lepton-server"
         self._progress = progress
@@ -111,7 +122,20 @@ class Measurement:
 
     def _expect(self, name: str, single_seconds: float = 0) -> float:
         likely = single_seconds or LIKELY_SECONDS.get(name, LIKELY_SECONDS_OF_OTHERS)
-        return self._effort.expected_seconds(likely, self._arguments.arrivals)
+        return self._effort.expected_seconds(
+            likely, self._arguments.arrivals, search=self._earlier is None
+        )
+
+    def _known_best(self, name: str, arrivals: str) -> str | None:
+        if self._earlier is None:
+            return None
+        try:
+            return str(self._earlier["models"][name]["arrivals"][arrivals]["best_fifo"])
+        except KeyError:
+            raise MeasurementError(
+                f"the earlier result has no {arrivals} arrivals of it; choose what it has with "
+                "--models and --arrivals"
+            ) from None
 
     def measure(self, name: str) -> ModelResult:
         def on_step(what: str, seconds: float) -> None:
@@ -124,7 +148,8 @@ class Measurement:
             self._expected[name] = self._expect(name, result.calibration.single_seconds)
             self._progress.update(self._task, total=sum(self._expected.values()))
             for arrivals in self._arguments.arrivals:
-                result.arrivals[arrivals] = study.compare(result.calibration, arrivals)
+                best = self._known_best(name, arrivals)
+                result.arrivals[arrivals] = study.compare(result.calibration, arrivals, best)
             result.flood = study.flood(result.calibration)
         self._expected[name] = self._progress.tasks[self._task].completed - before
         self._progress.update(self._task, total=sum(self._expected.values()))

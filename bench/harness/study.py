@@ -42,7 +42,6 @@ class Effort:
     delays: tuple[float, ...] = DELAYS
     calibrations: int = 3
     flood_seconds: float = 60
-    knees: bool = True  # Whether to look for the largest loads at 99 %.
 
     def chunk(self, single_seconds: float, arrivals: str = "poisson") -> float:
         """How long one chunk is, in seconds."""
@@ -53,21 +52,23 @@ class Effort:
     def warmup(self, single_seconds: float) -> float:
         return min(max(50 * single_seconds, 0.5), 3.0)
 
-    def expected_chunks(self) -> int:
+    def expected_chunks(self, search: bool) -> int:
         """About how many chunks one kind of arrivals takes; for the time left."""
         tunings = (len(self.max_batches) - 1) * len(self.delays) + 1
         halving = tunings * 1.8
         finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
         overloads = 2.5 * len(OVERLOADS) * self.most_chunks  # A pace for each two.
-        return round(overloads + (4 + halving + finals if self.knees else 0))
+        return round(overloads + (4 + halving + finals if search else 0))
 
-    def expected_seconds(self, single_seconds: float, arrivals: Iterable[str]) -> float:
+    def expected_seconds(
+        self, single_seconds: float, arrivals: Iterable[str], search: bool = True
+    ) -> float:
         """About how long a model takes."""
         starts = 10 + 1000 * single_seconds
         chunks = sum(
             self.chunk(single_seconds, each) + self.warmup(single_seconds) for each in arrivals
         )
-        return starts + self.expected_chunks() * chunks + self.flood_seconds
+        return starts + self.expected_chunks(search) * chunks + self.flood_seconds
 
 
 QUICK = Effort(
@@ -239,8 +240,13 @@ class Study:
         single, rows = calibration.single_seconds, calibration.best_rows
         return self._full_rate(fifo(rows, 0, single), rows, single) / calibration.capacity
 
-    def compare(self, calibration: Calibration, arrivals: str) -> ArrivalsResult:
-        """The knee of each policy, and what is left of it beyond its capacity."""
+    def compare(
+        self, calibration: Calibration, arrivals: str, known_best: str | None = None
+    ) -> ArrivalsResult:
+        """The knee of each policy, and what is left of it beyond the capacity.
+
+        `known_best`: the best setting of `fifo`, by its name; no knee is looked for.
+        """
         effort = self._effort
         single = calibration.single_seconds
         traffic = Traffic(self._model, single, arrivals)
@@ -272,12 +278,11 @@ class Study:
         def measure(name: str, load: float, chunk: int) -> Attainment:
             return run(name, load, chunk).attainment
 
-        if effort.knees:
+        if known_best is None:
             elimination, results = self._search(calibration, arrivals, policies, measure)
         else:
-            likely = fifo(calibration.best_rows, 0, single).name
-            elimination = Survivors([likely], 0, [])
-            results = {name: PolicyResult(None, {}) for name in (DEADLINE.name, likely)}
+            elimination = Survivors([known_best], 0, [])
+            results = {name: PolicyResult(None, {}) for name in (DEADLINE.name, known_best)}
         own = results.pop(DEADLINE.name)
         best = max(results, key=lambda name: results[name].knee or 0)
         paces = []
