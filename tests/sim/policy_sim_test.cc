@@ -141,6 +141,31 @@ TEST_P(EveryCurve, OverloadDoesNotLowerWhatIsDoneInTime) {
     }
 }
 
+// What is admitted before the load is known, just in time, needs small batches; so it has to be
+// known soon. Of many beginnings, because one is short.
+TEST_P(EveryCurve, OverloadIsNoticedBeforeItCosts) {
+    const Clock::duration begins = 190 * GetParam().single();
+    const Clock::duration ends = 2 * begins;
+    constexpr int kBeginnings = 40;
+    const double rate = 1.2 * GetParam().capacity();
+    const double long_enough = 1.1 * std::chrono::duration<double>(ends).count();
+    std::size_t in_time = 0;
+    for (std::uint64_t seed = 1; seed <= kBeginnings; ++seed) {
+        const auto arrivals = make_arrivals(Pattern::kPoisson,
+                                            rate,
+                                            static_cast<std::size_t>(rate * long_enough),
+                                            GetParam().single(),
+                                            seed);
+        const Outcome seen = simulate({.curve = GetParam(), .queue = {}, .slowdown = {}}, arrivals);
+        for (std::size_t i = 0; i < arrivals.size(); ++i) {
+            const bool counts = arrivals[i].at >= begins && arrivals[i].at < ends;
+            in_time += counts && seen.records[i].fate == Fate::kInTime ? 1 : 0;
+        }
+    }
+    const double seconds = kBeginnings * std::chrono::duration<double>(ends - begins).count();
+    EXPECT_GT(static_cast<double>(in_time) / seconds, 0.88 * GetParam().capacity());
+}
+
 TEST_P(EveryCurve, WhatIsAdmittedIsInTime) {
     for (const Pattern pattern : {Pattern::kPoisson, Pattern::kBursty}) {
         for (const double load : {0.8, 1.2, 2.0}) {

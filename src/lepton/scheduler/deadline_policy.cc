@@ -16,8 +16,10 @@ constexpr double kMostMarginOfLoad = 1;
 // So that of two plans that serve the same calls the quicker one wins.
 constexpr double kLeastPrice = 1e-3;
 constexpr double kLeastShare = 0.05;
-// The load is averaged over this many of the longest runs.
-constexpr int kRunsOfLoad = 20;
+// The load is averaged over this many of the longest runs: more would notice too late that there is
+// more to do than can be done, and what has been admitted until then, just in time, runs in small
+// batches for long after.
+constexpr int kRunsOfLoad = 6;
 constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
 // What runs scatter, for calls that are admitted without a plan.
 constexpr double kScatter = 0.125;
