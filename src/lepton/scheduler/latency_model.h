@@ -41,7 +41,8 @@ public:
     [[nodiscard]] Clock::duration safe(std::int64_t rows, int active = 1) const;
 
     void observe(std::int64_t rows, Clock::duration took, Clock::time_point now, int active = 1);
-    // Lets unconfirmed estimates fall, and the best of confirmed ones rise; cheap, to be called before a decision.
+    // Lets unconfirmed estimates fall, and the best of confirmed ones rise; cheap, to be called
+    // before a decision.
     void pass_to(Clock::time_point now);
 
     // The typical times as they are now: what another model begins with.
