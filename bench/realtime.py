@@ -66,11 +66,12 @@ def names(known: tuple[str, ...]) -> object:
 
 
 def earlier_result(text: str) -> dict[str, Any]:
+    """What an earlier run has written."""
     try:
         result = json.loads(Path(text).read_text())
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text} is no result: {error}") from error
-    if "models" not in result:
+    if not isinstance(result, dict) or "models" not in result:
         raise argparse.ArgumentTypeError(f"{text} is no result of this program")
     return result
 
@@ -80,8 +81,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="about five minutes: less of all")
     parser.add_argument(
         "--beyond", type=earlier_result, metavar="RESULT",
-        help="only what is left beyond the capacity, three minutes for a model: no search for the "
-        "largest load at 99 %%, fifo at the best settings of this result of an earlier run",
+        help="only what is left beyond the capacity, two to eight minutes for a model: no search "
+        "for the largest load at 99 %%, fifo at the best settings of this result of an earlier run",
     )  # fmt: skip
     parser.add_argument("--models", type=names(MODELS), help=",".join(MODELS))
     parser.add_argument("--arrivals", type=names(ARRIVALS), help=",".join(ARRIVALS))
@@ -141,15 +142,15 @@ class Measurement:
         def on_step(what: str, seconds: float) -> None:
             self._progress.update(self._task, advance=seconds, description=f"{name}: {what}")
 
+        best = {each: self._known_best(name, each) for each in self._arguments.arrivals}
         before = self._progress.tasks[self._task].completed
         versions = self._folder / name
         with Study(self._programs, self._binary, name, versions, self._effort, on_step) as study:
             result = ModelResult(study.calibrate())
             self._expected[name] = self._expect(name, result.calibration.single_seconds)
             self._progress.update(self._task, total=sum(self._expected.values()))
-            for arrivals in self._arguments.arrivals:
-                best = self._known_best(name, arrivals)
-                result.arrivals[arrivals] = study.compare(result.calibration, arrivals, best)
+            for arrivals, known in best.items():
+                result.arrivals[arrivals] = study.compare(result.calibration, arrivals, known)
             result.flood = study.flood(result.calibration)
         self._expected[name] = self._progress.tasks[self._task].completed - before
         self._progress.update(self._task, total=sum(self._expected.values()))

@@ -113,6 +113,21 @@ def disturbed(result: ArrivalsResult) -> int:
     return sum(share > MOST_DISTURBED for share in result.disturbances)
 
 
+def search_words(result: ArrivalsResult) -> str:
+    """What stands behind the loads at 99 %."""
+    if result.elimination is None:
+        return "no search for the load at 99 %; "
+    points = {n: sum(p.requests for p in each.points.values())
+              for n, each in {"deadline": result.deadline, **result.fifo}.items()}  # fmt: skip
+    stands = "; ".join(f"{n}: {count:,}" for n, count in points.items())
+    rungs = result.elimination.rungs
+    settings = len(rungs[0].shares) if rungs else len(result.fifo)
+    return (
+        f"{settings} settings of fifo in {len(rungs)} rounds of elimination; behind the loads at "
+        f"99 %: {stands} requests; "
+    )
+
+
 def model_section(name: str, seen: ModelResult) -> list[str]:
     calibration = seen.calibration
     capacity = calibration.capacity
@@ -130,17 +145,11 @@ def model_section(name: str, seen: ModelResult) -> list[str]:
         lines += [policy_cells(arrivals, f"`{n}`", each) for n, each in finalists]
     parts.append(table(POLICY_HEADS, lines))
     for arrivals, result in seen.arrivals.items():
-        points = {n: sum(p.requests for p in each.points.values())
-                  for n, each in {"deadline": result.deadline, **result.fifo}.items()}  # fmt: skip
-        stands = "; ".join(f"{n}: {count:,}" for n, count in points.items())
-        rungs = result.elimination.rungs
-        settings = len(rungs[0].shares) if rungs else len(result.fifo)
         parts.append(
-            f"{arrivals}: {settings} settings of fifo in {len(rungs)} rounds of elimination; "
-            f"{len(result.disturbances)} runs of the generator, {result.requests:,} requests, "
-            f"{result.seconds / 60:.1f} minutes in all. Behind the loads at 99 %: {stands} "
-            f"requests. In {disturbed(result)} runs, something else had more than "
-            f"{MOST_DISTURBED:.0%} of the server's processor. Beyond the capacity, the machine was "
+            f"{arrivals}: {search_words(result)}{len(result.disturbances)} runs of the generator, "
+            f"{result.requests:,} requests, {result.seconds / 60:.1f} minutes in all. In "
+            f"{disturbed(result)} runs, something else had more than {MOST_DISTURBED:.0%} of the "
+            "server's processor. Beyond the capacity, the machine was "
             f"{min(result.paces):.2f} to {max(result.paces):.2f} times as fast as when it was "
             "measured.\n"
         )

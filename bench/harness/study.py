@@ -89,7 +89,7 @@ class Calibration:
 
     single_seconds: float
     rates: dict[int, float]  # Rows per second, by the batch size.
-    untuned_rate: float  # The same of the own policy.
+    untuned_rate: float  # Rows per second of the own policy, with clients for the largest batch.
 
     @property
     def capacity(self) -> float:
@@ -118,7 +118,7 @@ class ArrivalsResult:
     deadline: PolicyResult
     best_fifo: str
     fifo: dict[str, PolicyResult]  # The finalists.
-    elimination: Survivors
+    elimination: Survivors | None  # None: the best was known.
     requests: int
     seconds: float
     # Of the server's processor, what something else took: one value for each chunk.
@@ -237,8 +237,14 @@ class Study:
 
     def _pace(self, calibration: Calibration) -> float:
         """How fast the machine is, as a share of what it was when the capacity was measured."""
-        single, rows = calibration.single_seconds, calibration.best_rows
-        return self._full_rate(fifo(rows, 0, single), rows, single) / calibration.capacity
+        rate = self._full_rate(
+            self._pace_maker(calibration), calibration.best_rows, calibration.single_seconds
+        )
+        return rate / calibration.capacity
+
+    def _pace_maker(self, calibration: Calibration) -> Policy:
+        """The one with which the capacity was measured."""
+        return fifo(calibration.best_rows, 0, calibration.single_seconds)
 
     def compare(
         self, calibration: Calibration, arrivals: str, known_best: str | None = None
@@ -250,10 +256,12 @@ class Study:
         effort = self._effort
         single = calibration.single_seconds
         traffic = Traffic(self._model, single, arrivals)
-        policies = {
-            each.name: each
-            for each in (DEADLINE, *fifo_tunings(single, effort.max_batches, effort.delays))
-        }
+        tunings = (
+            fifo_tunings(single, effort.max_batches, effort.delays)
+            if known_best is None
+            else fifo_tunings(single)  # It may be of a run that looked at more of them.
+        )
+        policies = {each.name: each for each in (DEADLINE, *tunings)}
         count = Outcome()
         disturbances: list[float] = []
         started = time.monotonic()
@@ -278,10 +286,10 @@ class Study:
         def measure(name: str, load: float, chunk: int) -> Attainment:
             return run(name, load, chunk).attainment
 
+        elimination = None
         if known_best is None:
             elimination, results = self._search(calibration, arrivals, policies, measure)
         else:
-            elimination = Survivors([known_best], 0, [])
             results = {name: PolicyResult(None, {}) for name in (DEADLINE.name, known_best)}
         own = results.pop(DEADLINE.name)
         best = max(results, key=lambda name: results[name].knee or 0)
@@ -317,9 +325,8 @@ class Study:
             measure,
             effort.most_chunks,
         )
-        pace_maker = fifo(calibration.best_rows, 0, calibration.single_seconds)
         kept = (policies[name] for name in elimination.names)
-        self._keep_only([DEADLINE, pace_maker, *kept])
+        self._keep_only([DEADLINE, self._pace_maker(calibration), *kept])
         searches = {DEADLINE.name: KneeSearch(pilot.knee, most_chunks=effort.most_chunks)} | {
             name: KneeSearch(elimination.load, most_chunks=effort.most_chunks)
             for name in elimination.names

@@ -67,9 +67,9 @@ private:
     InferResult result_;
 };
 
-// In which the requests that count were asked and answered: of each thread its own, so that a rate
-// is that of whole requests. From the warm-up's end to the last answer would count, beside the
-// threads that have ended, answers to requests that do not count.
+// In which the requests that count were asked and answered, on average over the threads: so a rate
+// is that of whole requests. The time from the end of the warm-up to the last answer would be too
+// long: as it begins, requests of the warm-up are answered, and as it ends, most threads are done.
 double seconds_of(const std::vector<std::unique_ptr<Asker>>& askers) {
     Clock::duration sum{};
     for (const auto& asker : askers) sum += asker->counted();

@@ -198,7 +198,7 @@ TEST(ClosedLoop, RateIsThatOfWholeRequests) {
         std::this_thread::sleep_for(milliseconds(50));
         return {};
     });
-    Plan plan = plan_of(milliseconds(60));
+    Plan plan = plan_of(milliseconds(80));
     plan.warmup = milliseconds(10);
     const Measurement seen = run_closed_loop(target, plan, 4);
     const Tally total = seen.total();

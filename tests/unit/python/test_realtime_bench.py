@@ -137,6 +137,25 @@ def test_the_report_says_what_stands_behind_the_figures(bench, result):
     assert "In 1 runs, something else" in text
 
 
+def test_without_a_search_no_load_at_99_is_told(bench, result):
+    arrivals = result.models["transformer"].arrivals["poisson"]
+    arrivals.elimination = None
+    for policy in (arrivals.deadline, arrivals.best):
+        policy.knee = None
+    names = [row.name for row in bench.realtime_report.rows_of_result(result)]
+    assert not any("load at 99" in name for name in names)
+    assert "transformer, poisson: goodput at 1.2 x capacity" in names
+    text = bench.realtime_report.realtime_markdown({"processor": "x"}, "command", result)
+    assert "| poisson | `deadline` |  | 0.95 | 0.95 |" in text
+    assert "no search for the load at 99 %; 2 runs of the generator" in text
+
+
+def test_the_pace_is_that_of_the_batch_size_with_the_capacity(bench):
+    calibration = bench.study.Calibration(0.005, {1: 90.0, 4: 110.0, 16: 100.0}, 99.0)
+    assert calibration.capacity == 110
+    assert calibration.best_rows == 4
+
+
 def test_the_own_time_of_a_process_is_no_disturbance(bench):
     import os
     import time
