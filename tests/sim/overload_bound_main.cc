@@ -1,6 +1,6 @@
-// Prints how much can be done in time beyond the capacity when nothing is promised and every run
-// takes exactly what it should: what a policy that keeps promises on a real engine cannot reach,
-// for docs/concepts/scheduling.md.
+// Prints about how much can be done in time beyond the capacity when nothing is promised and every
+// run takes exactly what it should: a mark that a policy that keeps promises on a real engine is
+// not expected to reach. For docs/concepts/scheduling.md.
 //
 //   build/release/tests/sim/overload_bound [requests per point, 10000]
 //
