@@ -17,26 +17,45 @@ ov::Shape to_dims(const Shape& shape) {
     return dims;
 }
 
+bool are_shapes_of(std::span<const TensorView> tensors, const std::vector<Shape>& shapes) {
+    return std::equal(tensors.begin(),
+                      tensors.end(),
+                      shapes.begin(),
+                      shapes.end(),
+                      [](const TensorView& tensor, const Shape& shape) {
+                          return tensor.shape == shape;
+                      });
+}
+
+std::vector<Shape> shapes_of(std::span<const TensorView> tensors) {
+    std::vector<Shape> shapes;
+    for (const TensorView& tensor : tensors) shapes.push_back(tensor.shape);
+    return shapes;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<engine::Session>> DynamicSession::make(const SessionContext& context) {
     const std::shared_ptr<const Source> source = context.source.lock();
     if (source == nullptr) return fail(ErrorCode::kInternal, "the graph is gone");
     LEPTON_TRY(ov::CompiledModel compiled, compile(*source, source->model, context.options));
-    LEPTON_TRY(ov::InferRequest request, guarded(ErrorCode::kInternal, source->file, [&] {
-                   return compiled.create_infer_request();
-               }));
+    LEPTON_TRY(GuardedRequest request, GuardedRequest::make(std::move(compiled), context.plan));
     return std::unique_ptr<engine::Session>(new DynamicSession(context, std::move(request)));
 }
 
-DynamicSession::DynamicSession(const SessionContext& context, ov::InferRequest request)
-    : batches_(context.batches),
+DynamicSession::DynamicSession(const SessionContext& context, GuardedRequest request)
+    : plan_(context.plan),
+      batches_(context.batches),
+      rows_trusted_(context.options.rows_trusted),
       strings_(context.strings),
       request_(std::move(request)),
       inputs_(context.inputs.size()),
       outputs_(context.outputs.size()) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].name = context.inputs[i].name;
-    for (std::size_t i = 0; i < outputs_.size(); ++i) outputs_[i].name = context.outputs[i].name;
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        outputs_[i].name = context.outputs[i].name;
+        outputs_[i].dtype = context.outputs[i].dtype;
+    }
 }
 
 Result<> DynamicSession::prepare(std::int64_t rows) {
@@ -68,7 +87,7 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
                            {input.strings.data<std::string>(), input.strings.get_size()},
                            input.name,
                            strings_));
-        request_.set_input_tensor(index, input.strings);
+        request_.set_input(index, input.strings);
         return {};
     }
     const std::size_t bytes = static_cast<std::size_t>(*elements) * element_bytes(view.dtype);
@@ -87,16 +106,56 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
         if (bytes > 0) std::memcpy(input.memory.get(), data, bytes);
         data = input.memory.get();
     }
-    request_.set_input_tensor(
+    request_.set_input(
         index, ov::Tensor(element_type_of(view.dtype), dims, static_cast<const void*>(data)));
     return {};
 }
 
-Result<> DynamicSession::view_output(std::size_t index, std::int64_t rows, TensorView& view) {
+// Learns what becomes of these shapes, unless they are those of the latest run.
+Result<> DynamicSession::take_shapes(std::span<const TensorView> inputs) {
+    if (are_shapes_of(inputs, shapes_)) return {};
+    shapes_.clear();
+    std::vector<Shape> shapes = shapes_of(inputs);
+    LEPTON_TRY(const auto facts, plan_->shapes->facts(shapes));
+    for (std::size_t i = 0; i < outputs_.size(); ++i) place_output(i, facts->outputs[i]);
+    shapes_ = std::move(shapes);
+    proven_ = false;
+    return {};
+}
+
+void DynamicSession::place_output(std::size_t index, const ov::PartialShape& shape) {
+    const OutputSource source = plan_->outputs[index];
+    if (source.kind != OutputSource::Kind::kComputed) return;
     Output& output = outputs_[index];
-    output.tensor = request_.get_output_tensor(index);
+    const ov::element::Type type = element_type_of(output.dtype);
+    if (shape.is_dynamic()) return request_.open_output(source.index, shape);
+    if (output.dtype == DataType::kBytes) {
+        return request_.set_output(source.index, ov::Tensor(type, shape.to_shape()));
+    }
+    const std::size_t bytes = ov::shape_size(shape.to_shape()) * element_bytes(output.dtype);
+    if (output.memory == nullptr || output.capacity < bytes) {
+        output.memory = make_aligned_bytes(bytes);
+        output.capacity = bytes;
+    }
+    request_.set_output(source.index, ov::Tensor(type, shape.to_shape(), output.memory.get()));
+}
+
+Result<> DynamicSession::view_output(std::size_t index,
+                                     std::int64_t rows,
+                                     std::span<const TensorView> inputs,
+                                     TensorView& view) {
+    Output& output = outputs_[index];
+    const OutputSource source = plan_->outputs[index];
+    if (source.kind == OutputSource::Kind::kInput) {
+        // A copy: the input may lie where its sender is free to write again.
+        const TensorView& given = inputs[source.index];
+        output.encoded.assign(given.data.begin(), given.data.end());
+        view = {given.dtype, given.shape, output.encoded};
+        return {};
+    }
+    const ov::Tensor& tensor = request_.output(source.index);
     view.shape.clear();
-    for (const std::size_t dim : output.tensor.get_shape()) {
+    for (const std::size_t dim : tensor.get_shape()) {
         view.shape.push_back(static_cast<std::int64_t>(dim));
     }
     if (batches_ && (view.shape.empty() || view.shape[0] != rows)) {
@@ -104,33 +163,48 @@ Result<> DynamicSession::view_output(std::size_t index, std::int64_t rows, Tenso
                     "output \"" + output.name + "\" has shape " + to_string(view.shape) + " for " +
                         std::to_string(rows) + " rows of input");
     }
-    view.dtype = data_type_of(output.tensor.get_element_type()).value_or(DataType::kFp32);
+    view.dtype = output.dtype;
     if (view.dtype == DataType::kBytes) {
-        LEPTON_CHECK_OK(encode_strings(
-            {output.tensor.data<std::string>(), output.tensor.get_size()}, output.encoded));
+        LEPTON_CHECK_OK(
+            encode_strings({tensor.data<const std::string>(), tensor.get_size()}, output.encoded));
         view.data = output.encoded;
         return {};
     }
-    view.data = {static_cast<const std::byte*>(output.tensor.data()),
-                 output.tensor.get_byte_size()};
+    view.data = {static_cast<const std::byte*>(tensor.data()), tensor.get_byte_size()};
     return {};
+}
+
+Result<> DynamicSession::may_share(std::span<const TensorView> inputs) {
+    if (rows_trusted_ || are_shapes_of(inputs, shared_)) return {};
+    std::vector<Shape> shapes = shapes_of(inputs);
+    LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(shapes));
+    if (facts->dependence.empty()) {
+        shared_ = std::move(shapes);
+        return {};
+    }
+    return fail(ErrorCode::kUnsupported, facts->dependence);
 }
 
 Result<> DynamicSession::run(std::int64_t rows,
                              std::span<const TensorView> inputs,
                              std::span<TensorView> outputs) {
+    constexpr const char* kRefused = "the model refuses these inputs: ";
     try {
+        if (auto taken = take_shapes(inputs); !taken) {
+            return fail(taken.error().code, kRefused + taken.error().message);
+        }
         for (std::size_t i = 0; i < inputs_.size(); ++i) {
             LEPTON_CHECK_OK(set_input(i, inputs[i]));
         }
-        request_.infer();
+        LEPTON_CHECK_OK(request_.infer(!proven_));
+        proven_ = true;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
-            LEPTON_CHECK_OK(view_output(i, rows, outputs[i]));
+            LEPTON_CHECK_OK(view_output(i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
-        // Once a model compiled, what it still may refuse are shapes.
-        return fail(ErrorCode::kInvalidArgument,
-                    "the model refuses these inputs: " + reason_of(error.what()));
+        shapes_.clear();
+        // Once a model compiled, what it still may refuse are shapes and values.
+        return fail(ErrorCode::kInvalidArgument, kRefused + reason_of(error.what()));
     }
     return {};
 }

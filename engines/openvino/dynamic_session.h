@@ -5,9 +5,10 @@
 #include <string>
 #include <vector>
 
-#include <openvino/runtime/infer_request.hpp>
+#include <openvino/runtime/tensor.hpp>
 
 #include "engines/openvino/aligned_bytes.h"
+#include "engines/openvino/guarded_request.h"
 #include "engines/openvino/session_context.h"
 #include "lepton/engine/engine.h"
 
@@ -15,8 +16,9 @@ namespace lepton::openvino {
 
 // Runs a model whose shapes are known only with the request, such as a sequence's length: one
 // compiled model, which OpenVINO specializes to each shape when it first sees it and then keeps a
-// while. There are no slots, and each run tells OpenVINO of its tensors. Not thread-safe; the owner
-// serialises.
+// while. Shapes that are new are checked first (shape_guard.h): OpenVINO may not survive those that
+// the model does not take. There are no slots, and each run tells OpenVINO of its inputs. Not
+// thread-safe; the owner serialises.
 class DynamicSession final : public engine::Session {
 public:
     static Result<std::unique_ptr<engine::Session>> make(const SessionContext& context);
@@ -26,6 +28,7 @@ public:
     void drop(std::int64_t rows) override;
     [[nodiscard]] std::span<const std::int64_t> prepared() const override { return row_counts_; }
     [[nodiscard]] std::span<std::byte> slot(std::size_t) override { return {}; }
+    Result<> may_share(std::span<const TensorView> inputs) override;
     Result<> run(std::int64_t rows,
                  std::span<const TensorView> inputs,
                  std::span<TensorView> outputs) override;
@@ -39,18 +42,31 @@ private:
     };
     struct Output {
         std::string name;
-        ov::Tensor tensor;               // Of the latest run; keeps what was handed out alive.
-        std::vector<std::byte> encoded;  // For kBytes.
+        DataType dtype = DataType::kFp32;
+        AlignedBytes memory;  // Where the shape of the inputs says how much there will be.
+        std::size_t capacity = 0;
+        std::vector<std::byte> encoded;  // For kBytes, or of an output that is an input.
     };
 
-    DynamicSession(const SessionContext& context, ov::InferRequest request);
+    DynamicSession(const SessionContext& context, GuardedRequest request);
+
+    Result<> take_shapes(std::span<const TensorView> inputs);
+    void place_output(std::size_t index, const ov::PartialShape& shape);
 
     Result<> set_input(std::size_t index, const TensorView& view);
-    Result<> view_output(std::size_t index, std::int64_t rows, TensorView& view);
+    Result<> view_output(std::size_t index,
+                         std::int64_t rows,
+                         std::span<const TensorView> inputs,
+                         TensorView& view);
 
+    std::shared_ptr<const Plan> plan_;
     bool batches_;
+    bool rows_trusted_;
     StringContent strings_;
-    ov::InferRequest request_;
+    GuardedRequest request_;
+    std::vector<Shape> shapes_;  // Of the inputs of the latest run; empty before the first.
+    bool proven_ = false;        // Whether a run of these was marked from end to end.
+    std::vector<Shape> shared_;  // With which rows were last proven independent.
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;
     std::vector<std::int64_t> row_counts_;

@@ -57,4 +57,8 @@ std::string reason_of(std::string_view openvino_message) {
     return reason.empty() ? "no reason given" : reason;
 }
 
+std::string name_of(const ov::Node& node) {
+    return std::string(node.get_type_name()) + " \"" + node.get_friendly_name() + "\"";
+}
+
 }  // namespace lepton::openvino

@@ -6,6 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include <openvino/core/node.hpp>
+
 #include "lepton/core/result.h"
 
 namespace lepton::openvino {
@@ -13,6 +15,9 @@ namespace lepton::openvino {
 // One line with the reason alone: OpenVINO's messages name its own source lines, checks and nodes
 // first.
 [[nodiscard]] std::string reason_of(std::string_view openvino_message);
+
+// An operation for a person: 'Softmax "scores"'.
+[[nodiscard]] std::string name_of(const ov::Node& node);
 
 // Calls OpenVINO, whose functions throw; what is thrown becomes an Error that begins with `what`.
 template <class Call>

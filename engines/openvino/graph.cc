@@ -9,9 +9,12 @@
 
 #include "engines/openvino/dynamic_session.h"
 #include "engines/openvino/failure.h"
+#include "engines/openvino/refusals.h"
+#include "engines/openvino/shape_skeleton.h"
 #include "engines/openvino/signature.h"
 #include "engines/openvino/static_session.h"
 #include "engines/openvino/tokenizers.h"
+#include "engines/openvino/value_guards.h"
 
 namespace lepton::openvino {
 namespace {
@@ -32,9 +35,16 @@ ov::element::Type element_type_of(engine::Precision precision) {
 // work to a thread of its own and waits. That also is what the LATENCY hint stands for, which would
 // choose the number of threads itself. Pinning would bind the models of one process to the same
 // cores, and set the affinity of our threads.
-ov::AnyMap settings_of(const Source& source, const engine::SessionOptions& options) {
+//
+// With one thread, its executor swallows what a run throws, keeps the failed task, and runs it
+// again before the next (CPUStreamsExecutor::Impl::Defer). With no stream at all exceptions come
+// through, for about 4 us a run: where a model may throw, that is the price.
+ov::AnyMap settings_of(const Source& source,
+                       const ov::Model& model,
+                       const engine::SessionOptions& options) {
+    const bool throws = options.threads == 1 && may_refuse_at_run(model);
     ov::AnyMap settings{
-        ov::num_streams(1),
+        ov::num_streams(throws ? 0 : 1),
         ov::inference_num_threads(options.threads),
         ov::hint::inference_precision(element_type_of(options.precision)),
         ov::hint::enable_cpu_pinning(false),
@@ -144,7 +154,7 @@ Result<ov::CompiledModel> compile(const Source& source,
                                   const std::shared_ptr<const ov::Model>& model,
                                   const engine::SessionOptions& options) {
     auto compiled = guarded(ErrorCode::kInternal, source.file + " does not compile", [&] {
-        return source.core->compile_model(model, "CPU", settings_of(source, options));
+        return source.core->compile_model(model, "CPU", settings_of(source, *model, options));
     });
     if (!compiled) return compiled;
     LEPTON_CHECK_OK(check_precision(*compiled, options));
@@ -155,24 +165,26 @@ Result<ov::CompiledModel> compile(const Source& source,
 Result<std::shared_ptr<ov::Model>> with_rows(const Source& source, std::int64_t rows) {
     const std::string what =
         source.file + " cannot run with " + std::to_string(rows) + " rows along axis 0";
-    return guarded(ErrorCode::kInvalidArgument, what, [&] {
-        std::shared_ptr<ov::Model> model = source.model->clone();
-        std::map<std::size_t, ov::PartialShape> shapes;
-        for (std::size_t i = 0; i < model->inputs().size(); ++i) {
-            ov::PartialShape shape = model->input(i).get_partial_shape();
-            shape[0] = rows;
-            shapes[i] = std::move(shape);
-        }
-        model->reshape(shapes);
-        return model;
-    });
+    LEPTON_TRY(std::shared_ptr<ov::Model> model,
+               guarded(ErrorCode::kInternal, what, [&] { return source.model->clone(); }));
+    std::vector<ov::PartialShape> shapes;
+    for (const auto& input : source.model->inputs()) {
+        shapes.push_back(input.get_partial_shape());
+        shapes.back()[0] = rows;
+    }
+    if (auto inferred = infer_shapes(*model, shapes); !inferred) {
+        return fail(inferred.error().code, what + ": " + inferred.error().message);
+    }
+    return model;
 }
 
 Graph::Graph(std::shared_ptr<const Source> source,
+             std::shared_ptr<const Plan> plan,
              std::string platform,
              std::vector<TensorSpec> inputs,
              std::vector<TensorSpec> outputs)
     : source_(std::move(source)),
+      plan_(std::move(plan)),
       platform_(std::move(platform)),
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)) {}
@@ -193,10 +205,33 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
         LEPTON_TRY(inputs, input_specs(*model).map_error(named));
     }
     LEPTON_TRY(std::vector<TensorSpec> outputs, output_specs(*model).map_error(named));
+    auto plan = std::make_shared<Plan>();
+    LEPTON_TRY(plan->shapes, ShapeGuard::make(*model).map_error(named));
+    plan->outputs = separate_outputs(*model);
+    plan->keeps_state = !model->get_variables().empty();
+    LEPTON_TRY(plan->faults, add_value_guards(*model).map_error(named));
     auto source =
         std::make_shared<const Source>(Source{std::move(core), model, file, options.cache_dir});
-    return std::unique_ptr<engine::Graph>(
-        new Graph(std::move(source), std::move(platform), std::move(inputs), std::move(outputs)));
+    return std::unique_ptr<engine::Graph>(new Graph(std::move(source),
+                                                    std::move(plan),
+                                                    std::move(platform),
+                                                    std::move(inputs),
+                                                    std::move(outputs)));
+}
+
+Result<> Graph::prove_rows(std::int64_t rows, std::int64_t free_extent) {
+    std::vector<Shape> shapes;
+    for (const TensorSpec& input : inputs_) {
+        shapes.push_back(input.shape);
+        for (std::size_t axis = 0; axis < input.shape.rank(); ++axis) {
+            std::int64_t& extent = shapes.back()[axis];
+            if (axis == 0) extent = rows;
+            else if (extent < 0) extent = free_extent;
+        }
+    }
+    LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(shapes));
+    if (facts->dependence.empty()) return {};
+    return fail(ErrorCode::kUnsupported, facts->dependence);
 }
 
 Result<std::unique_ptr<engine::Session>> Graph::make_session(
@@ -213,8 +248,8 @@ Result<std::unique_ptr<engine::Session>> Graph::make_session(
     }
     const StringContent strings =
         has_tokenizers(*source_->model) ? StringContent::kUtf8 : StringContent::kBytes;
-    const SessionContext context{source_, options, batches, strings, inputs_, outputs_};
-    if (!one_row->is_dynamic()) return StaticSession::make(context, std::move(one_row));
+    const SessionContext context{source_, plan_, options, batches, strings, inputs_, outputs_};
+    if (!has_open_shapes(*one_row)) return StaticSession::make(context, std::move(one_row));
     return DynamicSession::make(context);
 }
 

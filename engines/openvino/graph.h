@@ -7,6 +7,8 @@
 
 #include <openvino/runtime/core.hpp>
 
+#include "engines/openvino/model_outputs.h"
+#include "engines/openvino/shape_guard.h"
 #include "lepton/engine/engine.h"
 
 namespace lepton::openvino {
@@ -15,9 +17,17 @@ namespace lepton::openvino {
 // as they were read go when the graph goes; compiled models keep their own.
 struct Source {
     std::shared_ptr<ov::Core> core;
-    std::shared_ptr<const ov::Model> model;
-    std::string file;  // For messages.
+    std::shared_ptr<const ov::Model> model;  // With guards, and without what runs do not compute.
+    std::string file;                        // For messages.
     std::filesystem::path cache_dir;
+};
+
+// What sessions keep when the graph is gone.
+struct Plan {
+    std::shared_ptr<ShapeGuard> shapes;
+    std::vector<OutputSource> outputs;  // Of the signature, in its order.
+    std::vector<std::string> faults;    // What the last outputs of the model tell of a request.
+    bool keeps_state = false;           // Between runs, unless it is reset.
 };
 
 // Compiles for the CPU so that infer() computes in the calling thread. Errors: kUnsupported,
@@ -26,7 +36,7 @@ Result<ov::CompiledModel> compile(const Source& source,
                                   const std::shared_ptr<const ov::Model>& model,
                                   const engine::SessionOptions& options);
 
-// A copy of the model whose inputs have `rows` rows.
+// A copy of the model whose inputs have `rows` rows. Errors: kInvalidArgument.
 Result<std::shared_ptr<ov::Model>> with_rows(const Source& source, std::int64_t rows);
 
 // A model file as OpenVINO's front ends read it. Thread-safe.
@@ -40,16 +50,19 @@ public:
     [[nodiscard]] const std::vector<TensorSpec>& inputs() const override { return inputs_; }
     [[nodiscard]] const std::vector<TensorSpec>& outputs() const override { return outputs_; }
     [[nodiscard]] std::string platform() const override { return platform_; }
+    Result<> prove_rows(std::int64_t rows, std::int64_t free_extent) override;
     Result<std::unique_ptr<engine::Session>> make_session(
         const engine::SessionOptions& options) override;
 
 private:
     Graph(std::shared_ptr<const Source> source,
+          std::shared_ptr<const Plan> plan,
           std::string platform,
           std::vector<TensorSpec> inputs,
           std::vector<TensorSpec> outputs);
 
     std::shared_ptr<const Source> source_;
+    std::shared_ptr<const Plan> plan_;
     std::string platform_;
     std::vector<TensorSpec> inputs_;
     std::vector<TensorSpec> outputs_;

@@ -13,6 +13,7 @@ namespace lepton::openvino {
 // What both kinds of session are made from.
 struct SessionContext {
     std::weak_ptr<const Source> source;
+    std::shared_ptr<const Plan> plan;
     engine::SessionOptions options;
     bool batches = false;  // Axis 0 of every tensor counts rows.
     StringContent strings = StringContent::kBytes;

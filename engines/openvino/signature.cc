@@ -4,6 +4,8 @@
 #include <string>
 #include <unordered_set>
 
+#include <openvino/op/result.hpp>
+
 #include "engines/openvino/element_type.h"
 
 namespace lepton::openvino {
@@ -24,6 +26,19 @@ std::string choose_name(const std::unordered_set<std::string>& names,
     }
     if (names.empty()) return preferred.front();
     return *std::min_element(names.begin(), names.end());
+}
+
+// An input that is an output as well goes by the output's name, too, which must not hide its own.
+std::unordered_set<std::string> names_of_input(const ov::Output<const ov::Node>& port) {
+    std::unordered_set<std::string> names = port.get_names();
+    for (const ov::Input<ov::Node>& reader : port.get_target_inputs()) {
+        if (names.size() == 1) break;
+        const ov::Node* const node = reader.get_node();
+        if (ov::is_type<ov::op::v0::Result>(node)) {
+            names.erase(without_sink_port(node->get_friendly_name()));
+        }
+    }
+    return names;
 }
 
 Result<TensorSpec> spec_of(const ov::Output<const ov::Node>& port,
@@ -58,7 +73,7 @@ Result<TensorSpec> spec_of(const ov::Output<const ov::Node>& port,
 Result<std::vector<TensorSpec>> input_specs(const ov::Model& model) {
     std::vector<TensorSpec> specs;
     for (const ov::Output<const ov::Node>& port : model.inputs()) {
-        std::string name = choose_name(port.get_names(), {port.get_node()->get_friendly_name()});
+        std::string name = choose_name(names_of_input(port), {port.get_node()->get_friendly_name()});
         LEPTON_TRY(TensorSpec spec, spec_of(port, "input", std::move(name)));
         specs.push_back(std::move(spec));
     }

@@ -20,12 +20,19 @@ Shape to_shape(const ov::Shape& dims) {
     return shape;
 }
 
+// Of an output of the signature.
+const ov::Shape& shape_of(OutputSource source, const ov::Model& model) {
+    return source.kind == OutputSource::Kind::kInput ? model.input(source.index).get_shape()
+                                                     : model.output(source.index).get_shape();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<engine::Session>> StaticSession::make(
     const SessionContext& context, std::shared_ptr<const ov::Model> one_row) {
     for (std::size_t i = 0; context.batches && i < context.outputs.size(); ++i) {
-        const std::size_t extent = one_row->output(i).get_shape()[0];
+        const OutputSource source = context.plan->outputs[i];
+        const std::size_t extent = shape_of(source, *one_row)[0];
         if (extent != 1) {
             return fail(ErrorCode::kInvalidArgument,
                         "output \"" + context.outputs[i].name + "\" has " + std::to_string(extent) +
@@ -38,6 +45,7 @@ Result<std::unique_ptr<engine::Session>> StaticSession::make(
 StaticSession::StaticSession(const SessionContext& context,
                              std::shared_ptr<const ov::Model> one_row)
     : source_(context.source),
+      plan_(context.plan),
       options_(context.options),
       batches_(context.batches),
       strings_(context.strings) {
@@ -53,9 +61,22 @@ StaticSession::StaticSession(const SessionContext& context,
         inputs_.push_back(describe(context.inputs[i], one_row->input(i).get_shape()));
     }
     for (std::size_t i = 0; i < context.outputs.size(); ++i) {
-        outputs_.push_back(describe(context.outputs[i], one_row->output(i).get_shape()));
+        outputs_.push_back(describe(context.outputs[i], shape_of(plan_->outputs[i], *one_row)));
     }
     one_row_ = std::move(one_row);
+}
+
+// Whether rows may share a run of that many.
+Result<> StaticSession::check_rows(std::int64_t rows) const {
+    if (rows == 1 || options_.rows_trusted) return {};
+    std::vector<Shape> shapes;
+    for (const Tensor& input : inputs_) {
+        shapes.push_back(input.shape);
+        shapes.back()[0] = rows;
+    }
+    LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(shapes));
+    if (facts->dependence.empty()) return {};
+    return fail(ErrorCode::kUnsupported, facts->dependence);
 }
 
 Result<StaticSession::Bucket> StaticSession::compile_bucket(std::int64_t rows) {
@@ -63,6 +84,7 @@ Result<StaticSession::Bucket> StaticSession::compile_bucket(std::int64_t rows) {
     if (source == nullptr) {
         return fail(ErrorCode::kInternal, "a session cannot prepare once its graph is gone");
     }
+    LEPTON_CHECK_OK(check_rows(rows));
     std::shared_ptr<const ov::Model> model = rows == 1 ? std::exchange(one_row_, nullptr) : nullptr;
     if (model == nullptr) {
         LEPTON_TRY(model, with_rows(*source, rows));
@@ -71,9 +93,11 @@ Result<StaticSession::Bucket> StaticSession::compile_bucket(std::int64_t rows) {
     Bucket bucket;
     bucket.rows = rows;
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        if (plan_->outputs[i].kind != OutputSource::Kind::kComputed) continue;
         Shape expected = outputs_[i].shape;
         if (batches_) expected[0] = rows;
-        const ov::PartialShape actual = compiled.output(i).get_partial_shape();
+        const ov::PartialShape actual =
+            compiled.output(plan_->outputs[i].index).get_partial_shape();
         if (actual.is_dynamic() || to_shape(actual.to_shape()) != expected) {
             return fail(ErrorCode::kInvalidArgument,
                         "output \"" + outputs_[i].name + "\" has shape " + actual.to_string() +
@@ -81,9 +105,7 @@ Result<StaticSession::Bucket> StaticSession::compile_bucket(std::int64_t rows) {
                             " is needed to batch");
         }
     }
-    LEPTON_TRY(bucket.request, guarded(ErrorCode::kInternal, source->file, [&] {
-                   return compiled.create_infer_request();
-               }));
+    LEPTON_TRY(bucket.request, GuardedRequest::make(std::move(compiled), plan_));
     return bucket;
 }
 
@@ -113,7 +135,7 @@ void StaticSession::drop(std::int64_t rows) {
 void StaticSession::bind_all() {
     if (row_counts_.back() <= slot_rows_) {
         for (Bucket& bucket : buckets_) {
-            if (bucket.inputs.empty() && bucket.outputs.empty()) bind(bucket);
+            if (!bucket.bound) bind(bucket);
         }
         return;
     }
@@ -136,16 +158,16 @@ void StaticSession::bind(Bucket& bucket) {
         if (tensor.dtype == DataType::kBytes) return ov::Tensor(type, dims);
         return ov::Tensor(type, dims, tensor.memory.get());
     };
+    bucket.bound = true;
     bucket.inputs.clear();
-    bucket.outputs.clear();
     bucket.foreign.assign(inputs_.size(), nullptr);
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
         bucket.inputs.push_back(tensor_over(inputs_[i]));
-        bucket.request.set_input_tensor(i, bucket.inputs[i]);
+        bucket.request.set_input(i, bucket.inputs[i]);
     }
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
-        bucket.outputs.push_back(tensor_over(outputs_[i]));
-        bucket.request.set_output_tensor(i, bucket.outputs[i]);
+        if (plan_->outputs[i].kind != OutputSource::Kind::kComputed) continue;
+        bucket.request.set_output(plan_->outputs[i].index, tensor_over(outputs_[i]));
     }
 }
 
@@ -175,8 +197,12 @@ Result<> StaticSession::place_input(Bucket& bucket,
         const std::size_t elements = bucket.inputs[index].get_size() /
                                      static_cast<std::size_t>(bucket.rows) *
                                      static_cast<std::size_t>(rows);
-        return decode_strings(
-            view.data, {bucket.inputs[index].data<std::string>(), elements}, tensor.name, strings_);
+        LEPTON_CHECK_OK(decode_strings(view.data,
+                                       {bucket.inputs[index].data<std::string>(), elements},
+                                       tensor.name,
+                                       strings_));
+        fill_spare_rows(bucket, index, rows);
+        return {};
     }
     const std::size_t bytes = tensor.row_bytes * static_cast<std::size_t>(rows);
     if (view.data.size() != bytes) [[unlikely]] {
@@ -188,7 +214,7 @@ Result<> StaticSession::place_input(Bucket& bucket,
     if (bytes >= kInPlaceBytes && rows == bucket.rows && is_aligned(view.data.data()) &&
         view.data.data() != tensor.memory.get()) {
         if (foreign == view.data.data()) return {};
-        bucket.request.set_input_tensor(index,
+        bucket.request.set_input(index,
                                         ov::Tensor(element_type_of(tensor.dtype),
                                                    bucket.inputs[index].get_shape(),
                                                    static_cast<const void*>(view.data.data())));
@@ -198,28 +224,56 @@ Result<> StaticSession::place_input(Bucket& bucket,
     // The address of an earlier run may be gone, so it is never left for a run that does not use
     // it.
     if (foreign != nullptr) {
-        bucket.request.set_input_tensor(index, bucket.inputs[index]);
+        bucket.request.set_input(index, bucket.inputs[index]);
         foreign = nullptr;
     }
     if (view.data.data() != tensor.memory.get() && bytes > 0) {
         std::memcpy(tensor.memory.get(), view.data.data(), bytes);
     }
+    fill_spare_rows(bucket, index, rows);
     return {};
+}
+
+void StaticSession::fill_spare_rows(Bucket& bucket, std::size_t index, std::int64_t rows) {
+    const Tensor& tensor = inputs_[index];
+    if (tensor.dtype == DataType::kBytes) {
+        const std::size_t row = bucket.inputs[index].get_size() / static_cast<std::size_t>(bucket.rows);
+        auto* const strings = bucket.inputs[index].data<std::string>();
+        for (std::size_t i = row * static_cast<std::size_t>(rows);
+             i < bucket.inputs[index].get_size();
+             ++i) {
+            strings[i] = strings[i - row];
+        }
+        return;
+    }
+    std::byte* row = tensor.memory.get() + tensor.row_bytes * static_cast<std::size_t>(rows);
+    for (std::int64_t i = rows; i < bucket.rows; ++i, row += tensor.row_bytes) {
+        std::memcpy(row, row - tensor.row_bytes, tensor.row_bytes);
+    }
 }
 
 Result<> StaticSession::view_output(const Bucket& bucket,
                                     std::size_t index,
                                     std::int64_t rows,
+                                    std::span<const TensorView> inputs,
                                     TensorView& view) {
     Tensor& tensor = outputs_[index];
+    const OutputSource source = plan_->outputs[index];
     view.dtype = tensor.dtype;
     view.shape = tensor.shape;
     if (batches_) view.shape[0] = rows;
+    if (source.kind == OutputSource::Kind::kInput) {
+        // A copy: the input may lie where its sender is free to write again.
+        const std::span<const std::byte> given = inputs[source.index].data;
+        tensor.encoded.assign(given.begin(), given.end());
+        view.data = tensor.encoded;
+        return {};
+    }
     if (tensor.dtype != DataType::kBytes) {
         view.data = {tensor.memory.get(), tensor.row_bytes * static_cast<std::size_t>(rows)};
         return {};
     }
-    const ov::Tensor& strings = bucket.outputs[index];
+    const ov::Tensor& strings = bucket.request.output(source.index);
     const std::size_t elements =
         strings.get_size() / static_cast<std::size_t>(bucket.rows) * static_cast<std::size_t>(rows);
     LEPTON_CHECK_OK(encode_strings({strings.data<const std::string>(), elements}, tensor.encoded));
@@ -235,12 +289,15 @@ Result<> StaticSession::run(std::int64_t rows,
         for (std::size_t i = 0; i < inputs_.size(); ++i) {
             LEPTON_CHECK_OK(place_input(*bucket, i, rows, inputs[i]));
         }
-        bucket->request.infer();
+        LEPTON_CHECK_OK(bucket->request.infer(!bucket->proven));
+        bucket->proven = true;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
-            LEPTON_CHECK_OK(view_output(*bucket, i, rows, outputs[i]));
+            LEPTON_CHECK_OK(view_output(*bucket, i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
-        return fail(ErrorCode::kInternal, "OpenVINO failed: " + reason_of(error.what()));
+        // Once a model compiled, what it still may refuse are values.
+        return fail(ErrorCode::kInvalidArgument,
+                    "the model refuses these inputs: " + reason_of(error.what()));
     }
     return {};
 }

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include <openvino/runtime/compiled_model.hpp>
-#include <openvino/runtime/infer_request.hpp>
+#include <openvino/runtime/tensor.hpp>
 
 #include "engines/openvino/aligned_bytes.h"
+#include "engines/openvino/guarded_request.h"
 #include "engines/openvino/session_context.h"
 #include "lepton/engine/engine.h"
 
@@ -27,8 +27,11 @@ namespace lepton::openvino {
 //     fixed shapes     8.6   8.5  11.8  19.0  36 us
 //     dynamic batch   17.2  17.6  15.8  23.4  37 us, and 34 us when the row count changes
 //
-// for 17 ms of start-up per row count. With the tensors in place, run() is infer() and nothing
-// else. Not thread-safe; the owner serialises.
+// for 17 ms of start-up per row count. With the tensors in place, run() is infer() and little else.
+//
+// Where a run has fewer rows than were compiled, the spare ones repeat its last: no row of an
+// earlier run is computed with, and what a model does not take is not made up. Not thread-safe; the
+// owner serialises.
 class StaticSession final : public engine::Session {
 public:
     // `one_row`: the model with every shape fixed, for one row where it batches.
@@ -51,14 +54,15 @@ private:
         Shape shape;                     // Of one row where the model batches, with axis 0.
         std::size_t row_bytes = 0;       // 0 for kBytes.
         AlignedBytes memory;             // The slot; none for kBytes.
-        std::vector<std::byte> encoded;  // Of an output of kBytes.
+        std::vector<std::byte> encoded;  // Of an output of kBytes, or that is an input.
     };
     // The model for one row count.
     struct Bucket {
         std::int64_t rows = 1;
-        ov::InferRequest request;
+        GuardedRequest request;
+        bool bound = false;
+        bool proven = false;  // By a run whose outputs were marked from end to end.
         std::vector<ov::Tensor> inputs;  // Over the slots; those of kBytes own their strings.
-        std::vector<ov::Tensor> outputs;
         std::vector<const std::byte*> foreign;  // Per input: set in place of the slot, or null.
     };
 
@@ -66,18 +70,22 @@ private:
 
     void bind(Bucket& bucket);
     void bind_all();
+    [[nodiscard]] Result<> check_rows(std::int64_t rows) const;
     Result<Bucket> compile_bucket(std::int64_t rows);
     Result<Bucket*> bucket_for(std::int64_t rows);
     Result<> place_input(Bucket& bucket,
                          std::size_t index,
                          std::int64_t rows,
                          const TensorView& view);
+    void fill_spare_rows(Bucket& bucket, std::size_t index, std::int64_t rows);
     Result<> view_output(const Bucket& bucket,
                          std::size_t index,
                          std::int64_t rows,
+                         std::span<const TensorView> inputs,
                          TensorView& view);
 
     std::weak_ptr<const Source> source_;
+    std::shared_ptr<const Plan> plan_;
     std::shared_ptr<const ov::Model> one_row_;  // Until the first prepare(1).
     engine::SessionOptions options_;
     bool batches_;

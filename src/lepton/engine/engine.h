@@ -27,6 +27,9 @@ struct SessionOptions {
     // Whether axis 0 counts rows, where the graph's signature allows that. Otherwise the whole
     // shape is the request's, and prepare(1) stands for it.
     bool batches = true;
+    // Somebody who knows the model says that rows are independent: prepare() does not ask for a
+    // proof.
+    bool rows_trusted = false;
 };
 
 // One runnable copy of a model. Inputs and outputs are in the order of the signature; where the
@@ -36,7 +39,8 @@ public:
     virtual ~Session() = default;
 
     // Compiles and allocates what a run of exactly `rows` rows needs, off the request path; a run
-    // of fewer rows may then be padded to it. Models that do not batch take rows = 1.
+    // of fewer rows may then be padded to it. Models that do not batch take rows = 1. Errors:
+    // kUnsupported for more than one row where rows are not proven independent, with the reason.
     virtual Result<> prepare(std::int64_t rows) = 0;
 
     // Gives back what prepare(rows) took, where the engine can: measurement showed no use for it.
@@ -50,12 +54,19 @@ public:
     // shape is only known with the request.
     [[nodiscard]] virtual std::span<std::byte> slot(std::size_t index) = 0;
 
+    // Whether rows of several requests may share a run of these inputs, where that was not settled
+    // by prepare(): the proof is made once for each shape. Errors: kUnsupported with the reason.
+    virtual Result<> may_share(std::span<const TensorView> inputs) {
+        static_cast<void>(inputs);
+        return {};
+    }
+
     // Runs once, in the calling thread (plus the session's own computing threads). Sets each of
     // `outputs` to a view that stays valid until the next run() on this session. Inputs that lie
     // outside slot() are read in place where the engine can (64-byte aligned, of a prepared row
     // count), and copied otherwise. rows <= prepared().back() where the model batches and its
-    // shapes are known. Errors: kInvalidArgument for what the model refuses, kInternal for engine
-    // failures.
+    // shapes are known. What is not an error was computed by this run, from these inputs alone.
+    // Errors: kInvalidArgument for what the model refuses, kInternal for engine failures.
     virtual Result<> run(std::int64_t rows,
                          std::span<const TensorView> inputs,
                          std::span<TensorView> outputs) = 0;
@@ -71,6 +82,13 @@ public:
     [[nodiscard]] virtual const std::vector<TensorSpec>& outputs() const = 0;
     // Triton's word, e.g. "openvino_onnx".
     [[nodiscard]] virtual std::string platform() const = 0;
+
+    // Whether a run of `rows` rows, at least 2, gives each what it would be given alone, as far as
+    // the graph can say: `free_extent` stands for each open axis behind axis 0, and other extents
+    // are proven when they come (Session::may_share). Engines that cannot look into a graph say no.
+    // Errors: kUnsupported naming the operation that stands in the way; kInvalidArgument where the
+    // model does not take such shapes.
+    virtual Result<> prove_rows(std::int64_t rows, std::int64_t free_extent) = 0;
 
     // Errors: kUnsupported for a precision or an operator that the device lacks, kInternal.
     virtual Result<std::unique_ptr<Session>> make_session(const SessionOptions& options) = 0;

@@ -31,8 +31,8 @@ constexpr std::array<std::int64_t, 4> kRowCountsOfSlow{2, 4, 8, 16};
 constexpr std::int64_t kProbe = 4;
 constexpr int kProbes = 3;
 // Extents for axes that are only known with the request: a short sequence, a longer one, an image's
-// side, a scalar.
-constexpr std::array<std::int64_t, 4> kFreeExtents{16, 64, 224, 1};
+// side, a scalar, and what a second of sound takes, in frames or in samples.
+constexpr std::array<std::int64_t, 6> kFreeExtents{16, 64, 224, 1, 1024, 16000};
 
 bool has_free_axis(const engine::Graph& graph, bool batches) {
     return std::any_of(graph.inputs().begin(), graph.inputs().end(), [&](const TensorSpec& spec) {
@@ -53,6 +53,7 @@ public:
     }
 
     Result<TunedInstances> finish() {
+        decide_batching();
         LEPTON_CHECK_OK(start());
         LEPTON_CHECK_OK(choose_threads());
         LEPTON_CHECK_OK(choose_batching());
@@ -118,35 +119,55 @@ private:
         return {};
     }
 
-    Result<> choose_batching() {
+    // What the graph and the configuration say, before anything runs.
+    void decide_batching() {
         if (!options_.batches) {
             tuned_.batching = has_batch_axis(graph_) ? "no, max_batch_size is 0"
                                                      : "no, the model has no batch axis";
-            return {};
+            return;
         }
+        tuned_.batching = "yes";
+        if (config_.max_batch_size == 1) return;
         const std::string found = find_dependence();
+        if (found.empty()) return;
         // A limit that the configuration names is the word of someone who knows the model.
-        if (!found.empty() && config_.max_batch_size) {
+        if (config_.max_batch_size) {
+            options_.rows_trusted = true;
             tuned_.batching = "yes, because config.pbtxt says so, although " + found;
-        } else if (!found.empty()) {
-            return stop_batching("no, " + found);
         } else {
-            tuned_.batching = "yes";
+            options_.batches = false;
+            tuned_.batching = "no, " + found;
         }
-        return config_.max_batch_size ? prepare_all() : prepare_what_pays();
     }
 
-    // Why rows may not share a run; empty when they may.
+    // Why rows may not share a run, as the graph proves it; empty when they may.
     std::string find_dependence() {
-        if (config_.max_batch_size.value_or(2) == 1) return {};
-        if (!warm()) return "rows could not be compared";
-        // What will be prepared anyway serves as well: a run of two rows is padded to it.
-        const std::int64_t rows = config_.max_batch_size || !quick() ? 2 : kRowCounts.front();
-        if (const Result<> ready = session_->prepare(rows); !ready) return ready.error().message;
-        const Result<bool> independent = warm_up().rows_are_independent(
-            *session_, options_.precision != engine::Precision::kF32);
-        if (!independent) return independent.error().message;
-        return *independent ? "" : "the answer to a row depends on the others in its run";
+        std::string found;
+        for (const std::int64_t extent : kFreeExtents) {
+            const Result<> proven = graph_.prove_rows(2, extent);
+            if (proven) return {};
+            found = proven.error().message;
+            // Another extent may be one that the model takes.
+            if (proven.error().code != ErrorCode::kInvalidArgument) break;
+        }
+        return found;
+    }
+
+    Result<> choose_batching() {
+        if (!options_.batches) return {};
+        if (config_.max_batch_size) return prepare_all();
+        if (!warm()) return {};
+        // What is prepared anyway serves as well: a run of two rows is padded to it.
+        const std::int64_t rows = quick() ? kRowCounts.front() : 2;
+        if (const Result<> ready = session_->prepare(rows); !ready) {
+            return stop_batching("no, " + ready.error().message);
+        }
+        // Rows that are measured to agree prove nothing; those that do not are a reason to stop.
+        const bool coarse = options_.precision != engine::Precision::kF32;
+        if (!warm_up().rows_agree(*session_, coarse)) {
+            return stop_batching("no, the answer to a row depends on the others in its run");
+        }
+        return prepare_what_pays();
     }
 
     // From here on the whole shape is the request's.

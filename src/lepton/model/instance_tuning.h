@@ -26,8 +26,9 @@ struct TunedInstances {
 // Threads: one, unless a run takes more than 200 us and is at least 20 % faster with the instance's
 // share of the cores; a fork and join for less costs more than it brings.
 //
-// Batching, where axis 0 of the model is open and the configuration does not forbid it: two rows
-// are run together and alone; where the answers differ, requests never share a run. Without a
+// Batching, where axis 0 of the model is open and the configuration does not forbid it: the graph
+// must prove that rows are independent; beside that two rows are run together and alone, and where
+// the answers differ, requests never share a run. Without a
 // max_batch_size, runs of the preferred numbers of rows are compiled, and of 4 and 16 for a model
 // whose single row takes less than 1 ms; of 2, 4, 8 and 16 for one that takes up to 50 ms, if a
 // probe of 4 shows that batches pay. Those are kept up to the one with the cheapest rows. With a

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace lepton::model {
 namespace {
@@ -38,19 +39,26 @@ bool is_float(DataType dtype) {
            dtype == DataType::kFp64;
 }
 
+constexpr double kSmallestColumn = 1.0 / 30;  // Of the largest magnitude of all.
+
 bool floats_agree(const TensorView& a, const TensorView& b, double tolerance) {
     const std::size_t count = a.data.size() / element_bytes(a.dtype);
-    double largest = 0;
+    if (count == 0) return true;
+    const std::size_t rank = a.shape.rank();
+    const std::size_t columns = rank == 0 ? 1 : static_cast<std::size_t>(a.shape[rank - 1]);
+    std::vector<double> largest(columns);
     for (std::size_t i = 0; i < count; ++i) {
+        double& column = largest[i % columns];
         for (const double value : {float_at(a, i), float_at(b, i)}) {
-            if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
+            if (std::isfinite(value)) column = std::max(column, std::abs(value));
         }
     }
+    const double least = kSmallestColumn * *std::max_element(largest.begin(), largest.end());
     for (std::size_t i = 0; i < count; ++i) {
         const double x = float_at(a, i);
         const double y = float_at(b, i);
         if (std::isfinite(x) && std::isfinite(y)) {
-            if (std::abs(x - y) > tolerance * largest) return false;
+            if (std::abs(x - y) > tolerance * std::max(least, largest[i % columns])) return false;
         } else if (!(std::isnan(x) && std::isnan(y)) && x != y) {
             return false;
         }

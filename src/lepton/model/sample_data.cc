@@ -18,9 +18,17 @@ void put(memory::Buffer& buffer, T value) {
     std::memcpy(buffer.extend(sizeof value), &value, sizeof value);
 }
 
-void put_element(memory::Buffer& buffer, DataType dtype, std::uint64_t random) {
+constexpr double kLarge = 1000;
+
+// `large`: floats of either sign, up to kLarge; `whole`: what whole numbers are.
+void put_element(memory::Buffer& buffer,
+                 DataType dtype,
+                 std::uint64_t random,
+                 bool large,
+                 std::uint64_t whole) {
     const std::uint64_t bit = random & 1;
-    const double fraction = static_cast<double>(random >> 11) * 0x1p-53;
+    const double unit = static_cast<double>(random >> 11) * 0x1p-53;
+    const double fraction = large ? kLarge * (2 * unit - 1) : unit;
     switch (dtype) {
         case DataType::kFp32:
             return put(buffer, static_cast<float>(fraction));
@@ -32,24 +40,27 @@ void put_element(memory::Buffer& buffer, DataType dtype, std::uint64_t random) {
             std::memcpy(&bits, &value, sizeof bits);
             return put(buffer, static_cast<std::uint16_t>(bits >> 16));
         }
-        case DataType::kFp16:  // The exponent of [0.5, 1) before a random significand.
-            return put(buffer, static_cast<std::uint16_t>(0x3800 | (random & 0x3ff)));
+        case DataType::kFp16: {  // The exponent of [0.5, 1), or of [512, 1024), before the rest.
+            const std::uint64_t sign_and_exponent = large ? 0x6000 | (bit << 15) : 0x3800;
+            return put(buffer, static_cast<std::uint16_t>(sign_and_exponent | (random & 0x3ff)));
+        }
         case DataType::kBytes:
             put(buffer, std::uint32_t{1});
             return buffer.append(bit == 0 ? '0' : '1');
         case DataType::kBool:
+            return put(buffer, static_cast<std::uint8_t>(bit));
         case DataType::kUint8:
         case DataType::kInt8:
-            return put(buffer, static_cast<std::uint8_t>(bit));
+            return put(buffer, static_cast<std::uint8_t>(whole));
         case DataType::kUint16:
         case DataType::kInt16:
-            return put(buffer, static_cast<std::uint16_t>(bit));
+            return put(buffer, static_cast<std::uint16_t>(whole));
         case DataType::kUint32:
         case DataType::kInt32:
-            return put(buffer, static_cast<std::uint32_t>(bit));
+            return put(buffer, static_cast<std::uint32_t>(whole));
         case DataType::kUint64:
         case DataType::kInt64:
-            return put(buffer, bit);
+            return put(buffer, whole);
     }
 }
 
@@ -59,7 +70,8 @@ SampleData::SampleData(std::span<const TensorSpec> inputs,
                        bool batches,
                        std::int64_t first_row,
                        std::int64_t rows,
-                       std::int64_t free_extent) {
+                       std::int64_t free_extent,
+                       SampleContent content) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         Shape row;
         for (const std::int64_t dim : inputs[i].shape) row.push_back(dim < 0 ? free_extent : dim);
@@ -69,9 +81,11 @@ SampleData::SampleData(std::span<const TensorSpec> inputs,
         for (std::int64_t r = first_row; r < first_row + (batches ? rows : 1); ++r) {
             const std::uint64_t seed =
                 mixed((static_cast<std::uint64_t>(i) << 32) + static_cast<std::uint64_t>(r));
+            const bool contrasts = content == SampleContent::kContrasting;
             for (std::int64_t e = 0; e < row_elements; ++e) {
-                put_element(
-                    buffers_[i], inputs[i].dtype, mixed(seed + static_cast<std::uint64_t>(e)));
+                const std::uint64_t random = mixed(seed + static_cast<std::uint64_t>(e));
+                const std::uint64_t whole = contrasts ? random & 1 : 1;
+                put_element(buffers_[i], inputs[i].dtype, random, contrasts && r % 2 == 1, whole);
             }
         }
         Shape shape = row;

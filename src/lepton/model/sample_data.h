@@ -11,8 +11,17 @@
 
 namespace lepton::model {
 
-// Inputs to warm a model up with: the same on each start, small, and valid as token ids, masks and
-// images alike. Numbers are 0 or 1, floats in [0, 1), strings "0" or "1".
+// What rows hold.
+enum class SampleContent : std::uint8_t {
+    // To warm a model up: small, and valid as token ids, divisors, extents, masks and images alike.
+    // Whole numbers are 1, floats in [0, 1), strings "0" or "1", booleans either.
+    kMild,
+    // To compare runs by: every second row is unlike the one before, with floats from -1000 to 1000;
+    // whole numbers are 0 or 1.
+    kContrasting,
+};
+
+// Inputs that are made up, the same on each start.
 class SampleData {
 public:
     // Rows first_row to first_row + rows - 1 of an endless table, so that a row has the same
@@ -22,7 +31,8 @@ public:
                bool batches,
                std::int64_t first_row,
                std::int64_t rows,
-               std::int64_t free_extent);
+               std::int64_t free_extent,
+               SampleContent content = SampleContent::kMild);
 
     // Look into this object.
     [[nodiscard]] std::span<const TensorView> inputs() const { return views_; }

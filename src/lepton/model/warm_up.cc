@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "lepton/model/row_agreement.h"
-#include "lepton/model/sample_data.h"
 
 namespace lepton::model {
 namespace {
@@ -38,8 +37,10 @@ struct Kept {
 
 Result<std::vector<TensorView>> WarmUp::run(engine::Session& session,
                                             std::int64_t first_row,
-                                            std::int64_t rows) const {
-    const SampleData sample(graph_.inputs(), batches_, first_row, rows, free_extent_);
+                                            std::int64_t rows,
+                                            SampleContent content) const {
+    const SampleData sample(
+        graph_.inputs(), batches_, first_row, rows, free_extent_, content);
     std::vector<TensorView> outputs(graph_.outputs().size());
     LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
     return outputs;
@@ -63,13 +64,17 @@ Result<Clock::duration> WarmUp::time(engine::Session& session, std::int64_t rows
     return quickest;
 }
 
-Result<bool> WarmUp::rows_are_independent(engine::Session& session,
-                                          bool computed_in_16_bits) const {
-    LEPTON_TRY(const std::vector<TensorView> first_outputs, run(session, 0, 1));
-    const Kept first(first_outputs);
-    LEPTON_TRY(const std::vector<TensorView> second_outputs, run(session, 1, 1));
-    const Kept second(second_outputs);
-    LEPTON_TRY(const std::vector<TensorView> both, run(session, 0, 2));
+bool WarmUp::rows_agree(engine::Session& session, bool computed_in_16_bits) const {
+    constexpr SampleContent kContent = SampleContent::kContrasting;
+    const auto first_outputs = run(session, 0, 1, kContent);
+    if (!first_outputs) return true;
+    const Kept first(*first_outputs);
+    const auto second_outputs = run(session, 1, 1, kContent);
+    if (!second_outputs) return true;
+    const Kept second(*second_outputs);
+    const auto outputs = run(session, 0, 2, kContent);
+    if (!outputs) return true;
+    const std::vector<TensorView>& both = *outputs;
     for (std::size_t i = 0; i < both.size(); ++i) {
         if (both[i].shape.empty() || both[i].shape[0] != 2) return false;
         const TensorView& alone = first.views[i];

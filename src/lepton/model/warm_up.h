@@ -7,6 +7,7 @@
 #include "lepton/core/clock.h"
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/model/sample_data.h"
 
 namespace lepton::model {
 
@@ -21,15 +22,16 @@ public:
     // session runs again.
     Result<std::vector<TensorView>> run(engine::Session& session,
                                         std::int64_t first_row,
-                                        std::int64_t rows) const;
+                                        std::int64_t rows,
+                                        SampleContent content = SampleContent::kMild) const;
 
     // Time of a run: the quickest of a few, after one that is not counted. Takes 3 ms, or three
     // runs where they are longer.
     Result<Clock::duration> time(engine::Session& session, std::int64_t rows) const;
 
-    // Whether two rows together give what each gives alone. Precondition: prepared for 1 and 2
-    // rows.
-    Result<bool> rows_are_independent(engine::Session& session, bool computed_in_16_bits) const;
+    // Whether two rows that are unlike each other give together what each gives alone. Rows that the
+    // model does not take say nothing: true. Precondition: prepared for 1 and 2 rows.
+    [[nodiscard]] bool rows_agree(engine::Session& session, bool computed_in_16_bits) const;
 
 private:
     const engine::Graph& graph_;

@@ -100,6 +100,7 @@ Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
     for (std::int64_t left = call.rows; left > 0;) {
         const std::int64_t rows = std::min(left, max_rows_);
         for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = take_rows(rest[i], rows);
+        if (left == call.rows && !session_.may_share(inputs_)) return run_one(call, sink);
         LEPTON_CHECK_OK(call_engine(rows, sink));
         if (first_start == Clock::time_point{}) first_start = stamps_.compute_start;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
@@ -123,6 +124,7 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
         pads ? gather_padded(i, calls, rows) : gather(i, calls, rows);
     }
+    if (calls.size() > 1) LEPTON_CHECK_OK(session_.may_share(inputs_));
     LEPTON_CHECK_OK(call_engine(rows, sink));
     for (InferCall* call : calls) {
         const Padding padding = pads ? padding_of(spec_, call->request) : Padding{};

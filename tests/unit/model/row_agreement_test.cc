@@ -19,10 +19,18 @@ bool agree_floats(const std::vector<float>& a, const std::vector<float>& b, bool
 }
 
 TEST(RowAgreement, FloatsMayDifferByALittleOfTheLargest) {
-    EXPECT_TRUE(agree_floats({100, 0}, {100, 0.005F}));
-    EXPECT_FALSE(agree_floats({100, 0}, {100, 0.02F}));
-    EXPECT_FALSE(agree_floats({1, 0}, {1, 0.005F}));
-    EXPECT_TRUE(agree_floats({1, 0}, {1, 0.005F}, true));
+    EXPECT_TRUE(agree_floats({100, 0}, {100, 0.0003F}));
+    EXPECT_FALSE(agree_floats({100, 0}, {100, 0.005F}));
+    EXPECT_TRUE(agree_floats({100, 0}, {100.005F, 0}));
+    EXPECT_FALSE(agree_floats({1, 0}, {1, 0.0005F}));
+    EXPECT_TRUE(agree_floats({1, 0}, {1, 0.0005F}, true));
+}
+
+TEST(RowAgreement, AColumnOfLargeNumbersDoesNotExcuseOneOfSmallOnes) {
+    const std::vector<float> a{1000, 40, 1000, 40};
+    const std::vector<float> b{1000, 40.05F, 1000, 40};
+    const TensorView left = lepton::testing::view_of(DataType::kFp32, {2, 2}, a);
+    EXPECT_FALSE(agree(left, lepton::testing::view_of(DataType::kFp32, {2, 2}, b), false));
 }
 
 TEST(RowAgreement, NotANumberAndInfinityAgreeWithThemselvesOnly) {

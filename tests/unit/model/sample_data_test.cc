@@ -25,7 +25,7 @@ TEST(SampleData, ARowIsTheSameHoweverManyAreAskedFor) {
               values_of<float>(second.inputs()[0]));
 }
 
-TEST(SampleData, FloatsAreInTheUnitIntervalAndIntegersZeroOrOne) {
+TEST(SampleData, FloatsAreInTheUnitIntervalAndIntegersOne) {
     const std::vector<TensorSpec> inputs{{"x", DataType::kFp32, {100}},
                                          {"ids", DataType::kInt64, {100}},
                                          {"flags", DataType::kBool, {100}}};
@@ -35,10 +35,22 @@ TEST(SampleData, FloatsAreInTheUnitIntervalAndIntegersZeroOrOne) {
         EXPECT_LT(value, 1.0F);
     }
     const auto ids = values_of<std::int64_t>(sample.inputs()[1]);
+    EXPECT_THAT(ids, ::testing::Each(1));
+    EXPECT_EQ(values_of<std::uint8_t>(sample.inputs()[2]).size(), 100u);
+}
+
+TEST(SampleData, ContrastingRowsAreOfUnlikeSize) {
+    const std::vector<TensorSpec> inputs{{"x", DataType::kFp32, {-1, 100}},
+                                         {"ids", DataType::kInt64, {-1, 100}}};
+    const SampleData sample(inputs, true, 0, 2, 1, SampleContent::kContrasting);
+    const auto floats = values_of<float>(sample.inputs()[0]);
+    EXPECT_TRUE(std::all_of(
+        floats.begin(), floats.begin() + 100, [](float one) { return one >= 0 && one < 1; }));
+    EXPECT_THAT(floats, ::testing::Contains(::testing::Gt(100.0F)));
+    EXPECT_THAT(floats, ::testing::Contains(::testing::Lt(-100.0F)));
+    const auto ids = values_of<std::int64_t>(sample.inputs()[1]);
     EXPECT_TRUE(std::all_of(ids.begin(), ids.end(), [](auto id) { return id == 0 || id == 1; }));
     EXPECT_THAT(ids, ::testing::Contains(0));
-    EXPECT_THAT(ids, ::testing::Contains(1));
-    EXPECT_EQ(values_of<std::uint8_t>(sample.inputs()[2]).size(), 100u);
 }
 
 TEST(SampleData, OpenAxesHaveTheExtentThatIsAskedFor) {

@@ -1,0 +1,55 @@
+#include "engines/openvino/refusals.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include <openvino/op/constant.hpp>
+
+namespace lepton::openvino {
+namespace {
+
+constexpr std::array<std::string_view, 104> kNeverRefuse{
+    "Parameter", "Constant", "Result", "ShapeOf",
+    "Abs", "Acos", "Acosh", "Add", "Asin", "Asinh", "Atan", "Atanh", "Ceiling", "Clamp", "Convert",
+    "ConvertLike", "Cos", "Cosh", "Divide", "Elu", "Equal", "Erf", "Exp", "FakeQuantize", "Floor",
+    "FloorMod", "Gelu", "Greater", "GreaterEqual", "HSigmoid", "HSwish", "HardSigmoid", "Identity",
+    "IsFinite", "IsInf", "IsNaN", "Less", "LessEqual", "Log", "LogicalAnd", "LogicalNot",
+    "LogicalOr", "LogicalXor", "Maximum", "Minimum", "Mish", "Mod", "Multiply", "Negative",
+    "NotEqual", "PRelu", "Power", "Relu", "Round", "Select", "Selu", "Sigmoid", "Sign", "Sin",
+    "Sinh", "SoftPlus", "SoftSign", "Sqrt", "SquaredDifference", "Subtract", "Swish", "Tan", "Tanh",
+    "AvgPool", "BatchNormInference", "Convolution", "ConvolutionBackpropData", "GroupConvolution",
+    "GroupConvolutionBackpropData", "GroupNormalization", "LRN", "LogSoftmax", "MVN", "MatMul",
+    "MaxPool", "NormalizeL2", "ScaledDotProductAttention", "Softmax", "DepthToSpace",
+    "SpaceToDepth",
+    // Their further inputs say where elements go: with constants that was checked when the shapes
+    // were inferred.
+    "Broadcast", "Concat", "Gather", "Pad", "ReduceL1", "ReduceL2", "ReduceMax", "ReduceMean",
+    "ReduceMin", "ReduceProd", "ReduceSum", "ReduceLogicalOr", "Reshape", "Slice", "Split",
+    "Squeeze", "StridedSlice", "Transpose", "Unsqueeze",
+};
+
+bool never_refuses(std::string_view type) {
+    return std::find(kNeverRefuse.begin(), kNeverRefuse.end(), type) != kNeverRefuse.end();
+}
+
+}  // namespace
+
+bool has_open_shapes(const ov::Model& model) {
+    const ov::NodeVector nodes = model.get_ordered_ops();
+    return std::any_of(nodes.begin(), nodes.end(), [](const auto& node) {
+        for (std::size_t i = 0; i < node->get_output_size(); ++i) {
+            if (node->get_output_partial_shape(i).is_dynamic()) return true;
+        }
+        return false;
+    });
+}
+
+bool may_refuse_at_run(const ov::Model& model) {
+    const ov::NodeVector nodes = model.get_ordered_ops();
+    return has_open_shapes(model) || !std::all_of(nodes.begin(), nodes.end(), [](const auto& node) {
+        return never_refuses(node->get_type_name());
+    });
+}
+
+}  // namespace lepton::openvino

@@ -1,0 +1,97 @@
+#include <array>
+
+#include "engines/openvino/rows/row_operation.h"
+
+namespace lepton::openvino {
+namespace {
+
+// Each element of the output is computed from one element of each input, whose axes are aligned at
+// the end and repeated where they have extent 1.
+std::string elementwise(RowOperation& op) {
+    if (op.together().get_autob().m_type == ov::op::AutoBroadcastType::PDPD) {
+        return "broadcasts as Paddle does";
+    }
+    std::optional<RowAxis> axis;
+    for (std::size_t i = 0; i < op.input_count(); ++i) {
+        if (!op.has_rows(i)) continue;
+        const RowAxis found = aligned(op.in(i), op.rank_in(i), op.rank_out(0));
+        if (axis.value_or(found) != found) return "joins rows that lie along different axes";
+        axis = found;
+    }
+    if (!axis) return "has no rows";
+    for (std::size_t i = 0; i < op.input_count(); ++i) {
+        if (op.has_rows(i)) continue;
+        const std::int64_t at = axis->at - (op.rank_out(0) - op.rank_in(i));
+        if (at >= 0 && op.shape_in(i)[static_cast<std::size_t>(at)] != 1) {
+            return "has a value of its own for each place in the batch";
+        }
+    }
+    op.give_all(RowValue::rows(*axis));
+    return {};
+}
+
+// The slope is one number, or one for each channel of axis 1.
+std::string prelu(RowOperation& op) {
+    if (op.has_rows(1) || !op.has_rows(0)) return "has a slope that depends on the request";
+    const bool one_slope = ov::shape_size(op.shape_in(1)) == 1;
+    if (!one_slope && op.rank_in(1) != 1) return elementwise(op);
+    if (!one_slope && op.in(0).axis.at == 1) return "has a slope of its own for each row";
+    op.give_all(RowValue::rows(op.in(0).axis));
+    return {};
+}
+
+// Input 0 element by element; the others, and attributes, are the same for all of them.
+std::string first_alone(RowOperation& op) {
+    if (!op.has_rows(0) || !op.same_from(1)) return "has parameters that depend on the request";
+    for (std::size_t i = 1; i < op.input_count(); ++i) {
+        if (ov::shape_size(op.shape_in(i)) != 1) return elementwise(op);
+    }
+    op.give_all(RowValue::rows(op.in(0).axis));
+    return {};
+}
+
+// Input 1 only says which type the elements of input 0 become.
+std::string like_the_second(RowOperation& op) {
+    if (!op.has_rows(0)) return "has no rows";
+    op.give_all(RowValue::rows(op.in(0).axis));
+    return {};
+}
+
+// Places are found in a list of boundaries that all rows share.
+std::string bucketize(RowOperation& op) {
+    if (!op.has_rows(0) || op.has_rows(1)) return "has boundaries that depend on the request";
+    op.give_all(RowValue::rows(op.in(0).axis));
+    return {};
+}
+
+constexpr std::array kElementwise{
+    "Abs",          "Acos",          "Acosh",           "Add",
+    "Asin",         "Asinh",         "Atan",            "Atanh",
+    "BitwiseAnd",   "BitwiseNot",    "BitwiseOr",       "BitwiseXor",
+    "BitwiseLeftShift", "BitwiseRightShift",
+    "Ceiling",      "Cos",           "Cosh",            "Divide",
+    "Elu",          "Equal",         "Erf",             "ErfInv",
+    "Exp",          "Floor",         "FloorMod",        "Gelu",
+    "Greater",      "GreaterEqual",  "HSigmoid",        "HSwish",
+    "Identity",     "IsFinite",      "IsInf",           "IsNaN",
+    "Less",         "LessEqual",     "Log",             "LogicalAnd",
+    "LogicalNot",   "LogicalOr",     "LogicalXor",      "Maximum",
+    "Minimum",      "Mish",          "Mod",             "Multiply",
+    "Negative",     "NotEqual",      "Power",           "Relu",
+    "Select",       "Sigmoid",       "Sign",            "Sin",
+    "Sinh",         "SoftPlus",      "SoftSign",        "Sqrt",
+    "SquaredDifference", "Subtract", "Tan",             "Tanh",
+    "Xor",          "Round",         "Clamp",           "Convert",
+    "ConvertPromoteTypes", "FakeQuantize", "FakeConvert"};
+
+}  // namespace
+
+void add_elementwise_rules(RowRules& rules) {
+    for (const char* type : kElementwise) rules[type] = {elementwise};
+    rules["PRelu"] = {prelu};
+    for (const char* type : {"HardSigmoid", "Selu", "Swish"}) rules[type] = {first_alone};
+    rules["ConvertLike"] = {like_the_second, 0b10};
+    rules["Bucketize"] = {bucketize};
+}
+
+}  // namespace lepton::openvino
