@@ -153,21 +153,26 @@ private:
         return found;
     }
 
+    // Whether what runs give agrees with what was decided: rows that are measured to agree prove
+    // nothing, those that do not are a reason to stop.
     Result<> choose_batching() {
         if (!options_.batches) return {};
-        if (config_.max_batch_size) return prepare_all();
-        if (!warm()) return {};
+        if (config_.max_batch_size == 1) return prepare_all();
+        const std::string found = find_contradiction();
+        if (found.empty()) return config_.max_batch_size ? prepare_all() : prepare_what_pays();
+        if (!config_.max_batch_size) return stop_batching("no, " + found);
+        tuned_.batching = "yes, because config.pbtxt says so, although " + found;
+        return prepare_all();
+    }
+
+    std::string find_contradiction() {
+        if (!warm()) return "rows could not be compared";
         // What is prepared anyway serves as well: a run of two rows is padded to it.
-        const std::int64_t rows = quick() ? kRowCounts.front() : 2;
-        if (const Result<> ready = session_->prepare(rows); !ready) {
-            return stop_batching("no, " + ready.error().message);
-        }
-        // Rows that are measured to agree prove nothing; those that do not are a reason to stop.
+        const std::int64_t rows = config_.max_batch_size || !quick() ? 2 : kRowCounts.front();
+        if (const Result<> ready = session_->prepare(rows); !ready) return ready.error().message;
         const bool coarse = options_.precision != engine::Precision::kF32;
-        if (!warm_up().rows_agree(*session_, coarse)) {
-            return stop_batching("no, the answer to a row depends on the others in its run");
-        }
-        return prepare_what_pays();
+        if (warm_up().rows_agree(*session_, coarse)) return {};
+        return "the answer to a row depends on the others in its run";
     }
 
     // From here on the whole shape is the request's.
