@@ -44,9 +44,10 @@ Result<std::unique_ptr<engine::Session>> DynamicSession::make(const SessionConte
 }
 
 DynamicSession::DynamicSession(const SessionContext& context, GuardedRequest request)
-    : plan_(context.plan),
+    : source_(context.source),
+      plan_(context.plan),
+      options_(context.options),
       batches_(context.batches),
-      rows_trusted_(context.options.rows_trusted),
       strings_(context.strings),
       request_(std::move(request)),
       inputs_(context.inputs.size()),
@@ -113,13 +114,26 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
 
 // Learns what becomes of these shapes, unless they are those of the latest run.
 Result<> DynamicSession::take_shapes(std::span<const TensorView> inputs) {
-    if (are_shapes_of(inputs, shapes_)) return {};
+    if (are_shapes_of(inputs, shapes_) && !spoiled_) return {};
     shapes_.clear();
     std::vector<Shape> shapes = shapes_of(inputs);
     LEPTON_TRY(const auto facts, plan_->shapes->facts(shapes));
+    if (spoiled_) LEPTON_CHECK_OK(compile_again());
     for (std::size_t i = 0; i < outputs_.size(); ++i) place_output(i, facts->outputs[i]);
     shapes_ = std::move(shapes);
     proven_ = false;
+    depend_on_values_ = facts->depend_on_values;
+    return {};
+}
+
+Result<> DynamicSession::compile_again() {
+    std::shared_ptr<const Source> source = source_.lock();
+    if (source == nullptr) {
+        LEPTON_TRY(source, read_again(*plan_));
+    }
+    LEPTON_TRY(ov::CompiledModel compiled, compile(*source, source->model, options_));
+    LEPTON_TRY(request_, GuardedRequest::make(std::move(compiled), plan_));
+    spoiled_ = false;
     return {};
 }
 
@@ -127,6 +141,7 @@ void DynamicSession::place_output(std::size_t index, const ov::PartialShape& sha
     const OutputSource source = plan_->outputs[index];
     if (source.kind != OutputSource::Kind::kComputed) return;
     Output& output = outputs_[index];
+    output.shape = shape;
     const ov::element::Type type = element_type_of(output.dtype);
     if (shape.is_dynamic()) return request_.open_output(source.index, shape);
     if (output.dtype == DataType::kBytes) {
@@ -158,6 +173,12 @@ Result<> DynamicSession::view_output(std::size_t index,
     for (const std::size_t dim : tensor.get_shape()) {
         view.shape.push_back(static_cast<std::int64_t>(dim));
     }
+    if (!output.shape.compatible(tensor.get_shape())) {
+        spoiled_ = true;
+        return fail(ErrorCode::kInternal,
+                    "OpenVINO gave output \"" + output.name + "\" shape " + to_string(view.shape) +
+                        ", of these inputs it has " + output.shape.to_string());
+    }
     if (batches_ && (view.shape.empty() || view.shape[0] != rows)) {
         return fail(ErrorCode::kInternal,
                     "output \"" + output.name + "\" has shape " + to_string(view.shape) + " for " +
@@ -175,7 +196,7 @@ Result<> DynamicSession::view_output(std::size_t index,
 }
 
 Result<> DynamicSession::may_share(std::span<const TensorView> inputs) {
-    if (rows_trusted_ || are_shapes_of(inputs, shared_)) return {};
+    if (options_.rows_trusted || are_shapes_of(inputs, shared_)) return {};
     std::vector<Shape> shapes = shapes_of(inputs);
     LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(shapes));
     if (facts->dependence.empty()) {
@@ -196,13 +217,17 @@ Result<> DynamicSession::run(std::int64_t rows,
         for (std::size_t i = 0; i < inputs_.size(); ++i) {
             LEPTON_CHECK_OK(set_input(i, inputs[i]));
         }
-        LEPTON_CHECK_OK(request_.infer(!proven_));
+        if (auto ran = request_.infer(!proven_); !ran) {
+            spoiled_ = spoiled_ || ran.error().code == ErrorCode::kInternal;
+            return ran;
+        }
         proven_ = true;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
             LEPTON_CHECK_OK(view_output(i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
-        shapes_.clear();
+        // Values that it refuses, of a shape that it has run before, leave all shapes as they were.
+        spoiled_ = spoiled_ || !proven_ || depend_on_values_;
         // Once a model compiled, what it still may refuse are shapes and values.
         return fail(ErrorCode::kInvalidArgument, kRefused + reason_of(error.what()));
     }

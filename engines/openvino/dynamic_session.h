@@ -45,11 +45,14 @@ private:
         DataType dtype = DataType::kFp32;
         AlignedBytes memory;  // Where the shape of the inputs says how much there will be.
         std::size_t capacity = 0;
+        ov::PartialShape shape;          // Of the latest run, as far as it was known before.
         std::vector<std::byte> encoded;  // For kBytes, or of an output that is an input.
     };
 
     DynamicSession(const SessionContext& context, GuardedRequest request);
 
+    // The compiled model in its first state.
+    Result<> compile_again();
     Result<> take_shapes(std::span<const TensorView> inputs);
     void place_output(std::size_t index, const ov::PartialShape& shape);
 
@@ -59,13 +62,18 @@ private:
                          std::span<const TensorView> inputs,
                          TensorView& view);
 
+    std::weak_ptr<const Source> source_;
     std::shared_ptr<const Plan> plan_;
+    engine::SessionOptions options_;
     bool batches_;
-    bool rows_trusted_;
     StringContent strings_;
     GuardedRequest request_;
     std::vector<Shape> shapes_;  // Of the inputs of the latest run; empty before the first.
     bool proven_ = false;        // Whether a run of these was marked from end to end.
+    bool depend_on_values_ = false;
+    // A run that failed has left shapes of its own in the compiled model, which takes those of the
+    // run before to be still there, and would compute with the wrong ones.
+    bool spoiled_ = false;
     std::vector<Shape> shared_;  // With which rows were last proven independent.
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <system_error>
 #include <utility>
 
 #include <openvino/op/parameter.hpp>
@@ -18,6 +19,8 @@
 
 namespace lepton::openvino {
 namespace {
+
+namespace fs = std::filesystem;
 
 ov::element::Type element_type_of(engine::Precision precision) {
     switch (precision) {
@@ -148,6 +151,33 @@ Result<> reshape(ov::Model& model,
                    [&] { model.reshape(shapes); });
 }
 
+Result<std::shared_ptr<ov::Model>> read_with_shapes(ov::Core& core,
+                                                    const fs::path& path,
+                                                    const engine::OpenOptions& options) {
+    const std::string file = path.string();
+    LEPTON_TRY(std::shared_ptr<ov::Model> model, read(core, file));
+    if (options.input_shapes.empty()) return model;
+    LEPTON_TRY(const std::vector<TensorSpec> inputs, input_specs(*model).map_error([&](Error error) {
+        error.message = file + ": " + error.message;
+        return error;
+    }));
+    LEPTON_CHECK_OK(reshape(*model, inputs, options, file));
+    return model;
+}
+
+// What is left for runs to compute, once the model is as sessions compile it.
+struct Computed {
+    std::vector<OutputSource> outputs;
+    std::vector<std::string> faults;
+};
+
+Result<Computed> computed_part(ov::Model& model) {
+    Computed computed;
+    computed.outputs = separate_outputs(model);
+    LEPTON_TRY(computed.faults, add_value_guards(model));
+    return computed;
+}
+
 }  // namespace
 
 Result<ov::CompiledModel> compile(const Source& source,
@@ -189,34 +219,62 @@ Graph::Graph(std::shared_ptr<const Source> source,
       inputs_(std::move(inputs)),
       outputs_(std::move(outputs)) {}
 
+FileStamp FileStamp::of(const fs::path& path) {
+    std::error_code error;
+    FileStamp stamp;
+    stamp.path = path;
+    const auto size = fs::file_size(path, error);
+    stamp.size = error ? 0 : size;
+    const auto changed = fs::last_write_time(path, error);
+    if (!error) stamp.changed = changed;
+    return stamp;
+}
+
 Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> core,
-                                                   const std::filesystem::path& path,
+                                                   const fs::path& path,
                                                    std::string platform,
                                                    const engine::OpenOptions& options) {
+    auto plan = std::make_shared<Plan>();
+    // Before it is read: what changes while it is read has changed.
+    for (const fs::path& file : {path, fs::path(path).replace_extension(".bin")}) {
+        plan->files.push_back(FileStamp::of(file));
+    }
+    plan->core = std::move(core);
+    plan->options = options;
+    LEPTON_TRY(const std::shared_ptr<ov::Model> model, read_with_shapes(*plan->core, path, options));
     const std::string file = path.string();
-    LEPTON_TRY(const std::shared_ptr<ov::Model> model, read(*core, file));
     const auto named = [&](Error error) {
         error.message = file + ": " + error.message;
         return error;
     };
     LEPTON_TRY(std::vector<TensorSpec> inputs, input_specs(*model).map_error(named));
-    if (!options.input_shapes.empty()) {
-        LEPTON_CHECK_OK(reshape(*model, inputs, options, file));
-        LEPTON_TRY(inputs, input_specs(*model).map_error(named));
-    }
     LEPTON_TRY(std::vector<TensorSpec> outputs, output_specs(*model).map_error(named));
-    auto plan = std::make_shared<Plan>();
     LEPTON_TRY(plan->shapes, ShapeGuard::make(*model).map_error(named));
-    plan->outputs = separate_outputs(*model);
     plan->keeps_state = !model->get_variables().empty();
-    LEPTON_TRY(plan->faults, add_value_guards(*model).map_error(named));
+    LEPTON_TRY(Computed computed, computed_part(*model).map_error(named));
+    plan->outputs = std::move(computed.outputs);
+    plan->faults = std::move(computed.faults);
     auto source =
-        std::make_shared<const Source>(Source{std::move(core), model, file, options.cache_dir});
+        std::make_shared<const Source>(Source{plan->core, model, file, options.cache_dir});
     return std::unique_ptr<engine::Graph>(new Graph(std::move(source),
                                                     std::move(plan),
                                                     std::move(platform),
                                                     std::move(inputs),
                                                     std::move(outputs)));
+}
+
+Result<std::shared_ptr<const Source>> read_again(const Plan& plan) {
+    const fs::path& path = plan.files.front().path;
+    LEPTON_TRY(const std::shared_ptr<ov::Model> model,
+               read_with_shapes(*plan.core, path, plan.options));
+    for (const FileStamp& stamp : plan.files) {
+        if (FileStamp::of(stamp.path) == stamp) continue;
+        return fail(ErrorCode::kUnavailable,
+                    stamp.path.string() + " has changed since the model was loaded");
+    }
+    LEPTON_CHECK_OK(computed_part(*model));
+    return std::make_shared<const Source>(
+        Source{plan.core, model, path.string(), plan.options.cache_dir});
 }
 
 Result<> Graph::prove_rows(std::int64_t rows, std::int64_t free_extent) {

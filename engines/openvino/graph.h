@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -22,13 +23,31 @@ struct Source {
     std::filesystem::path cache_dir;
 };
 
+// A model file as it was when it was read: what it is read from once more must be the same.
+struct FileStamp {
+    std::filesystem::path path;
+    std::uintmax_t size = 0;
+    std::filesystem::file_time_type changed;
+
+    [[nodiscard]] static FileStamp of(const std::filesystem::path& path);
+    friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+
 // What sessions keep when the graph is gone.
 struct Plan {
     std::shared_ptr<ShapeGuard> shapes;
     std::vector<OutputSource> outputs;  // Of the signature, in its order.
     std::vector<std::string> faults;    // What the last outputs of the model tell of a request.
     bool keeps_state = false;           // Between runs, unless it is reset.
+    // To make a source again.
+    std::shared_ptr<ov::Core> core;
+    engine::OpenOptions options;
+    std::vector<FileStamp> files;
 };
+
+// The source of `plan` read again from its file, for a session whose graph is gone. Errors:
+// kUnavailable where the file has changed since.
+Result<std::shared_ptr<const Source>> read_again(const Plan& plan);
 
 // Compiles for the CPU so that infer() computes in the calling thread. Errors: kUnsupported,
 // kInternal.

@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include <openvino/op/util/topk_base.hpp>
+
 #include "engines/openvino/failure.h"
+#include "engines/openvino/refusals.h"
 #include "engines/openvino/rows/row_proof.h"
 #include "engines/openvino/shape_skeleton.h"
 
@@ -25,6 +28,20 @@ std::vector<std::int64_t> key_of(std::span<const Shape> shapes, bool rows) {
         key.insert(key.end(), shape.begin(), shape.end());
     }
     return key;
+}
+
+// What the inference of shapes lets pass, and runs do not.
+Result<> check_counts(const ov::Model& model) {
+    for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
+        const auto* const top = ov::as_type<ov::op::util::TopKBase>(node.get());
+        if (top == nullptr || node->get_input_partial_shape(0).is_dynamic()) continue;
+        const std::size_t extent = node->get_input_shape(0)[top->get_axis()];
+        if (top->get_k() <= extent) continue;
+        return fail(ErrorCode::kInvalidArgument,
+                    name_of(*node) + " takes " + std::to_string(top->get_k()) + " of " +
+                        std::to_string(extent));
+    }
+    return {};
 }
 
 }  // namespace
@@ -58,10 +75,12 @@ ShapeGuard::Found ShapeGuard::find(std::span<const Shape> inputs, bool rows) {
 
 ShapeGuard::Found ShapeGuard::infer(std::span<const Shape> inputs, bool rows) {
     LEPTON_CHECK_OK(infer_shapes(*skeleton_, partial_shapes(inputs)));
+    LEPTON_CHECK_OK(check_counts(*skeleton_));
     auto found = std::make_shared<ShapeFacts>();
     for (const auto& result : skeleton_->get_results()) {
         found->outputs.push_back(result->get_input_partial_shape(0));
     }
+    found->depend_on_values = has_open_shapes(*skeleton_);
     const std::int64_t count = rows && !inputs.empty() ? inputs.front()[0] : 1;
     if (count > 1) {
         std::vector<Shape> row(inputs.begin(), inputs.end());

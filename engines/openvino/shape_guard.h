@@ -19,6 +19,7 @@ namespace lepton::openvino {
 struct ShapeFacts {
     // Of the outputs of the signature; with open extents where they depend on values.
     std::vector<ov::PartialShape> outputs;
+    bool depend_on_values = false;  // Whether shapes within the model do.
     // Why rows of these shapes may not share a run: empty where they are proven independent.
     std::string dependence;
 };
