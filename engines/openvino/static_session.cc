@@ -269,14 +269,16 @@ Result<> StaticSession::view_output(const Bucket& bucket,
         view.data = tensor.encoded;
         return {};
     }
+    // Of several outputs of one tensor it has the memory of one.
+    const ov::Tensor& computed = bucket.request.output(source.index);
     if (tensor.dtype != DataType::kBytes) {
-        view.data = {tensor.memory.get(), tensor.row_bytes * static_cast<std::size_t>(rows)};
+        view.data = {static_cast<const std::byte*>(computed.data()),
+                     tensor.row_bytes * static_cast<std::size_t>(rows)};
         return {};
     }
-    const ov::Tensor& strings = bucket.request.output(source.index);
     const std::size_t elements =
-        strings.get_size() / static_cast<std::size_t>(bucket.rows) * static_cast<std::size_t>(rows);
-    LEPTON_CHECK_OK(encode_strings({strings.data<const std::string>(), elements}, tensor.encoded));
+        computed.get_size() / static_cast<std::size_t>(bucket.rows) * static_cast<std::size_t>(rows);
+    LEPTON_CHECK_OK(encode_strings({computed.data<const std::string>(), elements}, tensor.encoded));
     view.data = tensor.encoded;
     return {};
 }

@@ -24,6 +24,10 @@ public:
     [[nodiscard]] std::span<std::byte> slot(std::size_t) override {
         return std::as_writable_bytes(std::span(slot_));
     }
+    Result<> may_share(std::span<const TensorView>) override {
+        if (rows_are_apart) return {};
+        return fail(ErrorCode::kUnsupported, "rows depend on each other on purpose");
+    }
     Result<> run(std::int64_t rows,
                  std::span<const TensorView> inputs,
                  std::span<TensorView> outputs) override {
@@ -40,6 +44,7 @@ public:
         return {};
     }
 
+    bool rows_are_apart = true;
     std::vector<std::int64_t> runs;
     std::function<void()> before_run;
     std::function<bool(std::int64_t, const TensorView&)> fail_when;

@@ -118,5 +118,44 @@ TEST_F(PaddedBatchTest, RowsBytesAreThoseOfThePaddedShape) {
     EXPECT_EQ(five.call.row_bytes, 8 * sizeof(float));
 }
 
+class OpenBatchTest : public testing::Test {
+protected:
+    OpenBatchTest() {
+        spec_.batches = true;
+        spec_.inputs = {{"x", DataType::kFp32, {-1, -1}}};
+        spec_.outputs = {{"y", DataType::kFp32, {-1, -1}}};
+    }
+
+    ModelSpec spec_;
+    fakes::FakeSession session_{8, {1, 2, 32}};
+    Answers answers_;
+};
+
+TEST_F(OpenBatchTest, CallsWhoseRowsAreNotProvenApartRunOneAfterTheOther) {
+    TestCall one({1, 3});
+    TestCall two({2, 3});
+    ASSERT_TRUE(match_request(spec_, one.call));
+    ASSERT_TRUE(match_request(spec_, two.call));
+    const std::vector<InferCall*> batch{&one.call, &two.call};
+    session_.rows_are_apart = false;
+    BatchRunner(session_, spec_).run(batch, answers_);
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{1, 2}));
+    session_.rows_are_apart = true;
+    one.call.response.outputs.clear();
+    two.call.response.outputs.clear();
+    BatchRunner(session_, spec_).run(batch, answers_);
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{1, 2, 3}));
+}
+
+TEST_F(OpenBatchTest, ALargeCallIsNotCutWhereRowsAreNotProvenApart) {
+    TestCall large({20, 8});
+    ASSERT_TRUE(match_request(spec_, large.call));
+    const std::vector<InferCall*> batch{&large.call};
+    session_.rows_are_apart = false;
+    BatchRunner(session_, spec_).run(batch, answers_);
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{20}));
+    EXPECT_EQ(answers_.shapes.at(0), (Shape{20, 8}));
+}
+
 }  // namespace
 }  // namespace lepton::scheduler
