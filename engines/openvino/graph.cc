@@ -10,7 +10,9 @@
 
 #include "engines/openvino/dynamic_session.h"
 #include "engines/openvino/failure.h"
+#include "engines/openvino/onnx_reader.h"
 #include "engines/openvino/refusals.h"
+#include "engines/openvino/repairs.h"
 #include "engines/openvino/shape_skeleton.h"
 #include "engines/openvino/signature.h"
 #include "engines/openvino/static_session.h"
@@ -109,9 +111,10 @@ Result<> check_strings(const ov::CompiledModel& compiled) {
 // first of them: others need neither the library nor the time.
 Result<std::shared_ptr<ov::Model>> read(ov::Core& core, const std::string& file) {
     bool wants_tokenizers = false;
+    const bool is_onnx = fs::path(file).extension() == ".onnx";
     const auto attempt = [&] {
         try {
-            return core.read_model(file);
+            return is_onnx ? read_onnx(file) : core.read_model(file);
         } catch (const std::exception& error) {
             wants_tokenizers = asks_for_tokenizers(error.what());
             throw;
@@ -156,6 +159,7 @@ Result<std::shared_ptr<ov::Model>> read_with_shapes(ov::Core& core,
                                                     const engine::OpenOptions& options) {
     const std::string file = path.string();
     LEPTON_TRY(std::shared_ptr<ov::Model> model, read(core, file));
+    LEPTON_CHECK_OK(guarded(ErrorCode::kInvalidArgument, file, [&] { repair(*model); }));
     if (options.input_shapes.empty()) return model;
     LEPTON_TRY(const std::vector<TensorSpec> inputs, input_specs(*model).map_error([&](Error error) {
         error.message = file + ": " + error.message;

@@ -94,19 +94,28 @@ Value guard_divisor(ov::Node& node) {
     return any_of(zero);
 }
 
+Value as_type_of(const Value& value, const Value& other) {
+    if (value.get_element_type() == other.get_element_type()) return value;
+    return make_shared<ov::op::v0::Convert>(value, other.get_element_type());
+}
+
 Value guard_range(ov::Node& node) {
     const Value start = node.input_value(0);
     const Value stop = node.input_value(1);
     const Value step = node.input_value(2);
+    // Each of the three may be of a type of its own.
+    const Value stop_like_start = as_type_of(stop, start);
     const Value zero_step = constant_like(step, 0);
     const auto stands = make_shared<ov::op::v1::Equal>(step, zero_step);
     const auto against = make_shared<ov::op::v1::LogicalOr>(
         make_shared<ov::op::v1::LogicalAnd>(make_shared<ov::op::v1::Greater>(step, zero_step),
-                                            make_shared<ov::op::v1::Less>(stop, start)),
-        make_shared<ov::op::v1::LogicalAnd>(make_shared<ov::op::v1::Less>(step, zero_step),
-                                            make_shared<ov::op::v1::Greater>(stop, start)));
+                                            make_shared<ov::op::v1::Less>(stop_like_start, start)),
+        make_shared<ov::op::v1::LogicalAnd>(
+            make_shared<ov::op::v1::Less>(step, zero_step),
+            make_shared<ov::op::v1::Greater>(stop_like_start, start)));
     const auto empty = make_shared<ov::op::v1::LogicalOr>(stands, against);
-    node.input(1).replace_source_output(make_shared<ov::op::v1::Select>(empty, start, stop));
+    node.input(1).replace_source_output(
+        make_shared<ov::op::v1::Select>(empty, as_type_of(start, stop), stop));
     node.input(2).replace_source_output(
         make_shared<ov::op::v1::Select>(stands, constant_like(step, 1), step));
     return any_of(stands);
