@@ -85,9 +85,10 @@ private:
                 return time_one_row();
             }
             ran = fail(outputs.error().code, "warm-up fails: " + outputs.error().message);
+            if (has_free_axis(graph_, options_.batches)) continue;
             // Inputs that are made up may not be what the model takes; that says nothing of others.
             if (ran.error().code != ErrorCode::kInvalidArgument) return ran;
-            if (!has_free_axis(graph_, options_.batches)) break;
+            break;
         }
         tuned_.warm_up = "skipped, no inputs are known that the model takes; " + ran.error().message;
         tuned_.service_times = {{1, Clock::duration::zero()}};
