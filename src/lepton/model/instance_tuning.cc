@@ -40,6 +40,14 @@ bool has_free_axis(const engine::Graph& graph, bool batches) {
     });
 }
 
+// Whether a row is nothing but a number for each input: a signal, or so little work that taking a
+// large request apart costs many times what computing it does.
+bool rows_are_numbers(const engine::Graph& graph) {
+    return std::all_of(graph.inputs().begin(), graph.inputs().end(), [](const TensorSpec& spec) {
+        return spec.shape.rank() == 1 && spec.dtype != DataType::kBytes;
+    });
+}
+
 // Tries what can be measured, in the order of the members. Not thread-safe; the owner serialises.
 class Tuning {
 public:
@@ -131,6 +139,11 @@ private:
         }
         tuned_.batching = "yes";
         if (config_.max_batch_size == 1) return;
+        if (!config_.max_batch_size && rows_are_numbers(graph_)) {
+            options_.batches = false;
+            tuned_.batching = "no, a row would be a single number";
+            return;
+        }
         const std::string found = find_dependence();
         if (found.empty()) return;
         // A limit that the configuration names is the word of someone who knows the model.

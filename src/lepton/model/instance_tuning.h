@@ -28,7 +28,8 @@ struct TunedInstances {
 //
 // Batching, where axis 0 of the model is open and the configuration does not forbid it: the graph
 // must prove that rows are independent; beside that two rows are run together and alone, and where
-// the answers differ, requests never share a run. Without a
+// the answers differ, requests never share a run. Nor do those of a model whose inputs are all of
+// rank 1, numbers one after the other. Without a
 // max_batch_size, runs of the preferred numbers of rows are compiled, and of 4 and 16 for a model
 // whose single row takes less than 1 ms; of 2, 4, 8 and 16 for one that takes up to 50 ms, if a
 // probe of 4 shows that batches pay. Those are kept up to the one with the cheapest rows. With a
