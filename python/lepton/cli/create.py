@@ -16,6 +16,7 @@ EPILOG = (
     "  lepton create --model_path weights.pth --output_path service --module my.nets:Net "
     "--module-args width=64 --input x:f32\\[batch,16]\n\n"
     "  lepton create --model_path saved_model/ --output_path service --name resnet\n\n"
+    "  lepton create --model_path bert.onnx --output_path service --range input_ids=0:30521\n\n"
     "  lepton create --model_path mlp.keras --output_path service --example inputs.npz\n\n"
     "  lepton create --model_path all-MiniLM-L6-v2/ --output_path service"
 )
@@ -53,9 +54,19 @@ def create(
         typer.Option(
             "--input",
             metavar="NAME:DTYPE[EXTENTS]",
-            help="An input of a PyTorch model that does not say it, e.g. "
-            "image:f32\\[batch,3,224,224]; a name or -1 is an extent that requests choose. Once "
-            "per input.",
+            help="What requests are to give: needed where the file does not say it, as most of "
+            "PyTorch, and narrows what it says elsewhere, e.g. image:f32\\[batch,3,224,224]; a "
+            "name or -1 is an extent that requests choose. Once per input.",
+            show_default=False,
+        ),
+    ] = None,
+    ranges: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--range",
+            metavar="NAME=LOW:HIGH",
+            help="Which values made-up inputs have, both ends included, e.g. input_ids=0:30521. "
+            "Once per input.",
             show_default=False,
         ),
     ] = None,
@@ -129,6 +140,7 @@ def create(
         name,
         {
             "inputs": inputs or [],
+            "ranges": ranges or [],
             "example": example,
             "module": module,
             "module_args": module_args or [],

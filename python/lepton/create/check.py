@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from lepton.create.compare import Difference, describe
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from lepton.create.compare import Difference, describe, scale_of
 from lepton.create.conversion import reason_of
 from lepton.create.errors import CreateError, one_line
 from lepton.create.facts import CheckFacts
@@ -10,6 +14,12 @@ from lepton.create.framework import Original
 from lepton.create.openvino_model import OpenVinoModel
 from lepton.create.options import Options
 from lepton.create.samples import Feed
+from lepton.datatypes import Array
+
+Answers = tuple[Mapping[str, Array], Mapping[str, Array]]
+
+# By how much inputs are moved to see how the original scatters: two steps of f32.
+_NUDGE = 2.0**-22
 
 
 def compare(
@@ -20,52 +30,36 @@ def compare(
     Args:
         served: Compiled.
         original: In its framework.
-        feed: Inputs that the original takes.
+        feed: Inputs that both take.
         options: Of the user.
         notes: What is remarkable is added here.
 
     Raises:
         CreateError: The served model does not run, or its outputs are others.
     """
-    differences = [Difference(t["name"], t["datatype"]) for t in served.outputs]
-    batches: list[int] = []
-    runs = 0
-    refused: Exception | None = None
+    arithmetic = served.arithmetic()
+    differences = [Difference(t["name"], t["datatype"], arithmetic) for t in served.outputs]
     given = [(rows, feed.rows(rows)) for rows in feed.batches() or [1]]
     extremes = None if options.example else original.extremes()
     if extremes is not None:
         given.append((len(next(iter(extremes.values()))), extremes))
+    compared: list[tuple[int, Mapping[str, Array]]] = []
+    why_none: list[str] = []
     for rows, inputs in given:
-        try:
-            wanted = served.own_names(original.run(inputs))
-        except CreateError:
-            raise
-        except Exception as error:  # The framework's. Programs may be exported for two rows up.
-            notes.append(f"The original does not run with a batch of {rows} ({one_line(error)}).")
-            refused = refused or error
+        answers = _both(served, original, rows, inputs, why_none, notes)
+        if answers is None:
             continue
-        try:
-            got = served.run(inputs)
-        except RuntimeError as error:
-            raise CreateError(
-                f"{served.path} does not run in OpenVINO with {rows} rows as the original does "
-                f"({reason_of(error)}): fix the batch, e.g. --input name:f32[1,...]"
-            ) from None
+        compared.append((rows, inputs))
+        scale = scale_of(inputs)
         for difference in differences:
-            ours, theirs = got[difference.name], wanted[difference.name]
-            if ours.shape != theirs.shape:
-                raise CreateError(
-                    f'{served.path} gives "{difference.name}" in shape {list(ours.shape)}, the '
-                    f"original in {list(theirs.shape)}, for {rows} rows"
-                )
-            difference.add(ours, theirs)
-        runs += 1
-        if feed.batched:
-            batches.append(rows)
-    if not runs:
-        assert refused is not None
-        raise CreateError(f"{served.path} runs in its framework no more: {one_line(refused)}")
+            ours, theirs = (answer[difference.name] for answer in answers)
+            difference.add(ours, theirs, scale)
+    if not compared:
+        raise CreateError(f"{served.path} runs no more: {'; '.join(why_none)}")
+    if options.tolerance is None:
+        _see_scatter(served, original, [inputs for _, inputs in compared], differences)
     outputs = [difference.result(options.tolerance) for difference in differences]
+    _note_what_is_no_number(differences, notes)
     tolerance = options.tolerance
     if tolerance is None:
         tolerance = max(difference.default_tolerance for difference in differences)
@@ -74,9 +68,10 @@ def compare(
         "skipped": None,
         "inputs": "example" if options.example else "random",
         "example": str(options.example) if options.example else None,
-        "batches": batches,
-        "runs": runs,
+        "batches": [rows for rows, _ in compared] if feed.rowed and feed.batches() else [],
+        "runs": len(compared),
         "tolerance": tolerance,
+        "arithmetic": arithmetic,
         "outputs": outputs,
         "passed": all(output["passed"] for output in outputs),
     }
@@ -99,8 +94,91 @@ def unchecked(why: str, options: Options) -> CheckFacts:
 
 def mismatch(check: CheckFacts) -> str:
     """Returns why a check did not pass, and what may be done, as the end of one line."""
+    remedy = "raise --tolerance, or take it as it is with --allow-mismatch"
+    if any(output.get("shapes") for output in check["outputs"]):
+        remedy = "take it as it is with --allow-mismatch"
+    elif check["inputs"] == "random":
+        remedy = f"compare with real inputs by --example, {remedy}"
     return (
         f"answers otherwise in OpenVINO than in {check['against']}: "
-        f"{describe(check['outputs'], check['tolerance'])}; raise --tolerance, or take it as it is "
-        "with --allow-mismatch"
+        f"{describe(check['outputs'], check['tolerance'])}; {remedy}"
     )
+
+
+def _both(
+    served: OpenVinoModel,
+    original: Original,
+    rows: int,
+    inputs: Mapping[str, Array],
+    why_none: list[str],
+    notes: list[str],
+) -> Answers | None:
+    """Returns the answers of both, or None where one does not take what it was given."""
+    try:
+        wanted = served.own_names(original.run(inputs))
+    except CreateError:
+        raise
+    except Exception as error:  # The framework's. Programs may be exported for two rows up.
+        why_none.append(one_line(error))
+        notes.append(f"The original does not run with a batch of {rows} ({one_line(error)}).")
+        return None
+    try:
+        return served.run(inputs), wanted
+    except RuntimeError as error:
+        why_none.append(reason_of(error))
+        notes.append(
+            f"OpenVINO refuses a batch of {rows}, which {original.against} takes "
+            f"({reason_of(error)}); so does the server."
+        )
+        return None
+
+
+def _see_scatter(
+    served: OpenVinoModel,
+    original: Original,
+    compared: Sequence[Mapping[str, Array]],
+    differences: Sequence[Difference],
+) -> None:
+    """Has the original answer nearly the same again, where outputs are beyond the tolerance."""
+    beyond = [one for one in differences if not one.shapes and not one.result(None)["passed"]]
+    if not beyond:
+        return
+    for inputs in compared:
+        wanted = served.own_names(original.run(inputs))
+        for other in _others(original, inputs):
+            named = served.own_names(other)
+            for difference in beyond:
+                difference.add_scatter(named[difference.name], wanted[difference.name])
+
+
+def _others(original: Original, inputs: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+    try:
+        otherwise = original.run_otherwise(inputs)
+        if otherwise is not None:
+            yield otherwise
+        if any(array.dtype.kind == "f" and array.size for array in inputs.values()):
+            for seed in (1, 2):
+                yield original.run(_nudged(inputs, seed))
+    except CreateError:
+        raise
+    except Exception:  # The framework's: then there is less to judge by.
+        return
+
+
+def _nudged(inputs: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    rng = np.random.default_rng(seed)
+    return {
+        name: (array * (1 + _NUDGE * rng.choice((-1.0, 1.0), array.shape))).astype(array.dtype)
+        if array.dtype.kind == "f"
+        else array
+        for name, array in inputs.items()
+    }
+
+
+def _note_what_is_no_number(differences: Sequence[Difference], notes: list[str]) -> None:
+    names = [f'"{one.name}"' for one in differences if not one.shapes and not one.numbers]
+    if names:
+        notes.append(
+            f"The original gives no number (NaN or infinity) for {', '.join(names)} with these "
+            "inputs, so that little was compared: give real ones by --example."
+        )

@@ -15,7 +15,7 @@ from lepton.console import BAD_INPUT, FAILED, die, err, out
 from lepton.create.errors import CreateError
 from lepton.create.facts import CheckFacts
 from lepton.create.last_service import remember
-from lepton.create.options import Options, parse_input, parse_module_args
+from lepton.create.options import Options, parse_input, parse_module_args, parse_ranges
 from lepton.create.service import Service, create_service
 
 # The first words of the steps in their order; copying is instead of converting.
@@ -46,6 +46,7 @@ def run_create(
     try:
         texts = {
             "inputs": tuple(parse_input(text) for text in given["inputs"]),
+            "ranges": parse_ranges(given["ranges"]),
             "module_args": parse_module_args(given["module_args"]),
         }
         options = Options(**{**given, **texts})

@@ -78,17 +78,55 @@ def output_names(count: int) -> list[str]:
 
 def reason_of(error: Exception) -> str:
     """Returns what an OpenVINO message says, without the places in its sources, on one line."""
-    operators = re.search(r"No conversion rule found for operations: (.+)", str(error))
+    text = str(error)
+    operators = re.search(r"No conversion rule found for operations: (.+)", text)
     if operators:
         version = str(ov.__version__).split("-")[0]
         return (
             f"OpenVINO {version} has no conversion for the operators {operators[1].strip()}; "
             "replace them in the model by others"
         )
-    reasons: list[str] = []
-    for raw in str(error).splitlines():
-        line = re.sub(r"^(Exception from \S+:|Check '.*' failed at \S+:)", "", raw).strip()
-        if line and line not in reasons and not line.startswith("FrontEnd API failed"):
+    if "Unable to read the model" in text:
+        return "its content is not what its name says, or it is damaged"
+    failed = _UNCONVERTED.search(text)
+    if failed:
+        # The first that failed; those behind it mostly follow from it.
+        text = text[failed.start() :]
+        text = text.split("\n\n")[0].partition("with a message:")[2] or text
+    node, reasons = _node_in(text), []
+    for raw in text.splitlines():
+        line = _PLACES.sub("", raw).strip()
+        if line and line not in reasons and not _CHATTER.match(line):
             reasons.append(line)
-    text = "; ".join(reasons).split(" Available frontends:")[0].rstrip(".:; ")
-    return text[:400] or "no reason given"
+    said = "; ".join(reasons).rstrip(".:; ")
+    if node and node not in said:
+        said = f"{node}: {said}" if said else node
+    if len(said) > _LONGEST:
+        said = said[:_LONGEST].rsplit(" ", 1)[0].rstrip(".:;, ") + " ..."
+    return said or "no reason given"
+
+
+_LONGEST = 300
+_UNCONVERTED = re.compile(r"^-- \S+ with a message:$", re.MULTILINE)
+_PLACES = re.compile(
+    r"Exception from \S+:\d+:?|Check '.*?' failed at \S+?:\d+:?"
+    r"|(\[CPU\] )?\w+ node with name '[^']*'"
+    r"|While validating (ONNX )?node '.*?'( with friendly_name '[^']*')?:?"
+)
+_CHATTER = re.compile(
+    r"FrontEnd API failed|Model wasn't fully converted|Summary:|-- Conversion is failed|"
+    r"Shape inference input shapes|Exception from|Check '"
+)
+
+
+def _node_in(text: str) -> str:
+    """Returns which operation a message is about: "MaxPool pool1"."""
+    for pattern in (
+        r"(\w+) node with name '([^']*)'",
+        r"While validating ONNX node '<Node\((\w+)\): ([^>]*)>'",
+        r"While validating node '(?:\w+::)?(\w+) .*?with friendly_name '([^']*)'",
+    ):
+        found = re.search(pattern, text)
+        if found:
+            return f"{found[1]} {found[2]}"
+    return ""

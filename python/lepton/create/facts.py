@@ -58,6 +58,13 @@ class OutputCheck(TypedDict):
     # Share of elements that are equal, for integers, booleans and strings; null for floats.
     equal: float | None
     passed: bool
+    # The least cosine between the output and the original's; null for what is no float.
+    cosine: NotRequired[float | None]
+    # How far the original is from itself, absolute, where that was looked at: computed in another
+    # way, or on inputs that differ in the last digits.
+    scatter: NotRequired[float | None]
+    # The shape served and the original's, where they differ.
+    shapes: NotRequired[list[list[int]]]
 
 
 class CheckFacts(TypedDict):
@@ -75,6 +82,8 @@ class CheckFacts(TypedDict):
     runs: int
     # The bound on each output's max_rel (for what is no float: on 1 - equal).
     tolerance: float
+    # How the model computes: "plain", in "half" precision, or "quantized".
+    arithmetic: NotRequired[str]
     outputs: list[OutputCheck]
     # False only with --allow-mismatch: otherwise there is no version to write facts about.
     passed: bool
@@ -102,8 +111,10 @@ class Facts(TypedDict):
     seconds: NotRequired[dict[str, float]]
     openvino: str
     precision: str
-    # True when axis 0 of every tensor counts independent rows.
+    # True when axis 0 of every tensor is open.
     batches: bool
+    # Whether requests share runs, and if not why not, in the server's words: "yes", "no, ...".
+    batching: NotRequired[str]
     signature: SignatureFacts
     check: NotRequired[CheckFacts]
     latency: list[LatencyFacts]

@@ -5,6 +5,8 @@ A module of a framework has
     FORMATS: tuple[Format, ...]
     def detect(path: Path) -> Format | None     told by content; quick; imports no framework
     def load(job: Job) -> Original              in the child process; may take seconds
+    def file_inputs(path: Path) -> list[InputSpec] | None   may be left out: the inputs in the
+                                                words of a file that is served as it is
 
 where load() may raise NoReferenceError when Format.converted is false. Each module is listed in
 lepton.create.source. The child (lepton.create.worker) then asks the Original for its inputs, its
@@ -110,6 +112,14 @@ class Original(ABC):
         Raises:
             Exception: The framework's own, when the inputs do not suit it.
         """
+
+    def run_otherwise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
+        """Returns the original's answer, computed in another way that is as good, or None.
+
+        How far it is from that of run() is the original's own scatter.
+        """
+        del inputs
+        return None
 
     def sample(self, batch: int) -> dict[str, Array] | None:
         """Returns inputs of `batch` rows to compare with, or None for noise as `inputs` says."""

@@ -14,6 +14,7 @@ import openvino as ov
 from lepton.create.conversion import ELEMENT_TYPES, reason_of
 from lepton.create.errors import CreateError
 from lepton.create.facts import LatencyFacts, SignatureFacts, TensorFacts
+from lepton.create.graph_facts import Arithmetic, arithmetic, computes_in_fp64, index_bounds
 from lepton.create.options import InputSpec
 from lepton.create.samples import Feed
 from lepton.datatypes import Array
@@ -43,13 +44,10 @@ class OpenVinoModel:
 
     def __init__(self, path: Path) -> None:
         self._core = ov.Core()
-        try:
-            self._model = _read(self._core, path)
-        except RuntimeError as error:
-            raise CreateError(f"{path} cannot be read: {reason_of(error)}") from None
+        self._model = read_model(path, self._core)
         self.path = path
         self.inputs = [_input(port) for port in self._model.inputs]
-        self.outputs = [_output(port) for port in self._model.outputs]
+        self.outputs = output_facts(self._model)
         self._output_names = [set(port.get_names()) for port in self._model.outputs]
         if not self.inputs or not self.outputs:
             raise CreateError(f"{path} has no {'outputs' if self.inputs else 'inputs'}")
@@ -72,6 +70,19 @@ class OpenVinoModel:
             for tensor in self.inputs
         ]
 
+    def index_bounds(self) -> dict[str, int]:
+        """Returns how many rows the tables have that integer inputs index, where that is known."""
+        bounds = index_bounds(self._model)
+        return {t["name"]: bounds[t["name"]] for t in self.inputs if t["name"] in bounds}
+
+    def arithmetic(self) -> Arithmetic:
+        """Returns how it computes."""
+        return arithmetic(self._model)
+
+    def computes_in_fp64(self) -> bool:
+        """Whether any of it is said to be computed in 64-bit floats."""
+        return computes_in_fp64(self._model)
+
     def compile(self) -> None:
         """Prepares it to run.
 
@@ -89,6 +100,7 @@ class OpenVinoModel:
             self._request = compiled.create_infer_request()
         except RuntimeError as error:
             raise CreateError(f"{self.path} does not run: {reason_of(error)}") from None
+        self._known_shapes: set[tuple[tuple[int, ...], ...]] = set()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Returns its answer, by output. After compile().
@@ -96,9 +108,26 @@ class OpenVinoModel:
         Raises:
             RuntimeError: OpenVINO's, when the inputs do not suit it.
         """
-        self._request.infer(self._tensors(inputs))
+        self._check_shapes(inputs)
+        try:
+            self._request.infer(self._tensors(inputs))
+        except RuntimeError:
+            self.compile()  # What has failed half-way answers wrongly afterwards.
+            raise
         names = [tensor["name"] for tensor in self.outputs]
         return {name: self._answer(index) for index, name in enumerate(names)}
+
+    def _check_shapes(self, inputs: Mapping[str, Array]) -> None:
+        """Has the graph refuse shapes before they are run.
+
+        A run that fails may leave wrong numbers behind, and with one thread OpenVINO even keeps
+        silent about it.
+        """
+        shapes = tuple(inputs[tensor["name"]].shape for tensor in self.inputs)
+        if shapes not in self._known_shapes and any(-1 in t["shape"] for t in self.inputs):
+            clone = self._model.clone()
+            clone.reshape({i: ov.PartialShape([*shape]) for i, shape in enumerate(shapes)})
+        self._known_shapes.add(shapes)
 
     def own_names(self, answer: Mapping[str, Array]) -> dict[str, Array]:
         """Returns another's answer under the names of this model's outputs.
@@ -137,7 +166,7 @@ class OpenVinoModel:
 
     def _measure(self, inputs: Mapping[str, Array], batch: int) -> LatencyFacts | None:
         try:
-            self._request.infer(self._tensors(inputs))  # The first of a shape prepares it.
+            self.run(inputs)  # The first of a shape prepares it.
         except RuntimeError:
             # Its axis 0 is open, but the graph fixes it further in: it is served row by row.
             return None
@@ -169,7 +198,8 @@ class OpenVinoModel:
                 ]
                 made = ov.Tensor(np.array(text, dtype=np.str_).reshape(array.shape))
             else:
-                made = ov.Tensor(np.ascontiguousarray(array))
+                # Not ascontiguousarray(), which gives a scalar an axis.
+                made = ov.Tensor(np.asarray(array, order="C"))
             tensors[index] = made
         return tensors
 
@@ -184,28 +214,55 @@ class OpenVinoModel:
         return np.array(tensor.data)
 
 
-def _read(core: Any, path: Path) -> Any:  # noqa: ANN401 - openvino's bindings have no types
+def read_model(path: Path, core: Any = None) -> Any:  # noqa: ANN401 - openvino's bindings have no types
+    """Returns OpenVINO's model of a file.
+
+    Raises:
+        CreateError: OpenVINO cannot read it.
+    """
+    core = ov.Core() if core is None else core
     try:
+        try:
+            return core.read_model(str(path))
+        except RuntimeError as error:
+            if "unsupported opset: extension" not in str(error):
+                raise
+        # As engines/openvino/tokenizers.cc does in the server.
+        import openvino_tokenizers
+
+        core.add_extension(str(openvino_tokenizers._ext_path))
         return core.read_model(str(path))
     except RuntimeError as error:
-        if "unsupported opset: extension" not in str(error):
-            raise
-    # As engines/openvino/tokenizers.cc does in the server.
-    import openvino_tokenizers
-
-    core.add_extension(str(openvino_tokenizers._ext_path))
-    return core.read_model(str(path))
+        raise CreateError(f"{path} cannot be read: {reason_of(error)}") from None
 
 
-def _input(port: Any) -> TensorFacts:  # noqa: ANN401 - openvino's bindings have no type to name here
-    return _tensor("input", port, _choose_name(port, [port.get_node().get_friendly_name()]))
+def input_name(port: Any) -> str:  # noqa: ANN401
+    """Returns what the server calls an input."""
+    return _choose_name(port, [port.get_node().get_friendly_name()])
 
 
-def _output(port: Any) -> TensorFacts:  # noqa: ANN401
-    result = port.get_node().get_friendly_name().rsplit("/sink_port_", 1)[0]
-    source = port.get_node().input_value(0).get_node().get_friendly_name()
-    preferred = [result, source] if port.get_names() else [source]
-    return _tensor("output", port, _choose_name(port, preferred))
+def output_facts(model: Any, *, ranked: bool = True) -> list[TensorFacts]:  # noqa: ANN401
+    """Returns what the server says of each output; with `ranked` false, of shapes still open too.
+
+    Raises:
+        CreateError: The protocol cannot say it.
+    """
+    tensors: list[TensorFacts] = []
+    for port in model.outputs:
+        result = port.get_node().get_friendly_name().rsplit("/sink_port_", 1)[0]
+        source = port.get_node().input_value(0).get_node().get_friendly_name()
+        name = _choose_name(port, [result, source] if port.get_names() else [source])
+        if any(name == other["name"] for other in tensors):
+            name = result  # Two outputs of one tensor, which has the names of both.
+        if not ranked and port.get_partial_shape().rank.is_dynamic:
+            tensors.append({"name": name, "datatype": "", "shape": []})
+        else:
+            tensors.append(_tensor("output", port, name))
+    return tensors
+
+
+def _input(port: Any) -> TensorFacts:  # noqa: ANN401
+    return _tensor("input", port, input_name(port))
 
 
 def _choose_name(port: Any, preferred: list[str]) -> str:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,6 +30,8 @@ _DATATYPES = {
     "BYTES": ("string", "str", "bytes"),
 }
 DATATYPE_OF_WORD = {word: name for name, words in _DATATYPES.items() for word in words}
+# The least and the largest value that an input has, both included.
+Range = tuple[float, float]
 _INPUT = re.compile(r"(?P<name>[^:\[\]]+):(?P<dtype>\w+)\[(?P<extents>[^\[\]]*)\]")
 _EXAMPLE_OF_INPUT = "image:f32[batch,3,224,224]"
 
@@ -98,6 +101,43 @@ def parse_input(text: str) -> InputSpec:
     return InputSpec(found["name"].strip(), DATATYPE_OF_WORD[word], tuple(shape), tuple(dims))
 
 
+def parse_range(text: str) -> tuple[str, Range]:
+    """Reads `name=low:high`: the values that an input has, both ends included.
+
+    Raises:
+        CreateError: It has another form, or no value is within it.
+    """
+    # The last "=": names of tensors may hold anything, bounds only numbers.
+    name, equals, bounds = text.strip().rpartition("=")
+    low, colon, high = bounds.partition(":")
+    try:
+        made = (float(low), float(high)) if name and equals and colon else None
+    except ValueError:
+        made = None
+    if made is None or not all(map(math.isfinite, made)):
+        raise CreateError(
+            f'--range "{text}" is not of the form name=low:high, as in input_ids=0:30521'
+        )
+    if made[0] > made[1]:
+        raise CreateError(f'--range "{text}" begins at {low}, above its end')
+    return name.strip(), made
+
+
+def parse_ranges(texts: Sequence[str]) -> dict[str, Range]:
+    """Reads several of them.
+
+    Raises:
+        CreateError: One is wrong, or names an input again.
+    """
+    ranges: dict[str, Range] = {}
+    for text in texts:
+        name, bounds = parse_range(text)
+        if name in ranges:
+            raise CreateError(f'--range names input "{name}" twice')
+        ranges[name] = bounds
+    return ranges
+
+
 def parse_module_args(texts: Sequence[str]) -> dict[str, Any]:
     """Reads the arguments of a class: JSON objects or `key=value`, whose value is JSON or a word.
 
@@ -130,6 +170,7 @@ class Options:
 
     Attributes:
         inputs: Of --input; empty where the file is to say it.
+        ranges: Of --range, by input.
         example: An .npz file with one array per input, by name.
         module: Where a state dict's class is: "package.module:Class".
         module_args: Keyword arguments of that class.
@@ -140,6 +181,7 @@ class Options:
     """
 
     inputs: tuple[InputSpec, ...] = ()
+    ranges: dict[str, Range] = field(default_factory=dict)
     example: Path | None = None
     module: str | None = None
     module_args: dict[str, Any] = field(default_factory=dict)
@@ -161,13 +203,17 @@ class Options:
             InputSpec(one["name"], one["datatype"], tuple(one["shape"]), tuple(one["dims"]))
             for one in values["inputs"]
         )
+        ranges = {name: (low, high) for name, (low, high) in values["ranges"].items()}
         example = Path(values["example"]) if values["example"] else None
-        return Options(**{**values, "inputs": inputs, "example": example})
+        return Options(**{**values, "inputs": inputs, "ranges": ranges, "example": example})
 
     def as_given(self) -> dict[str, object]:
         """Returns what a person would want to see again; without what was left at its default."""
         given = {
             "input": [str(spec) for spec in self.inputs],
+            "range": [
+                f"{name}={low:.17g}:{high:.17g}" for name, (low, high) in self.ranges.items()
+            ],
             "example": str(self.example) if self.example else None,
             "module": self.module,
             "module_args": self.module_args,

@@ -97,7 +97,7 @@ class _Torch(Original):
         }
 
     def _tensor(self, array: Array, spec: InputSpec) -> Any:  # noqa: ANN401
-        tensor = self._torch.from_numpy(np.ascontiguousarray(array))
+        tensor = self._torch.from_numpy(np.array(array, order="C"))
         return tensor.bfloat16() if spec.datatype == "BF16" else tensor
 
     def _convert(self, module: Any, **arguments: Any) -> Any:  # noqa: ANN401

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lepton.create.errors import CreateError, one_line
-from lepton.create.options import DATATYPE_OF_WORD, InputSpec
+from lepton.create.extents import Extents
+from lepton.create.options import DATATYPE_OF_WORD, InputSpec, Range
 from lepton.datatypes import NUMPY_TYPES, Array
 
 Run = Callable[[Mapping[str, Array]], object]
 
 BATCHES = (1, 2, 5)
-# Open extents besides the batch are tried with these: sequences are short, images are larger.
-_EXTENTS = (8, 32, 224, 1)
 # Integers index tables whose size is unknown: they are below the first of these that runs.
 _UPPER = (100, 10, 2, 1)
 _WORDS = ("a", "small", "boat", "crosses", "the", "wide", "river", "at", "noon")
 _LARGEST_BATCH = 64
+# No further inputs are tried after that.
+_SETTLE_SECONDS = 60.0
+_SAMPLE_RATE = re.compile(r"^(sr|sample_?rate|sampling_?rate|rate)$")
+_LENGTH = re.compile(r"(^|[_./])(x|input|seq|sequence|wav|audio|feat|feature|text|token)?s?_?"
+                     r"(len|lens|length|lengths)(:\d+)?$")  # fmt: skip
+
+
+class UnsuitedError(CreateError):
+    """No input was found that a model takes."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An input that the original takes and OpenVINO refuses, in words for a person."""
+
+    rows: int
+    sizes: str
+    shapes: str
+    reason: str
 
 
 def read_example(path: Path) -> dict[str, Array]:
@@ -103,8 +126,9 @@ class Feed:
     Args:
         specs: The model's inputs.
         example: Arrays that check_example() has passed; None for made-up ones.
-        own: Gives inputs of some rows that suit the model, or None; preferred to noise.
-        table_size: Made-up integers are below it; None tries what the model takes.
+        own: Gives inputs of some rows that suit the model, or None; preferred to made-up ones.
+        ranges: The values of made-up inputs, by input, both ends included, where they are known.
+        table_size: Other integers are below it; None tries what the model takes.
     """
 
     def __init__(
@@ -112,44 +136,84 @@ class Feed:
         specs: Sequence[InputSpec],
         example: Mapping[str, Array] | None = None,
         own: Callable[[int], dict[str, Array] | None] = lambda rows: None,
+        ranges: Mapping[str, Range] | None = None,
         table_size: int | None = None,
     ) -> None:
         self._specs = list(specs)
         self._example = example
         self._own = own
+        self._ranges = dict(ranges or {})
         self._uppers = _UPPER if table_size is None else (table_size,)
-        self._upper, self._extent = self._uppers[0], _EXTENTS[0]
+        self._upper = self._uppers[0]
         self.batched = bool(specs) and all(spec.batched for spec in specs)
+        self._extents = Extents(self._specs, self.batched)
+        self._sizes = self._extents.attempt(0)
+        self.refused: list[Refusal] = []
 
-    def settle(self, run: Run) -> dict[str, Array]:
-        """Finds made-up inputs that `run` takes; returns two rows of them, or what there is.
+    def settle(self, run: Run, served: Run = lambda inputs: None) -> dict[str, Array]:
+        """Finds made-up inputs that the model takes; returns two rows of them, or what there is.
+
+        What `run` takes and `served` does not is noted in `refused`, and the next is tried.
+
+        Args:
+            run: The original, which decides what suits the model.
+            served: What is served, where there is an original besides.
 
         Raises:
-            CreateError: It takes none of them, or not the example.
+            UnsuitedError: It takes none of them, or not the example.
+            CreateError: What is served takes nothing that the original does.
         """
         first: Exception | None = None
-        for rows in (2, 1) if self.batched else (1,):
-            for upper, extent in self._attempts():
-                self._upper, self._extent = upper, extent
-                inputs = self.rows(rows)
-                try:
-                    run(inputs)
-                except Exception as error:  # Whatever the framework raises.
-                    first = first or error
-                else:
-                    return inputs
-        self._upper, self._extent = next(self._attempts())
-        shapes = ", ".join(f"{name} {list(a.shape)}" for name, a in self.rows(2).items())
-        kind = "the example" if self._example else "made-up input"
-        remedy = (
-            "correct it" if self._example else "correct --input, or give real ones by --example"
-        )
+        until = time.monotonic() + _SETTLE_SECONDS
+        self.refused = []
+        for rows, upper, sizes in self._attempts():
+            if first is not None and time.monotonic() > until:
+                break
+            self._upper, self._sizes = upper, sizes
+            inputs = self.rows(rows)
+            try:
+                run(inputs)
+            except Exception as error:  # Whatever the framework raises.
+                first = first or error
+                continue
+            try:
+                served(inputs)
+            except Exception as error:  # OpenVINO's.
+                self._refuse(rows, error)
+                first = first or error
+            else:
+                return inputs
+        self._upper, self._sizes = self._uppers[0], self._extents.attempt(0)
         assert first is not None
-        raise CreateError(f"does not run with {kind} of {shapes} ({one_line(first)}): {remedy}")
+        if self.refused:
+            shapes = "; ".join(dict.fromkeys(one.shapes for one in self.refused[:3]))
+            raise CreateError(
+                f"does not run in OpenVINO as the original does, with {shapes} "
+                f"({self.refused[0].reason})"
+            )
+        shapes = _shapes(self.rows(2))
+        kind = "the example" if self._example else "made-up input"
+        remedy = "correct it" if self._example else (
+            "say what suits it by --input name:dtype[extents] and --range name=low:high, or give "
+            "real ones by --example"
+        )  # fmt: skip
+        raise UnsuitedError(f"does not run with {kind} of {shapes} ({one_line(first)}): {remedy}")
+
+    def know(self, bounds: Mapping[str, int]) -> None:
+        """Takes the sizes of the tables that inputs index, where no range was given for them."""
+        for name, size in bounds.items():
+            self._ranges.setdefault(name, (0, size - 1))
+
+    @property
+    def rowed(self) -> bool:
+        """True where an open extent counts rows."""
+        return self.batched or self._extents.rows is not None
 
     def batches(self) -> list[int]:
         """Returns the batch sizes to compare; none when there is no batch axis."""
-        if not self.batched:
+        if not self.rowed:
+            return []
+        if self._example is not None and not self.batched:
             return []
         own = {len(array) for array in (self._example or {}).values()}
         return sorted({*BATCHES, *(rows for rows in own if rows <= _LARGEST_BATCH)})
@@ -167,42 +231,151 @@ class Feed:
         if own is not None:
             return own
         rng = np.random.default_rng(count)
-        return {spec.name: self._made_up(spec, count, rng) for spec in self._specs}
+        return {
+            spec.name: self._made_up(spec, self._extents.shape(spec, count, self._sizes), rng)
+            for spec in self._specs
+        }
 
-    def _attempts(self) -> Iterator[tuple[int, int]]:
-        integers = any("INT" in spec.datatype for spec in self._specs)
-        open_extents = any(-1 in spec.shape[spec.batched :] for spec in self._specs)
+    def sizes(self) -> str:
+        """Returns the open extents that were settled on, for a person; "" where there are none."""
+        return "" if self._example is not None else self._extents.told(self._sizes)
+
+    def works(self, run: Run) -> tuple[list[str], list[str]]:
+        """Tries the other sizes of open extents; returns those that work, and those that do not."""
+        settled = self._sizes
+        works: list[str] = []
+        fails: list[str] = []
+        until = time.monotonic() + _SETTLE_SECONDS / 4
+        for attempt in range(self._extents.attempts):
+            self._sizes = self._extents.attempt(attempt)
+            if time.monotonic() > until:
+                break
+            try:
+                run(self.rows(1))
+            except Exception:
+                fails.append(self.sizes())
+            else:
+                works.append(self.sizes())
+        self._sizes = settled
+        return list(dict.fromkeys(works)), list(dict.fromkeys(fails))
+
+    def _refuse(self, rows: int, error: Exception) -> None:
+        from lepton.create.conversion import reason_of
+
+        refusal = Refusal(rows, self.sizes(), _shapes(self.rows(rows)), reason_of(error))
+        self.refused.append(refusal)
+
+    def _attempts(self) -> Iterator[tuple[int, int, dict[str, int]]]:
+        """Yields what may be tried: rows, the bound of integers, and the sizes of open extents."""
         fixed = self._example is not None
-        for upper in self._uppers if integers and not fixed else self._uppers[:1]:
-            for extent in _EXTENTS if open_extents and not fixed else _EXTENTS[:1]:
-                yield upper, extent
+        unknown = any("INT" in s.datatype and s.name not in self._ranges for s in self._specs)
+        batched = self.batched
+        # What looks like rows may be samples of a sound, of which one or two are too few.
+        for self.batched in (True, False) if batched and not fixed else (batched,):
+            self._extents = Extents(self._specs, self.batched)
+            for rows in (2, 1) if self.rowed else (1,):
+                for upper in self._uppers if unknown and not fixed else self._uppers[:1]:
+                    for number in range(1 if fixed else self._extents.attempts):
+                        yield rows, upper, self._extents.attempt(number)
+        self.batched = batched
+        self._extents = Extents(self._specs, batched)
 
-    def _made_up(self, spec: InputSpec, rows: int, rng: np.random.Generator) -> Array:
-        shape = [self._extent if extent == -1 else extent for extent in spec.shape]
-        if spec.batched and self.batched:
-            shape[0] = rows
+    def _made_up(self, spec: InputSpec, shape: list[int], rng: np.random.Generator) -> Array:
         kind = NUMPY_TYPES[spec.datatype]
+        name = spec.name.lower()
         if spec.datatype == "BYTES":
-            words = [" ".join(rng.choice(_WORDS, 4)).encode() for _ in range(int(np.prod(shape)))]
+            words = [" ".join(rng.choice(_WORDS, 4)).encode() for _ in range(math.prod(shape))]
             made = np.empty(len(words), dtype=np.object_)
             made[:] = words
             return made.reshape(shape)
-        if spec.datatype == "BOOL":
-            return rng.integers(0, 2, shape).astype(np.bool_)
-        if "mask" in spec.name.lower() and "INT" in spec.datatype:
+        if spec.name in self._ranges:
+            return _within(self._ranges[spec.name], spec, shape, rng)
+        if "mask" in name:
             return np.ones(shape, kind)
-        if spec.datatype == "UINT8" and self._upper > 2:
-            return rng.integers(0, 256, shape).astype(np.uint8)  # Images come as bytes.
+        if spec.datatype == "BOOL":
+            # One alone is a switch, such as whether it is trained: off.
+            return np.asarray(rng.integers(0, 2, shape) * (math.prod(shape) > 1), np.bool_)
         if "INT" in spec.datatype:
-            made = rng.integers(0, self._upper, shape).astype(kind)
-            made.reshape(-1)[:1] = self._upper - 1  # The largest is always among them.
-            return made
-        noise = rng.standard_normal(shape)
+            return self._integers(spec, shape, rng)
+        if _SAMPLE_RATE.search(name) and math.prod(shape) == 1:
+            return np.full(shape, 16000, kind)
+        noise = np.asarray(rng.standard_normal(shape))
         if spec.datatype == "BF16":
             # Values that bfloat16 holds exactly, so that no conversion rounds them.
             bits = noise.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
             return np.asarray(bits.view(np.float32)).reshape(shape)
         return noise.astype(kind)
+
+    def _integers(self, spec: InputSpec, shape: list[int], rng: np.random.Generator) -> Array:
+        kind, name = NUMPY_TYPES[spec.datatype], spec.name.lower()
+        if _SAMPLE_RATE.search(name) and math.prod(shape) == 1 and _largest_of(kind) >= 16000:
+            return np.full(shape, 16000, kind)
+        longest = self._extents.longest(spec, self._sizes)
+        if _LENGTH.search(name) and len(shape) < 3 and longest:
+            # How much of another input counts: all of the first row, less of others.
+            made = rng.integers(max(1, longest // 2), longest + 1, shape)
+            return _largest_first(made, min(longest, _largest_of(kind))).astype(kind)
+        if spec.datatype == "UINT8" and self._upper > 2:
+            return np.asarray(rng.integers(0, 256, shape), np.uint8)  # Images come as bytes.
+        upper = min(self._upper, _largest_of(kind))
+        return _largest_first(rng.integers(0, upper, shape), upper - 1).astype(kind)
+
+
+def _largest_of(kind: Any) -> int:  # noqa: ANN401 - one of numpy's integer types
+    return int(np.iinfo(kind).max)
+
+
+def _largest_first(made: Any, largest: int) -> Array:  # noqa: ANN401 - an array, or a scalar
+    """Returns an array that has the largest value among its own."""
+    array = np.asarray(made)
+    array.reshape(-1)[:1] = largest
+    return array
+
+
+def _within(bounds: Range, spec: InputSpec, shape: list[int], rng: np.random.Generator) -> Array:
+    """Returns values within bounds, the upper one among them."""
+    kind = NUMPY_TYPES[spec.datatype]
+    low, high = bounds
+    if spec.datatype == "BOOL":
+        return np.asarray(rng.integers(int(low > 0), int(high > 0) + 1, shape), np.bool_)
+    if "INT" not in spec.datatype:
+        made = np.asarray(rng.uniform(low, high, shape)).astype(kind)
+        return made
+    least, largest = math.ceil(low), math.floor(high)
+    if "position" in spec.name.lower() and shape:
+        steps = np.arange(shape[-1]) % (largest - least + 1) + least
+        return np.ascontiguousarray(np.broadcast_to(steps, shape)).astype(kind)
+    wide = np.uint64 if least >= 0 else np.int64
+    made = rng.integers(wide(least), wide(largest), shape, dtype=wide, endpoint=True)
+    return _largest_first(np.asarray(made), largest).astype(kind)
+
+
+def check_ranges(ranges: Mapping[str, Range], specs: Sequence[InputSpec], path: Path) -> None:
+    """Raises CreateError where a range of --range names no input, or values that it cannot have."""
+    known = {spec.name: spec for spec in specs}
+    for name, (low, high) in ranges.items():
+        spec = known.get(name)
+        if spec is None:
+            raise CreateError(f'--range names input "{name}", {path} takes {_list(known)}')
+        kind = np.dtype(NUMPY_TYPES[spec.datatype])
+        if spec.datatype == "BYTES":
+            raise CreateError(f'--range names input "{name}", which is text')
+        least, largest = 0.0, 1.0
+        if kind.kind in "iu":
+            least, largest = float(np.iinfo(kind).min), float(np.iinfo(kind).max)
+        elif kind.kind == "f":
+            least, largest = float(np.finfo(kind).min), float(np.finfo(kind).max)
+        if low < least or high > largest:
+            raise CreateError(
+                f'--range of "{name}" is {low:g} to {high:g}, {spec.datatype} has {least:g} to '
+                f"{largest:g}"
+            )
+        if kind.kind in "iu" and math.ceil(low) > math.floor(high):
+            raise CreateError(f'--range of "{name}" is {low:g} to {high:g}, with no integer in it')
+
+
+def _shapes(inputs: Mapping[str, Array]) -> str:
+    return ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
 
 
 def _datatype_of(name: str, array: Array) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-import re
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lepton.create import hugging_face, keras, onnx, openvino_ir, pytorch_file, tensorflow
 from lepton.create.errors import CreateError
 from lepton.create.framework import Format
+from lepton.create.onnx_file import external_files
 from lepton.create.options import Options
 
 __all__ = ["CreateError", "ModelSource", "find_source"]
@@ -21,10 +19,6 @@ __all__ = ["CreateError", "ModelSource", "find_source"]
 _MODULES = (hugging_face, pytorch_file, keras, tensorflow, onnx, openvino_ir)
 FORMATS: tuple[Format, ...] = tuple(one for module in _MODULES for one in module.FORMATS)
 _BY_NAME_ONLY = {*onnx.FORMATS, *openvino_ir.FORMATS, tensorflow.FROZEN}
-
-# An ONNX model may keep its weights in files beside it, each named by a StringStringEntryProto
-# {key: "location", value: <file>} of onnx.proto: field 1 is the key, field 2 the value.
-_EXTERNAL_DATA = re.compile(rb"\x0a\x08location\x12")
 
 
 @dataclass(frozen=True)
@@ -122,15 +116,15 @@ def _by_name(path: Path, found: Format | None) -> Format:
 
 def _check_options(path: Path, kind: Format, options: Options) -> None:
     """Refuses what would have no effect."""
-    of_torch = kind.module == "pytorch"
-    for given, option in (
-        (options.inputs, "--input"),
-        (options.module, "--module"),
-        (options.module_args, "--module-args"),
-    ):
-        if given and not of_torch:
+    for given, option in ((options.module, "--module"), (options.module_args, "--module-args")):
+        if given and kind.module != "pytorch":
             raise CreateError(
                 f"{option} is for PyTorch's files, {path} is {kind.name}: leave it out"
+            )
+    for said, option in ((options.inputs, "--input"), (options.ranges, "--range")):
+        if said and kind.module == "hugging_face":
+            raise CreateError(
+                f"{option} is for models that take tensors, {path} takes text: leave it out"
             )
     names = [spec.name for spec in options.inputs]
     if len(set(names)) < len(names):
@@ -148,7 +142,7 @@ def _files(path: Path, kind: Format) -> dict[str, Path]:
         return {path.name: path}
     files = {f"model{kind.extension}": path}
     if kind in onnx.FORMATS:
-        for name in _external_data(path):
+        for name in external_files(path):
             files[name] = _beside(path, name)
     # Weights in a file of their own; a model without weights has none.
     for suffix in {".xml": (".bin",), ".pdmodel": (".pdiparams",)}.get(kind.extension, ()):
@@ -156,21 +150,6 @@ def _files(path: Path, kind: Format) -> dict[str, Path]:
         if weights.is_file():
             files[f"model{suffix}"] = weights
     return files
-
-
-def _external_data(path: Path) -> Iterable[str]:
-    names: set[str] = set()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for match in _EXTERNAL_DATA.finditer(data):
-            size, at, shift = 0, match.end(), 0
-            while at < len(data):  # A varint, seven bits a byte.
-                size |= (data[at] & 0x7F) << shift
-                shift += 7
-                at += 1
-                if data[at - 1] < 0x80:
-                    break
-            names.add(data[at : at + size].decode(errors="replace"))
-    return sorted(names)
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -17,11 +17,19 @@ from typing import Any
 import openvino as ov
 
 from lepton.create.check import compare, mismatch, unchecked
+from lepton.create.conversion import convert
 from lepton.create.errors import CreateError, one_line
 from lepton.create.framework import Job, NoReferenceError, Original
-from lepton.create.openvino_model import PRECISION, OpenVinoModel
+from lepton.create.narrow import inputs_of, is_as, make, narrowed
+from lepton.create.openvino_model import PRECISION, OpenVinoModel, read_model
 from lepton.create.options import InputSpec
-from lepton.create.samples import Feed, check_example, read_example
+from lepton.create.samples import (
+    Feed,
+    UnsuitedError,
+    check_example,
+    check_ranges,
+    read_example,
+)
 
 Say = Callable[[str], None]
 
@@ -40,6 +48,8 @@ class Work:
         self._job, self._entry, self._step = job, entry, step
         self._loader = import_module(f"lepton.create.{module}")
         self._original: Original | None = None
+        self._as_is = False  # Whether the user's file is served, not what was made of it.
+        self._converted = False  # Whether it is not, although it might be.
         self._why_none: str | None = None
         self._seconds: dict[str, float] = {}
         self._notes: list[str] = []
@@ -48,47 +58,41 @@ class Work:
         """Loads the original and writes what OpenVINO makes of it."""
         with self._timed("loading", f"the {self._job.format}"):
             self._original = original = self._loader.load(self._job)
-        self._feed = self._feed_of(original, original.inputs, self._example(original.inputs))
-        sample = self._settle(self._feed, original)
+        specs = narrowed(original.inputs, self._job.options.inputs, self._job.path)
+        self._check_ranges(specs)
+        self._feed = self._feed_of(original, specs, self._example(specs))
+        sample = self._settle(original)
         with self._timed("converting", "to OpenVINO"):
             model = original.convert(sample)
+            if specs != original.inputs:
+                make(model, specs, self._job.path)
             self._save(model)
-
-    def _save(self, model: Any) -> None:  # noqa: ANN401 - openvino's bindings have no types
-        try:
-            ov.save_model(model, self._entry, compress_to_fp16=False)
-        except RuntimeError as error:  # What it says of a full disk names neither disk nor file.
-            free = shutil.disk_usage(self._entry.parent).free
-            raise CreateError(
-                f"the model made of {self._job.path} cannot be written ({one_line(error)}): "
-                f"{free / 1e6:.0f} MB are free there"
-            ) from None
 
     def load(self) -> None:
         """Reads what will be served, and loads the original to compare with if that is possible."""
-        served = OpenVinoModel(self._entry)
-        specs = served.specs()
+        self._as_is = True
+        specs = self._read()
+        self._check_ranges(specs)
         example = self._example(specs)
+        self._feed = Feed(specs, example, ranges=self._job.options.ranges)
         with self._timed("loading", f"the {self._job.format}"):
             try:
-                self._original = original = self._loader.load(self._job)
-                self._feed = self._feed_of(original, specs, example)
-                self._settle(self._feed, original)
+                self._original = self._loader.load(self._job)
             except NoReferenceError as error:
                 self._why_none = str(error)
             except CreateError as error:
                 # The file is served as it is: that another runtime refuses it is no reason not to.
                 self._why_none = str(error).removeprefix(f"{self._job.path} ")
-        if self._why_none is not None:
-            self._original = None
-            self._feed = Feed(specs, example, table_size=1)
+        if self._original is None:
+            self._be_careful(specs)
 
     def check(self, measure: bool) -> dict[str, Any]:
         """Compares what was written with the original, measures it, and returns the facts."""
         self._step("running once")
         served = OpenVinoModel(self._entry)
         served.compile()
-        self._run_once(served)
+        self._feed.know(served.index_bounds())
+        self._settle_both(served)
         original, options = self._original, self._job.options
         if original is None:
             check = unchecked(self._why_none or "it was not loaded", options)
@@ -101,6 +105,10 @@ class Work:
         if original is not None:
             versions |= original.versions
             self._notes[:0] = original.notes
+        if served.computes_in_fp64():
+            self._notes.append(
+                "The model computes in 64-bit floats; OpenVINO's CPU device does so in 32 bits."
+            )
         config = "" if original is None else original.config()
         self._original = original = None
         gc.collect()  # What the framework holds would only disturb the measuring.
@@ -118,28 +126,119 @@ class Work:
             "measured_shapes": {name: list(a.shape) for name, a in self._feed.rows(1).items()},
             "seconds": self._seconds,
             "notes": self._notes,
+            **({"converted": True} if self._converted else {}),
             **({"config": config} if config else {}),
         }
 
+    def _save(self, model: Any) -> None:  # noqa: ANN401 - openvino's bindings have no types
+        try:
+            ov.save_model(model, self._entry, compress_to_fp16=False)
+        except RuntimeError as error:  # What it says of a full disk names neither disk nor file.
+            free = shutil.disk_usage(self._entry.parent).free
+            raise CreateError(
+                f"the model made of {self._job.path} cannot be written ({one_line(error)}): "
+                f"{free / 1e6:.0f} MB are free there"
+            ) from None
+
+    def _read(self) -> list[InputSpec]:
+        """Returns the inputs of the file; makes a model with those of --input where they differ."""
+        job = self._job
+        model, as_read = self._model_of_file()
+        specs = inputs_of(model, job.path, self._loader, job.options)
+        if as_read and is_as(model, specs):
+            return specs
+        make(model, specs, job.path)
+        # It is what is served instead, in the folder where the file was copied to.
+        shutil.rmtree(self._entry.parent)
+        self._entry.parent.mkdir()
+        self._entry = self._entry.parent / "model.xml"
+        self._save(model)
+        self._converted = True
+        return specs
+
+    def _model_of_file(self) -> tuple[Any, bool]:
+        """Returns OpenVINO's model of the file, and whether it reads it without being told more."""
+        job = self._job
+        try:
+            return read_model(self._entry), True
+        except CreateError as error:
+            specs = getattr(self._loader, "file_inputs", lambda path: None)(job.path)
+            if not specs:
+                raise
+            if not job.options.inputs:
+                said = " ".join(f'--input "{spec}"' for spec in specs).replace(",batch", ",-1")
+                raise CreateError(
+                    f"{error}; it may with numbers for the open extents of its inputs: {said}"
+                ) from None
+        given = narrowed(specs, job.options.inputs, job.path)
+        shapes = [(spec.name, ov.PartialShape([*spec.shape])) for spec in given]
+        return convert(str(self._entry), job.path, input=shapes), False
+
     def _feed_of(self, original: Original, specs: list[InputSpec], example: Any) -> Feed:  # noqa: ANN401
+        ranges = self._job.options.ranges
         if type(original).sample is Original.sample:
-            return Feed(specs, example)  # It does not keep the original in memory.
-        return Feed(specs, example, original.sample)
+            return Feed(specs, example, ranges=ranges)  # It does not keep the original in memory.
+        return Feed(specs, example, original.sample, ranges)
 
-    def _run_once(self, served: OpenVinoModel) -> None:
-        if self._original is not None:
-            return  # It is run by the comparison.
-        try:
-            self._feed.settle(served.run)
-        except CreateError as error:
-            raise CreateError(f"{self._job.path} {error}") from None
+    def _be_careful(self, specs: list[InputSpec]) -> None:
+        """Has made-up integers index no table that may be smaller: OpenVINO does not look."""
+        example = self._example(specs)
+        self._feed = Feed(specs, example, ranges=self._job.options.ranges, table_size=1)
 
-    def _settle(self, feed: Feed, original: Original) -> Any:  # noqa: ANN401
+    def _settle(self, original: Original) -> Any:  # noqa: ANN401
         try:
-            return feed.settle(original.run)
+            return self._feed.settle(original.run)
         except CreateError as error:
-            said = str(error).replace("does not run", f"does not run in {original.against}", 1)
-            raise CreateError(f"{self._job.path} {said}") from None
+            raise CreateError(f"{self._job.path} {self._said_of(original, error)}") from None
+
+    def _settle_both(self, served: OpenVinoModel) -> None:
+        """Finds inputs that the original and what is served take; without one, that this takes."""
+        original, path = self._original, self._job.path
+        if original is not None:
+            try:
+                self._feed.settle(original.run, served.run)
+            except UnsuitedError as error:
+                if not self._as_is:
+                    raise CreateError(f"{path} {self._said_of(original, error)}") from None
+                self._why_none = f"it {self._said_of(original, error)}"
+                self._original = None
+                self._be_careful(served.specs())
+                self._feed.know(served.index_bounds())
+            except CreateError as error:
+                raise CreateError(f"{path} {error}") from None
+            else:
+                self._note_refusals(served, original)
+        if self._original is None:
+            try:
+                self._feed.settle(served.run)
+            except CreateError as error:
+                raise CreateError(f"{path} {error}") from None
+
+    def _note_refusals(self, served: OpenVinoModel, original: Original) -> None:
+        """Says which sizes work, where the original took some that the engine refuses."""
+        refused = self._feed.refused
+        if not refused:
+            return
+        sizes = [one.sizes for one in refused if one.sizes and one.sizes != self._feed.sizes()]
+        if not sizes:
+            self._notes.append(
+                f"OpenVINO refuses {refused[0].shapes}, which {original.against} takes "
+                f"({refused[0].reason}); so does the server."
+            )
+            return
+        works, fails = self._feed.works(served.run)
+        self._notes.append(
+            f"Open extents of {' and '.join(works)} were tried and work; OpenVINO, and so the "
+            f"server, refuses {', '.join(fails or sizes)}, of which {original.against} takes "
+            f"{', '.join(dict.fromkeys(sizes))} ({refused[0].reason})."
+        )
+
+    @staticmethod
+    def _said_of(original: Original, error: CreateError) -> str:
+        return str(error).replace("does not run", f"does not run in {original.against}", 1)
+
+    def _check_ranges(self, specs: list[InputSpec]) -> None:
+        check_ranges(self._job.options.ranges, specs, self._job.path)
 
     def _example(self, specs: list[InputSpec]) -> Any:  # noqa: ANN401
         path = self._job.options.example

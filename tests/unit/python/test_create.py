@@ -15,7 +15,7 @@ import openvino as ov
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lepton.create import CreateError, create_service
+from lepton.create import CreateError, Options, create_service, parse_input
 
 
 def linear(path: Path, *, external: str | None = None, rows: str | int = "N") -> Path:
@@ -144,6 +144,128 @@ def test_weights_outside_the_folder_of_the_model_are_refused(tmp_path: Path) -> 
     model.write_bytes(data.replace(b"aaaaaaaaaa", b"../aaaaaaa"))
     with pytest.raises(CreateError, match="outside its folder"):
         create_service(model, tmp_path / "out")
+
+
+def test_location_in_metadata_is_no_file(model: Path, tmp_path: Path) -> None:
+    made = onnx.load(model)
+    helper.set_model_props(made, {"location": "Berlin"})
+    onnx.save(made, model)
+    create_service(model, tmp_path / "out", measure=False)
+    assert contents(tmp_path / "out/linear/1") == ["model.onnx"]
+
+
+def graph_of(path: Path, nodes: list, inputs: list, outputs: list) -> Path:
+    """Writes an ONNX model; inputs and outputs are name, type and shape."""
+    infos = [[helper.make_tensor_value_info(*one) for one in some] for some in (inputs, outputs)]
+    made = helper.make_model(
+        helper.make_graph(nodes, "g", *infos), opset_imports=[helper.make_opsetid("", 15)]
+    )
+    made.ir_version = 8
+    onnx.save(made, path)
+    return path
+
+
+def test_scalar_input_is_one(tmp_path: Path) -> None:
+    float_ = TensorProto.FLOAT
+    gain = graph_of(
+        tmp_path / "gain.onnx",
+        [helper.make_node("Mul", ["x", "gain"], ["y"])],
+        [("x", float_, ["n", 3]), ("gain", float_, [])],
+        [("y", float_, ["n", 3])],
+    )
+    facts = create_service(gain, tmp_path / "out").facts
+    assert [one["shape"] for one in facts["signature"]["inputs"]] == [[-1, 3], []]
+    assert facts["measured_shapes"]["gain"] == []
+
+
+def test_input_that_is_used_for_nothing_stays_one(tmp_path: Path) -> None:
+    unused = graph_of(
+        tmp_path / "unused.onnx",
+        [helper.make_node("Relu", ["x"], ["y"])],
+        [("x", TensorProto.FLOAT, ["n", 3]), ("token_type_ids", TensorProto.INT64, ["n", 3])],
+        [("y", TensorProto.FLOAT, ["n", 3])],
+    )
+    facts = create_service(unused, tmp_path / "out", measure=False).facts
+    names = [one["name"] for one in facts["signature"]["inputs"]]
+    assert names == ["x", "token_type_ids"]
+
+
+def test_name_that_openvino_loses_is_that_of_the_file(tmp_path: Path) -> None:
+    dropout = graph_of(
+        tmp_path / "dropout.onnx",
+        [helper.make_node("Dropout", ["x"], ["y"]), helper.make_node("Relu", ["x"], ["z"])],
+        [("x", TensorProto.FLOAT, [1, 3])],
+        [("y", TensorProto.FLOAT, [1, 3]), ("z", TensorProto.FLOAT, [1, 3])],
+    )
+    facts = create_service(dropout, tmp_path / "out", measure=False).facts
+    assert [one["name"] for one in facts["signature"]["inputs"]] == ["x"]
+    assert [one["name"] for one in facts["signature"]["outputs"]] == ["y", "z"]
+
+
+def test_input_option_narrows_what_the_file_takes(tmp_path: Path) -> None:
+    options = Options(inputs=(parse_input("x:f32[4,3]"),))
+    service = create_service(linear(tmp_path / "a.onnx"), tmp_path / "out", options=options)
+    assert service.facts["signature"]["inputs"][0]["shape"] == [4, 3]
+    assert service.facts["signature"]["outputs"] == [
+        {"name": "y", "datatype": "FP32", "shape": [4, 2]}
+    ]
+    assert service.facts["converted"] is True
+    assert contents(tmp_path / "out/a/1") == ["model.bin", "model.xml"]
+
+
+def test_input_option_that_says_what_the_file_says_changes_nothing(tmp_path: Path) -> None:
+    options = Options(inputs=(parse_input("x:f32[batch,3]"),), ranges={"x": (0, 1)})
+    model = linear(tmp_path / "a.onnx")
+    service = create_service(model, tmp_path / "out", options=options, measure=False)
+    assert service.facts["converted"] is False
+    assert contents(tmp_path / "out/a/1") == ["model.onnx"]
+    assert service.facts["options"] == {"input": ["x:f32[batch,3]"], "range": ["x=0:1"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (Options(inputs=(parse_input("z:f32[1,3]"),)), r'names "z", .* takes x'),
+        (Options(inputs=(parse_input("x:f32[1,4]"),)), r"says x:f32\[1,4\], .* takes x:f32\[N,3\]"),
+        (Options(inputs=(parse_input("x:i32[1,3]"),)), r"says x:i32"),
+        (Options(ranges={"z": (0, 1)}), r'--range names input "z"'),
+    ],
+)
+def test_option_that_contradicts_the_file_is_refused(
+    model: Path, tmp_path: Path, options: Options, reason: str
+) -> None:
+    with pytest.raises(CreateError, match=reason):
+        create_service(model, tmp_path / "out", options=options, measure=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_input_without_a_shape_is_to_be_said_and_then_served(tmp_path: Path) -> None:
+    relu = graph_of(
+        tmp_path / "relu.onnx",
+        [helper.make_node("Relu", ["x"], ["y"])],
+        [("x", TensorProto.FLOAT, None)],
+        [("y", TensorProto.FLOAT, None)],
+    )
+    with pytest.raises(CreateError, match=r'shape of input "x": add --input x:f32\[batch'):
+        create_service(relu, tmp_path / "out", measure=False)
+    options = Options(inputs=(parse_input("x:f32[batch,3]"),))
+    facts = create_service(relu, tmp_path / "out", options=options, measure=False).facts
+    assert facts["signature"]["outputs"] == [{"name": "y", "datatype": "FP32", "shape": [-1, 3]}]
+    np.savez(tmp_path / "x.npz", x=np.ones((2, 5), np.float32))
+    options = Options(example=tmp_path / "x.npz")
+    facts = create_service(relu, tmp_path / "out", options=options, measure=False).facts
+    assert facts["signature"]["inputs"][0]["shape"] == [-1, 5]
+
+
+def test_double_precision_is_warned_of(tmp_path: Path) -> None:
+    double = graph_of(
+        tmp_path / "double.onnx",
+        [helper.make_node("Relu", ["x"], ["y"])],
+        [("x", TensorProto.DOUBLE, ["n", 3])],
+        [("y", TensorProto.DOUBLE, ["n", 3])],
+    )
+    notes = create_service(double, tmp_path / "out", measure=False).facts["notes"]
+    assert any("64-bit floats" in note and "32 bits" in note for note in notes)
 
 
 def test_openvino_ir_brings_its_weights(model: Path, tmp_path: Path) -> None:

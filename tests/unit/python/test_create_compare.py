@@ -78,9 +78,65 @@ def test_sixteen_bit_outputs_have_a_wider_default() -> None:
     assert not difference([[1.01]], [[1]], "FP32").result(None)["passed"]
 
 
-def test_description_has_the_figures_of_what_did_not_pass() -> None:
+def test_description_begins_with_the_top_class() -> None:
     outputs = [difference([[1, 3]], [[1, 2]]).result(0.1), difference([[1]], [[1]]).result(0.1)]
-    text = describe(outputs, 0.1)
-    assert text == (
-        '"y" differs by 0.5 of its largest value (1 absolute), top-1 agrees in 100%; tolerance 0.1'
+    assert describe(outputs, 0.1) == (
+        'top-1 agrees in 100%, "y" differs by 0.5 of its largest value (1 absolute), cosine '
+        "0.98995; tolerance 0.1"
     )
+
+
+def test_other_shape_is_said_and_never_passes() -> None:
+    result = difference([[1, 2]], [1, 2]).result(None)
+    assert (result["passed"], result["shapes"]) == (False, [[1, 2], [2]])
+    assert '"y" has shape [1, 2], the original [2]' in describe([result], 0.1)
+
+
+def test_what_rounding_leaves_of_large_inputs_is_no_difference() -> None:
+    for scale, passed in ((1.0, False), (100.0, True)):
+        made = Difference("y", "FP32")
+        made.add(np.array([[1e-5, 0]]), np.array([[0, 1e-5]]), scale)
+        assert made.result(None)["passed"] is passed
+
+
+def test_difference_within_the_scatter_of_the_original_passes() -> None:
+    for scatter, passed in ((0.0, False), (0.003, True)):
+        made = difference([[1, 100.5]], [[1, 100]])
+        made.add_scatter(np.array([[1, 100 + 100 * scatter]]), np.array([[1, 100]]))
+        assert made.result(None)["passed"] is passed
+        assert not made.result(0.001)["passed"]  # What the user says counts as it is.
+
+
+def test_scatter_is_no_excuse_for_another_direction() -> None:
+    made = difference([[1, -1]], [[-1, 1]])
+    made.add_scatter(np.array([[1, -1]]), np.array([[-1, 1]]))
+    assert not made.result(None)["passed"]
+
+
+def quantized(served: object, original: object, datatype: str = "FP32") -> bool:
+    made = Difference("y", datatype, "quantized")
+    made.add(np.asarray(served), np.asarray(original))
+    return made.result(None)["passed"]
+
+
+def test_quantized_outputs_are_to_be_alike_and_to_have_the_same_top_class() -> None:
+    rows = np.eye(4) * 10
+    assert quantized(rows + 0.3, rows)
+    assert not difference(rows + 0.3, rows).result(None)["passed"]
+    assert not quantized(rows[::-1], rows)
+    assert not quantized(-rows, rows)
+    assert not quantized(rows * 0.5, rows)
+    # A near tie is no class that could be lost.
+    assert quantized([[1.0, 1.01, -3]], [[1.01, 1.0, -3]])
+
+
+def test_integers_of_quantized_models_may_be_a_step_apart() -> None:
+    assert quantized([1, 2, 120], [2, 2, 119], "UINT8")
+    assert not quantized([1, 2, 120], [9, 2, 119], "UINT8")
+    assert not difference([1, 2, 120], [2, 2, 119], "UINT8").result(None)["passed"]
+
+
+def test_half_precision_has_a_wider_default() -> None:
+    made = Difference("y", "FP32", "half")
+    made.add(np.array([1.01]), np.array([1.0]))
+    assert made.result(None)["passed"]

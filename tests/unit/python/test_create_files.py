@@ -11,7 +11,7 @@ from pathlib import Path
 import model_files
 import pytest
 
-from lepton.create import CreateError, InputSpec, Options, create_service
+from lepton.create import CreateError, Options, create_service
 from lepton.create.pytorch_pickle import classes_of
 from lepton.create.source import find_source
 
@@ -171,7 +171,6 @@ def test_missing_framework_names_the_extra(tmp_path: Path, make, file: str, reme
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (Options(inputs=(InputSpec("x", "FP32", (1,)),)), "--input"),
         (Options(module="a:B"), "--module"),
         (Options(module_args={"a": 1}), "--module-args"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lepton.create import CreateError, InputSpec, Options, parse_input
-from lepton.create.options import parse_module_args
+from lepton.create.options import parse_module_args, parse_ranges
 
 
 @pytest.mark.parametrize(
@@ -51,6 +51,30 @@ def test_input_of_another_form_is_refused(text: str, reason: str) -> None:
         parse_input(text)
 
 
+def test_range_is_read_from_the_last_equals_sign() -> None:
+    assert parse_ranges(["input_ids=0:30521", "a=b:0=-0.5:1e3"]) == {
+        "input_ids": (0, 30521),
+        "a=b:0": (-0.5, 1000),
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        (["x"], "not of the form name=low:high"),
+        (["x=1"], "not of the form"),
+        (["=0:1"], "not of the form"),
+        (["x=a:b"], "not of the form"),
+        (["x=0:inf"], "not of the form"),
+        (["x=2:1"], "begins at 2, above its end"),
+        (["x=0:1", "x=0:2"], 'names input "x" twice'),
+    ],
+)
+def test_range_of_another_form_is_refused(texts: list[str], reason: str) -> None:
+    with pytest.raises(CreateError, match=reason):
+        parse_ranges(texts)
+
+
 def test_arguments_of_the_module_are_json_or_words() -> None:
     given = ['{"width": 64, "act": "gelu"}', "depth=3", "name=net-a", "bias=false", "dims=[1,2]"]
     assert parse_module_args(given) == {
@@ -72,6 +96,7 @@ def test_arguments_that_are_neither_are_refused(text: str) -> None:
 def test_options_pass_through_json_unchanged() -> None:
     options = Options(
         inputs=(parse_input("x:f32[batch,seq]"),),
+        ranges={"x": (0.0, 0.1)},
         example=Path("a.npz"),
         module="a:B",
         module_args={"a": [1]},

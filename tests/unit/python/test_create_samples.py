@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from lepton.create import CreateError, parse_input
-from lepton.create.samples import Feed, check_example, read_example, specs_of_example
+from lepton.create.samples import (
+    Feed,
+    UnsuitedError,
+    check_example,
+    check_ranges,
+    read_example,
+    specs_of_example,
+)
 from lepton.datatypes import NUMPY_TYPES, Array
 
 
@@ -40,6 +47,96 @@ def test_integers_stay_within_the_table_that_they_index(size: int, expected: int
     assert max(feed.rows(rows)["ids"].max() for rows in feed.batches()) == expected
 
 
+def test_integers_stay_within_a_range_that_is_known() -> None:
+    feed = Feed([parse_input("ids:i64[batch,9]")], ranges={"ids": (3, 5)})
+    made = feed.rows(64)["ids"]
+    assert set(made.ravel().tolist()) == {3, 4, 5}
+    assert made.flat[0] == 5
+    feed.know({"ids": 2})
+    assert feed.rows(2)["ids"].max() == 5  # What the user says counts.
+
+
+@pytest.mark.parametrize("datatype", ["uint64", "int64", "int8", "f32", "bool"])
+def test_range_holds_for_every_datatype(datatype: str) -> None:
+    made = Feed([parse_input(f"x:{datatype}[batch,50]")], ranges={"x": (0, 1)}).rows(4)["x"]
+    assert made.dtype == NUMPY_TYPES[parse_input(f"x:{datatype}[]").datatype]
+    assert made.min() >= 0
+    assert made.max() <= 1
+    assert len(np.unique(made)) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "bounds", "reason"),
+    [
+        ("y", (0, 1), 'names input "y", net takes "x", "image"'),
+        ("x", (0, 200), "INT8 has -128 to 127"),
+        ("x", (0.2, 0.8), "no integer in it"),
+    ],
+)
+def test_range_that_cannot_be_is_refused(
+    name: str, bounds: tuple[float, float], reason: str
+) -> None:
+    specs = [parse_input("x:i8[batch]"), parse_input("image:f32[batch]")]
+    with pytest.raises(CreateError, match=reason):
+        check_ranges({name: bounds}, specs, Path("net"))
+
+
+def test_what_a_name_says_is_believed() -> None:
+    specs = ["ids:i64[batch,seq]", "attention_mask:i64[batch,seq]", "x_len:i64[batch]"]
+    specs += ["mask:f32[batch,seq]", "padding_mask:bool[batch,seq]"]
+    made = Feed([parse_input(spec) for spec in specs]).rows(3)
+    for name in ("attention_mask", "mask", "padding_mask"):
+        assert made[name].all()
+    assert made["x_len"][0] == 8
+    assert made["x_len"].min() >= 4
+    rate = Feed([parse_input("sr:i64[]")]).rows(1)["sr"]
+    assert rate.shape == ()
+    assert rate == 16000
+    assert not Feed([parse_input("training:bool[]")]).rows(1)["training"]
+
+
+@pytest.mark.parametrize("datatype", sorted(NUMPY_TYPES))
+def test_scalar_has_no_axis(datatype: str) -> None:
+    word = {"BYTES": "string"}.get(datatype, datatype.lower())
+    made = Feed([parse_input(f"x:{word}[]")]).rows(1)["x"]
+    assert isinstance(made, np.ndarray)
+    assert made.shape == ()
+    assert made.dtype == NUMPY_TYPES[datatype]
+
+
+def test_size_that_the_engine_refuses_is_noted_and_the_next_is_tried() -> None:
+    def engine(inputs: Mapping[str, Array]) -> None:
+        if inputs["x"].shape[2] > 64:
+            raise RuntimeError("too large for it")
+
+    feed = Feed([parse_input("x:f32[batch,3,h,w]")])
+    assert feed.settle(lambda inputs: None, engine)["x"].shape == (2, 3, 32, 32)
+    assert [one.sizes for one in feed.refused] == ["224", "320", "640", "256"]
+    works, fails = feed.works(engine)
+    assert works == ["32", "64", "48", "8", "1"]
+    assert fails == ["224", "320", "640", "256", "512"]
+    assert feed.rows(1)["x"].shape == (1, 3, 32, 32)
+
+
+def test_engine_that_refuses_all_is_said_to_do_so() -> None:
+    def engine(inputs: Mapping[str, Array]) -> None:
+        raise RuntimeError("cannot")
+
+    feed = Feed([parse_input("x:f32[batch,4]")])
+    with pytest.raises(CreateError, match=r"not run in OpenVINO as the original does.*\(cannot\)"):
+        feed.settle(lambda inputs: None, engine)
+
+
+def test_first_axis_may_be_samples_instead_of_rows() -> None:
+    def run(inputs: Mapping[str, Array]) -> None:
+        if len(inputs["waveform"]) < 15600:
+            raise ValueError("too short")
+
+    feed = Feed([parse_input("waveform:f32[-1]")])
+    assert feed.settle(run)["waveform"].shape == (16000,)
+    assert feed.batches() == []
+
+
 def test_open_extents_of_all_inputs_are_the_same() -> None:
     def run(inputs: Mapping[str, Array]) -> Array:
         if inputs["a"].shape[1] < 32:
@@ -55,7 +152,7 @@ def test_input_that_nothing_suits_says_what_was_tried() -> None:
         raise ValueError("mat1 and mat2 shapes cannot be multiplied")
 
     feed = Feed([parse_input("x:f32[batch,15]")])
-    with pytest.raises(CreateError, match=r"x \[2, 15\] \(ValueError: mat1.*--example"):
+    with pytest.raises(UnsuitedError, match=r"x \[2, 15\] \(ValueError: mat1.*--example"):
         feed.settle(run)
 
 
