@@ -120,6 +120,9 @@ class Facts(TypedDict):
     latency: list[LatencyFacts]
     # The shapes of one row of the inputs that latency was measured with: open extents have a value.
     measured_shapes: NotRequired[dict[str, list[int]]]
+    # The value of all elements of those that have one, such as masks and sampling rates; of lengths
+    # the largest.
+    measured_values: NotRequired[dict[str, int]]
     # What config.pbtxt says where the model had none before.
     config: NotRequired[str]
     # Remarks for a person, one sentence each, e.g. of what was assumed.

@@ -31,8 +31,7 @@ def render(name: str, version: str, facts: Facts) -> str:
         *_picture(name, facts),
         "```",
         "",
-        "An extent of -1 is chosen by each request."
-        + (" The first axis counts rows: requests share runs." if facts["batches"] else ""),
+        f"An extent of -1 is chosen by each request. {report_words.sharing(facts)}".rstrip(),
         "",
         "| | name | datatype | shape |",
         "|---|---|---|---|",
@@ -52,11 +51,12 @@ def render(name: str, version: str, facts: Facts) -> str:
         "",
     ]
     inputs = signature["inputs"]
-    curl = report_calls.curl_line(name, inputs)
+    given = report_calls.given(facts)
+    curl = report_calls.curl_line(name, inputs, given)
     if curl is not None:
         lines += ["```", curl, "```", ""]
-    lines += ["```python", *report_calls.python_lines(name, inputs), "```", ""]
-    lines += ["```cpp", *report_calls.cpp_lines(name, inputs), "```", ""]
+    lines += ["```python", *report_calls.python_lines(name, inputs, given), "```", ""]
+    lines += ["```cpp", *report_calls.cpp_lines(name, inputs, given), "```", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -124,8 +124,8 @@ def _latency(facts: Facts) -> list[str]:
     return [
         "## Latency in-process",
         "",
-        f"Measured on {facts['machine']}, open extents at 1, made-up input; what the network "
-        "adds is in each answer's breakdown.",
+        f"{report_words.measured_with(facts)}. What the network adds is in each answer's "
+        "breakdown.",
         "",
         "| rows | p50 | p99 | p50 per row | rows per second | runs |",
         "|---|---|---|---|---|---|",

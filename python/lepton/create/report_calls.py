@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
-from lepton.create.facts import TensorFacts
+from lepton.create.facts import Facts, TensorFacts
 
 URL = "http://127.0.0.1:8000"
 TEXT = "How fast is it?"
@@ -15,23 +18,45 @@ _LONGEST_EXAMPLE = 64
 _JSON_VALUES = {"BOOL": "false", "BYTES": json.dumps(TEXT), "FP32": "0.0", "FP64": "0.0"}
 _CPP_TYPES = {"FP32": "float", "FP64": "double", "BOOL": "std::uint8_t", "FP16": "std::uint16_t"}
 _NUMPY_TYPES = {"BOOL": "bool_", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
+_NONE: Mapping[str, Given] = MappingProxyType({})
 
 
-def example_shape(tensor: TensorFacts) -> list[int]:
-    """Returns the shape with each open extent at 1."""
-    return [1 if extent == -1 else extent for extent in tensor["shape"]]
+@dataclass(frozen=True)
+class Given:
+    """What an example gives as one input: a shape that runs, and the value of all its elements."""
+
+    shape: list[int]
+    value: int = 0
 
 
-def curl_line(model: str, inputs: list[TensorFacts]) -> str | None:
+def given(facts: Facts) -> dict[str, Given]:
+    """Returns what examples are to give, by input: what the model was measured with."""
+    values = facts.get("measured_values", {})
+    return {
+        name: Given(shape, values.get(name, 0))
+        for name, shape in facts.get("measured_shapes", {}).items()
+    }
+
+
+def _given(tensor: TensorFacts, inputs: Mapping[str, Given]) -> Given:
+    # Files of older releases lack it; then each open extent is 1.
+    shape = [1 if extent == -1 else extent for extent in tensor["shape"]]
+    return inputs.get(tensor["name"], Given(shape))
+
+
+def curl_line(
+    model: str, inputs: list[TensorFacts], examples: Mapping[str, Given] = _NONE
+) -> str | None:
     """Returns a command for a shell; None for inputs without a JSON form, or with a long one."""
     tensors = []
     for tensor in inputs:
-        shape = example_shape(tensor)
-        datatype = tensor["datatype"]
-        if math.prod(shape) > _LONGEST_EXAMPLE or datatype in ("FP16", "BF16"):
+        example, datatype = _given(tensor, examples), tensor["datatype"]
+        size = math.prod(example.shape)
+        if size > _LONGEST_EXAMPLE or datatype in ("FP16", "BF16"):
             return None
-        data = ",".join([_JSON_VALUES.get(datatype, "0")] * math.prod(shape))
-        extents = ",".join(str(extent) for extent in shape)
+        value = "true" if datatype == "BOOL" and example.value else str(example.value)
+        data = ",".join([value if example.value else _JSON_VALUES.get(datatype, "0")] * size)
+        extents = ",".join(str(extent) for extent in example.shape)
         tensors.append(
             f'{{"name":{json.dumps(tensor["name"])},"datatype":"{datatype}",'
             f'"shape":[{extents}],"data":[{data}]}}'
@@ -40,9 +65,11 @@ def curl_line(model: str, inputs: list[TensorFacts]) -> str | None:
     return f"curl -s {URL}/v2/models/{model}/infer -d " + "'" + body.replace("'", "'\\''") + "'"
 
 
-def python_lines(model: str, inputs: list[TensorFacts]) -> list[str]:
+def python_lines(
+    model: str, inputs: list[TensorFacts], examples: Mapping[str, Given] = _NONE
+) -> list[str]:
     """Returns a program for Python."""
-    values = [_python_value(tensor) for tensor in inputs]
+    values = [_python_value(tensor, _given(tensor, examples)) for tensor in inputs]
     call = [f"print(client.inference({values[0]}))"]
     if len(inputs) > 1:
         named = zip(inputs, values, strict=True)
@@ -57,7 +84,9 @@ def python_lines(model: str, inputs: list[TensorFacts]) -> list[str]:
     ]
 
 
-def cpp_lines(model: str, inputs: list[TensorFacts]) -> list[str]:
+def cpp_lines(
+    model: str, inputs: list[TensorFacts], examples: Mapping[str, Given] = _NONE
+) -> list[str]:
     """Returns a program for C++20, to be linked with lepton::client."""
     lines = [
         "#include <cstdint>",
@@ -74,7 +103,8 @@ def cpp_lines(model: str, inputs: list[TensorFacts]) -> list[str]:
         f'    request.model = "{model}";',
     ]
     for index, tensor in enumerate(inputs):
-        lines += _cpp_input(tensor, f"values{index}" if len(inputs) > 1 else "values")
+        variable = f"values{index}" if len(inputs) > 1 else "values"
+        lines += _cpp_input(tensor, _given(tensor, examples), variable)
     return [
         *lines,
         "    const auto answer = client->infer(request);",
@@ -89,23 +119,25 @@ def cpp_lines(model: str, inputs: list[TensorFacts]) -> list[str]:
     ]
 
 
-def _python_value(tensor: TensorFacts) -> str:
-    shape = example_shape(tensor)
+def _python_value(tensor: TensorFacts, example: Given) -> str:
     if tensor["datatype"] == "BYTES":
-        if shape == [1]:
+        if example.shape == [1]:
             return f'["{TEXT}"]'
-        return f'np.full({tuple(shape)}, b"", object)'
+        return f'np.full({tuple(example.shape)}, b"", object)'
     kind = _NUMPY_TYPES.get(tensor["datatype"], tensor["datatype"].lower())
     # Values of BF16 travel as the FP32 values that they are.
-    return f"np.zeros({tuple(shape)}, np.{'float32' if kind == 'bf16' else kind})"
+    kind = "float32" if kind == "bf16" else kind
+    if example.value in (0, 1):
+        return f"np.{('zeros', 'ones')[example.value]}({tuple(example.shape)}, np.{kind})"
+    return f"np.full({tuple(example.shape)}, {example.value}, np.{kind})"
 
 
-def _cpp_input(tensor: TensorFacts, variable: str) -> list[str]:
-    shape = example_shape(tensor)
-    extents = "{" + ", ".join(str(extent) for extent in shape) + "}"
+def _cpp_input(tensor: TensorFacts, example: Given, variable: str) -> list[str]:
+    size = math.prod(example.shape)
+    extents = "{" + ", ".join(str(extent) for extent in example.shape) + "}"
     name, datatype = json.dumps(tensor["name"]), tensor["datatype"]
     if datatype == "BYTES":
-        loop = "" if math.prod(shape) == 1 else f"for (int i = 0; i < {math.prod(shape)}; ++i) "
+        loop = "" if size == 1 else f"for (int i = 0; i < {size}; ++i) "
         return [
             f"    lepton::BytesTensor {variable};",
             f"    {loop}{variable}.add({json.dumps(TEXT)});",
@@ -115,7 +147,8 @@ def _cpp_input(tensor: TensorFacts, variable: str) -> list[str]:
     if datatype == "BF16":
         element = "std::uint16_t"
     declared = element or f"std::{datatype.lower()}_t"
-    lines = [f"    const std::vector<{declared}> {variable}({math.prod(shape)});"]
+    value = f", {example.value}" if example.value else ""
+    lines = [f"    const std::vector<{declared}> {variable}({size}{value});"]
     if datatype in ("BOOL", "FP16", "BF16"):
         kind = {"BOOL": "kBool", "FP16": "kFp16", "BF16": "kBf16"}[datatype]
         lines.append(f"    const auto bytes_{variable} = std::as_bytes(std::span({variable}));")

@@ -42,7 +42,7 @@ def render_html(name: str, version: str, facts: Facts) -> str:
         section("Against the original", _check(check)),
         section("Latency in-process", _latency(facts)),
         section("Serve it", code(f"lepton serve {facts['repository']} --port 8000")),
-        section("Call it", _calls(name, facts["signature"]["inputs"])),
+        section("Call it", _calls(name, facts)),
         section("Origin", _origin(facts)),
     ]
     return page(f"{name}, version {version}", parts)
@@ -62,12 +62,12 @@ def _signature(name: str, facts: Facts) -> str:
         return f'<ul class="{kind}" aria-label="{kind}">{items}</ul>'
 
     signature = facts["signature"]
-    said = "Requests share runs: the first axis counts rows." if facts["batches"] else ""
+    said = report_words.sharing(facts)
     return (
         f'<div class="signature">{listed(signature["inputs"], "inputs")}{_ARROW}'
         f'<div class="model">{escape(name)}<span>{escape(facts["precision"])}</span></div>'
         f"{_ARROW}{listed(signature['outputs'], 'outputs')}</div>"
-        + (f'<p class="note">{said}</p>' if said else "")
+        + (f'<p class="note">{escape(said)}</p>' if said else "")
     )
 
 
@@ -102,8 +102,7 @@ def _latency(facts: Facts) -> str:
     ]
     head = ["rows", "p50", "p99", "p50 per row", "rows per second", "runs"]
     note = (
-        f"Measured on {facts['machine']}, open extents at 1, made-up input; what the network adds "
-        "is in each answer's breakdown."
+        f"{report_words.measured_with(facts)}. What the network adds is in each answer's breakdown."
     )
     charts = f'<div class="charts">{_charts(runs)}</div>' if len(runs) > 1 else ""
     return charts + table(head, rows, 5) + f'<p class="note">{escape(note)}</p>'
@@ -147,12 +146,13 @@ def _charts(runs: list[LatencyFacts]) -> str:
     )
 
 
-def _calls(name: str, inputs: list[TensorFacts]) -> str:
-    curl = report_calls.curl_line(name, inputs)
+def _calls(name: str, facts: Facts) -> str:
+    inputs, given = facts["signature"]["inputs"], report_calls.given(facts)
+    curl = report_calls.curl_line(name, inputs, given)
     said = [("curl", curl)] if curl is not None else []
     said += [
-        ("Python", "\n".join(report_calls.python_lines(name, inputs))),
-        ("C++", "\n".join(report_calls.cpp_lines(name, inputs))),
+        ("Python", "\n".join(report_calls.python_lines(name, inputs, given))),
+        ("C++", "\n".join(report_calls.cpp_lines(name, inputs, given))),
     ]
     return "".join(f"<h3>{title}</h3>{code(text)}" for title, text in said)
 

@@ -37,6 +37,27 @@ def extents(tensor: TensorFacts, batches: bool) -> str:
     return "[" + ", ".join(words) + "]"
 
 
+def sharing(facts: Facts) -> str:
+    """Returns whether requests share runs, as the server says; "" where it was not asked."""
+    batching = facts.get("batching", "")
+    answer, _, why = batching.partition(", ")
+    if answer == "yes":
+        return "Requests share runs: the first axis counts rows."
+    if answer == "no":
+        return f"Each request runs alone: {why.rstrip('.')}." if why else "Each request runs alone."
+    return ""
+
+
+def measured_with(facts: Facts) -> str:
+    """Returns what latency was measured on: the machine, and the inputs of one row."""
+    check, shapes = facts.get("check"), facts.get("measured_shapes", {})
+    kind = f"rows of {check['example']}" if check and check["example"] else "made-up input"
+    listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    # Not named where all extents but rows are fixed: the signature says them.
+    shaped = f"; one row is {listed}" if listed else ""
+    return f"Measured on {facts['machine']} with {kind}{shaped}"
+
+
 def verdict(check: CheckFacts | None) -> str:
     """Returns what the comparison with the original came to, in one word or two."""
     if check is None or check["against"] is None:
@@ -57,9 +78,15 @@ def comparison(check: CheckFacts | None) -> str:
         inputs = "samples" if check["inputs"] == "example" else "made-up inputs"
     batches = ", ".join(str(batch) for batch in check["batches"])
     rows = f" of {batches} rows" if batches else ""
+    kinds = {
+        "quantized": " The model is quantized: beyond that, outputs are to be alike (cosine 0.98), "
+        "and to have the same top class where it is clear.",
+        "half": " The model computes in 16-bit floats.",
+    }
     return (
         f"Compared with {check['against']} on {inputs}, {check['runs']} runs{rows}. A difference "
-        f"of {share(check['tolerance'])} of an output's largest value is allowed."
+        f"of {share(check['tolerance'])} of an output's largest value is allowed, and what the "
+        f"original differs by from itself.{kinds.get(check.get('arithmetic', ''), '')}"
     )
 
 
@@ -70,6 +97,8 @@ def table(check: CheckFacts) -> list[list[str]]:
         "largest difference",
         "of the largest value",
         "same top class",
+        "cosine",
+        "own scatter",
         "equal",
         "tolerance",
     ]
@@ -80,10 +109,16 @@ def table(check: CheckFacts) -> list[list[str]]:
 
 def _figures(output: OutputCheck) -> list[str]:
     exact = output["equal"] is not None
+    shapes = output.get("shapes")
+    if shapes:
+        return [f"shape {shapes[0]} for {shapes[1]}", "", "", "", "", "", "beyond"]
+    cosine, scatter = output.get("cosine"), output.get("scatter")
     return [
         "" if exact and output["max_abs"] is None else number(output["max_abs"]),
         "" if exact and output["max_rel"] is None else number(output["max_rel"]),
         "" if output["top1"] is None else share(output["top1"]),
+        "" if cosine is None else f"{cosine:.6f}",
+        "" if scatter is None else number(scatter),
         "" if output["equal"] is None else share(output["equal"]),
         "within" if output["passed"] else "beyond",
     ]

@@ -374,6 +374,21 @@ def check_ranges(ranges: Mapping[str, Range], specs: Sequence[InputSpec], path: 
             raise CreateError(f'--range of "{name}" is {low:g} to {high:g}, with no integer in it')
 
 
+def uniform_values(inputs: Mapping[str, Array]) -> dict[str, int]:
+    """Returns the inputs of which all elements are one number without a fraction but 0."""
+    return {
+        name: int(array.flat[0])
+        for name, array in inputs.items()
+        if array.dtype.kind in "fiub"
+        and array.size
+        and bool((array == array.flat[0]).all())
+        and array.flat[0] != 0
+        and float(array.flat[0]).is_integer()
+        # Of one element alone only integers are a choice, not noise.
+        and (array.size > 1 or array.dtype.kind != "f")
+    }
+
+
 def _shapes(inputs: Mapping[str, Array]) -> str:
     return ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
 

@@ -27,6 +27,7 @@ from lepton.create.facts import Facts
 from lepton.create.options import Options
 from lepton.create.report import render
 from lepton.create.report_html import render_html
+from lepton.create.serving import batching_of
 from lepton.create.source import ModelSource, find_source
 from lepton.report.machine import machine
 
@@ -97,6 +98,11 @@ def create_service(
             progress("copying")
             source.copy_to(content)
         facts = _facts(source, content / source.entry, output_path, options, measure, progress)
+        if measure:
+            progress("measuring how it is served")
+            batching = _served(work, content, output_path / name, facts)
+            if batching is not None:
+                facts["batching"] = batching
         progress("writing")
         with _locked(output_path):
             version = _publish(content, work, output_path / name, name, facts)
@@ -149,6 +155,27 @@ def _facts(
         **known,
     }
     return cast(Facts, facts)
+
+
+def _served(work: Path, content: Path, folder: Path, facts: Facts) -> str | None:
+    """Has the server load the version before it is published; returns whether requests share runs.
+
+    Raises:
+        CreateError: The server does not load it.
+    """
+    repository = work / "served"
+    model = repository / folder.name
+    model.mkdir(parents=True)
+    (model / "1").symlink_to(content.resolve())
+    config = folder / "config.pbtxt"
+    if config.exists():
+        shutil.copyfile(config, model / "config.pbtxt")
+    elif facts.get("config"):
+        (model / "config.pbtxt").write_text(facts["config"])
+    try:
+        return batching_of(repository, folder.name)
+    except CreateError as error:
+        raise CreateError(f"{facts['source']['path']} cannot be served: {error}") from None
 
 
 def _check_space(source: ModelSource, folder: Path) -> None:

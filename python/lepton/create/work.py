@@ -29,6 +29,7 @@ from lepton.create.samples import (
     check_example,
     check_ranges,
     read_example,
+    uniform_values,
 )
 
 Say = Callable[[str], None]
@@ -124,6 +125,7 @@ class Work:
             "check": check,
             "latency": latency,
             "measured_shapes": {name: list(a.shape) for name, a in self._feed.rows(1).items()},
+            "measured_values": uniform_values(self._feed.rows(1)),
             "seconds": self._seconds,
             "notes": self._notes,
             **({"converted": True} if self._converted else {}),

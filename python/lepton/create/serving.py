@@ -1,0 +1,64 @@
+"""Has the server itself load what was made, in a process of its own, and say how it runs it.
+
+    python -m lepton.create.serving REPOSITORY NAME
+
+prints {"batching": ...}, or {"error": ...} where the model does not load.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lepton.create.errors import CreateError, one_line
+
+_SECONDS = 120.0
+
+
+def batching_of(repository: Path, name: str) -> str | None:
+    """Returns the server's word on whether requests to a model share runs: "yes", or "no, ...".
+
+    None where the server could not be asked: it is not there, or takes too long.
+
+    Args:
+        repository: A model repository with that one model.
+        name: Of the model.
+
+    Raises:
+        CreateError: The server does not load the model.
+    """
+    command = [sys.executable, "-P", "-m", __name__, str(repository), name]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+        said = json.loads(done.stdout)
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    if "error" in said:
+        raise CreateError(f"the server does not load it: {said['error']}")
+    batching = said.get("batching")
+    return str(batching) if batching else None
+
+
+def main(repository: str, name: str) -> None:
+    """Loads the model and prints what its metadata says."""
+    try:
+        from lepton.errors import LeptonError
+        from lepton.server import Server
+    except ImportError:
+        return
+    try:
+        with Server(repository, log_level="off") as server:
+            said = {"batching": server.model(name).properties.get("batching", "")}
+    except LeptonError as error:
+        said = {"error": one_line(error).removeprefix("InvalidInput: ")}
+    print(json.dumps(said), flush=True)
+    os._exit(0)  # All is said; not through the engine's destructors.
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
