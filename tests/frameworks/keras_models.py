@@ -64,6 +64,17 @@ def main() -> None:
     total = values + keras.ops.cast(counts, "float32")
     two = keras.Model({"counts": counts, "values": values}, {"sum": total, "double": values * 2.0})
     write(folder, "two", two, ".keras")
+    augmented = keras.Sequential(
+        [
+            keras.Input((8, 8, 3), name="image"),
+            layers.RandomFlip(),
+            layers.RandomRotation(0.5),
+            layers.GaussianNoise(0.9),
+            layers.Conv2D(2, 3),
+            layers.Dropout(0.5),
+        ]
+    )
+    write(folder, "augmented", augmented, ".keras")
     code = keras.Sequential([keras.Input((2,), name="x"), layers.Lambda(lambda x: x * 3.0)])
     write(folder, "code", code, ".keras", ".h5")
     keras.Sequential([layers.Dense(3)]).save(folder / "open.keras")

@@ -39,6 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mlp.h5", "Keras HDF5"),
         ("cnn.keras", "Keras"),
         ("two.keras", "Keras"),
+        ("augmented.keras", "Keras"),
     ],
 )
 def test_served_answers_are_those_of_keras(create, ask, models: Path, file: str, name: str) -> None:

@@ -69,7 +69,8 @@ class _Keras(Original):
         self._job, self._keras, self._model = job, keras, model
         folder = job.work / "saved_model"
         try:
-            model.export(str(folder), format="tf_saved_model", verbose=False)
+            served = _for_serving(model, keras)
+            served.export(str(folder), format="tf_saved_model", verbose=False)
             exported = tensorflow.saved_model.load(str(folder))
         except Exception as error:
             raise CreateError(
@@ -89,15 +90,29 @@ class _Keras(Original):
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Returns the answer of the model itself, named as its export names it."""
         tree = self._keras.tree
-        # How the model takes them: one, a list, a dict. A loaded Sequential does not say; it takes
-        # one.
-        takes = getattr(self._model, "input", None)
-        takes = self._model.inputs[0] if takes is None else takes
-        given = tree.map_structure(lambda one: inputs[one.name], takes)
+        given = tree.map_structure(lambda one: inputs[one.name], _takes(self._model))
         answer = self._model(given, training=False)
         if isinstance(answer, Mapping):
             return {str(name): np.asarray(value) for name, value in answer.items()}
         return {f"output_{i}": np.asarray(one) for i, one in enumerate(tree.flatten(answer))}
+
+
+def _takes(model: Any) -> Any:  # noqa: ANN401
+    """Returns how a model takes its inputs: one, a list, a dict."""
+    takes = getattr(model, "input", None)  # A loaded Sequential does not say; it takes one.
+    return model.inputs[0] if takes is None else takes
+
+
+def _for_serving(model: Any, keras: Any) -> Any:  # noqa: ANN401
+    """Returns a model that calls this one as it is called when it is not trained.
+
+    Export leaves that to each layer, and those that augment data do so unless they are told not to.
+    """
+    fresh = keras.tree.map_structure(
+        lambda one: keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name),
+        _takes(model),
+    )
+    return keras.Model(fresh, model(fresh, training=False))
 
 
 def _spec(name: str, tensor: Any) -> InputSpec:  # noqa: ANN401
