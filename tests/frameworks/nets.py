@@ -86,6 +86,33 @@ class Named(nn.Module):
         return {"double": x * 2, "half": x / 2}
 
 
+class Versioned(nn.Linear):
+    """Takes weights only of those that say of which version they are."""
+
+    _version = 2
+
+    def __init__(self) -> None:
+        super().__init__(4, 2)
+
+    def _load_from_state_dict(self, state, prefix, metadata, *rest) -> None:
+        if metadata.get("version") != 2:
+            raise ValueError(f"version is {metadata.get('version')}")
+        super()._load_from_state_dict(state, prefix, metadata, *rest)
+
+
+class Tied(nn.Module):
+    """One tensor under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(4, 4, bias=False)
+        self.head = nn.Linear(4, 4, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.embed(x)))
+
+
 class Branch(nn.Module):
     """What it does depends on values, which tracing does not see."""
 

@@ -14,6 +14,7 @@ import nets
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lepton.create import CreateError, Options, parse_input, pytorch
 from lepton.create.framework import Job
@@ -32,6 +33,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(net.state_dict(), folder / "legacy.pt", _use_new_zipfile_serialization=False)
     parallel = {f"module.{name}": value for name, value in net.state_dict().items()}
     torch.save({"epoch": 3, "state_dict": parallel}, folder / "checkpoint.pt")
+    torch.save({"model_state": net.state_dict(), "step": 7}, folder / "state.pt")
+    lightning = {f"model.net.{name}": value for name, value in net.state_dict().items()}
+    torch.save({"state_dict": lightning, "hparams": {"lr": 0.1}}, folder / "lightning.pt")
+    other = nets.made(nets.Tokens).state_dict()
+    gan = {"discriminator": other, "generator": net.state_dict()}
+    torch.save({"nets": gan, "optimizer": {"state": {}}}, folder / "gan.pt")
+    torch.save(nets.made(nets.Versioned).state_dict(), folder / "versioned.pt")
+    wrapped = nn.ModuleDict({"module": nets.made(nets.Versioned)})
+    torch.save({"state_dict": wrapped.state_dict()}, folder / "wrapped.pt")
+    tied = nets.made(nets.Tied).state_dict()
+    torch.save({"embed.weight": tied["embed.weight"]}, folder / "tied.pt")
     torch.save(net, folder / "module.pt")
     torch.save(nets.Branch(), folder / "branch.pt")
     torch.save([1, 2], folder / "list.pt")
@@ -80,7 +92,10 @@ def test_what_cannot_be_loaded_is_said_on_one_line(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("file", ["weights.pt", "legacy.pt", "checkpoint.pt"])
+FILES = ("weights.pt", "legacy.pt", "checkpoint.pt", "state.pt", "lightning.pt", "gan.pt")
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_weights_are_found_wherever_training_has_put_them(files: Path, file: str) -> None:
     given = Options(inputs=(parse_input(IMAGE),), module="nets:Cnn")
     original = pytorch.load(Job(files / file, "PyTorch state dict", given, files))
@@ -88,6 +103,25 @@ def test_weights_are_found_wherever_training_has_put_them(files: Path, file: str
     with torch.no_grad():
         expected = nets.made(nets.Cnn)(torch.from_numpy(image)).numpy()
     np.testing.assert_array_equal(original.run({"image": image})["output"], expected)
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("versioned.pt", nets.Versioned),
+        ("wrapped.pt", nets.Versioned),
+        ("tied.pt", nets.Tied),
+    ],
+)
+def test_module_reads_its_weights_as_torch_has_it_read_them(
+    files: Path, file: str, kind: type[nn.Module]
+) -> None:
+    given = Options(inputs=(parse_input("x:f32[batch,4]"),), module=f"nets:{kind.__name__}")
+    original = pytorch.load(Job(files / file, "PyTorch state dict", given, files))
+    rows = np.random.default_rng(0).standard_normal((2, 4)).astype(np.float32)
+    with torch.no_grad():
+        expected = nets.made(kind)(torch.from_numpy(rows)).numpy()
+    np.testing.assert_array_equal(original.run({"x": rows})["output"], expected)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,22 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from lepton.create import pytorch_file
 from lepton.create.errors import CreateError, one_line
 from lepton.create.framework import Job, need
 
-# Where training scripts keep the weights among other things.
-_KEYS_OF_WEIGHTS = ("state_dict", "model_state_dict", "model")
+# Where training scripts keep the weights among other things; the first that is there counts, unless
+# another fits the module better.
+_KEYS_OF_WEIGHTS = (
+    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights",
+    "params", "ema_state_dict", "state_dict_ema", "model_ema", "params_ema", "ema",
+)  # fmt: skip
+_DEEPEST = 3  # Of dicts in dicts.
+_LONGEST_PREFIX = 4  # Of names before each weight's own.
 
 
 def guarded(job: Job, load: Callable[[], Any]) -> Any:  # noqa: ANN401
@@ -48,8 +55,8 @@ def load_module(job: Job, torch: Any) -> Any:  # noqa: ANN401
         if job.options.module:
             raise CreateError(f"{job.path} holds a whole module: leave out --module")
         return held
-    weights = _weights(held, torch)
-    if weights is None:
+    found = list(_weights(held, torch))
+    if not found:
         raise CreateError(
             f"{job.path} holds a {type(held).__name__}, expected a module or a dict of tensors by "
             "name"
@@ -57,23 +64,45 @@ def load_module(job: Job, torch: Any) -> Any:  # noqa: ANN401
     if not job.options.module:
         raise CreateError(f"{job.path} holds weights: add --module package.module:Class")
     module = _made(job.options.module, job.options.module_args, torch)
-    return _filled(module, weights, job)
+    own = set(module.state_dict())
+    # The file's own order decides among those that fit alike.
+    fitting = max((_named_as(weights, own) for weights in found), key=lambda w: len(own & set(w)))
+    return _filled(module, fitting, job)
 
 
-def _weights(held: Any, torch: Any) -> dict[str, Any] | None:  # noqa: ANN401
-    """Returns the tensors by name, wherever a training script has put them."""
-    for _ in range(2):
-        if not isinstance(held, Mapping):
-            return None
-        if held and all(isinstance(value, torch.Tensor) for value in held.values()):
-            weights = {str(name): tensor for name, tensor in held.items()}
-            # DistributedDataParallel and torch.compile put theirs before each name.
-            for prefix in ("module.", "_orig_mod."):
-                if all(name.startswith(prefix) for name in weights):
-                    weights = {name.removeprefix(prefix): t for name, t in weights.items()}
-            return weights
-        held = next((held[key] for key in _KEYS_OF_WEIGHTS if key in held), None)
-    return None
+def _weights(held: Any, torch: Any, depth: int = 0) -> Iterator[OrderedDict[str, Any]]:  # noqa: ANN401
+    """Yields each dict of tensors by name, wherever a training script has put it."""
+    if not isinstance(held, Mapping) or depth > _DEEPEST:
+        return
+    if held and all(isinstance(value, torch.Tensor) for value in held.values()):
+        weights = OrderedDict((str(name), tensor) for name, tensor in held.items())
+        # The versions of the modules that wrote it, by which some of them read it otherwise.
+        versions = getattr(held, "_metadata", None)
+        if isinstance(versions, Mapping):
+            weights._metadata = dict(versions)  # type: ignore[attr-defined]
+        yield weights
+        return
+    known = [key for key in _KEYS_OF_WEIGHTS if key in held]
+    for key in (*known, *(key for key in held if key not in known)):
+        yield from _weights(held[key], torch, depth + 1)
+
+
+def _named_as(weights: OrderedDict[str, Any], own: set[str]) -> OrderedDict[str, Any]:
+    """Returns weights without what stands before each name and not in the module's own.
+
+    DistributedDataParallel, torch.compile and Lightning put something there.
+    """
+    for _ in range(_LONGEST_PREFIX):
+        first = {name.partition(".")[0] for name in weights}
+        if own & set(weights) or len(first) > 1 or not all("." in name for name in weights):
+            break
+        bare = OrderedDict((name.partition(".")[2], value) for name, value in weights.items())
+        versions = getattr(weights, "_metadata", None)
+        if versions is not None:
+            inner = {k.partition(".")[2]: v for k, v in versions.items() if k}
+            bare._metadata = inner  # type: ignore[attr-defined]
+        weights = bare
+    return weights
 
 
 def _made(place: str, arguments: dict[str, Any], torch: Any) -> Any:  # noqa: ANN401
@@ -104,25 +133,33 @@ def _made(place: str, arguments: dict[str, Any], torch: Any) -> Any:  # noqa: AN
     return module
 
 
-def _filled(module: Any, weights: dict[str, Any], job: Job) -> Any:  # noqa: ANN401
-    own = module.state_dict()
-    problems = []
-    missing = [name for name in own if name not in weights]
-    unknown = [name for name in weights if name not in own]
-    if missing:
-        problems.append(f"it lacks {missing[0]} ({len(missing)} in all)")
+def _filled(module: Any, weights: OrderedDict[str, Any], job: Job) -> Any:  # noqa: ANN401
+    own = module.state_dict(keep_vars=True)
+    try:
+        # The module decides: some read what others have written under other names.
+        missing, unknown = module.load_state_dict(weights, strict=False)
+        other: list[str] = []
+    except Exception as error:  # Of shapes, or what a module's own code raises.
+        missing = [name for name in own if name not in weights]
+        unknown = [name for name in weights if name not in own]
+        other = _other_shapes(own, weights) or [one_line(error)]
+    # One tensor of two names may be in the file once.
+    filled = {own[name].data_ptr() for name in own if name in weights}
+    missing = [name for name in missing if own[name].data_ptr() not in filled]
+    problems = [f"it lacks {missing[0]} ({len(missing)} in all)"] if missing else []
     if unknown:
         problems.append(f"{unknown[0]} is unknown there ({len(unknown)} in all)")
-    for name in own:
-        if name in weights and own[name].shape != weights[name].shape:
-            problems.append(
-                f"{name} is {list(weights[name].shape)}, expected {list(own[name].shape)}"
-            )
-            break
+    problems += other
     if problems:
         raise CreateError(
             f"{job.path} does not fit {job.options.module}: {'; '.join(problems)}; correct "
             "--module or --module-args"
         )
-    guarded(job, lambda: module.load_state_dict(weights))
     return module
+
+
+def _other_shapes(own: Mapping[str, Any], weights: Mapping[str, Any]) -> list[str]:
+    for name in own:
+        if name in weights and own[name].shape != weights[name].shape:
+            return [f"{name} is {list(weights[name].shape)}, expected {list(own[name].shape)}"]
+    return []
