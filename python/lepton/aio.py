@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from lepton._native import Answer, Completions, HedgeOptions, Model, RetryOptions, TlsOptions
 from lepton.calls import Inputs, Parameters, close_at_exit, forgets, listed, only_model, seconds_of
-from lepton.client import DEFAULT_URL, open_client
+from lepton.client import DEFAULT_URL, model_lister, open_client
 from lepton.datatypes import Array
 from lepton.errors import LeptonError
 
@@ -41,6 +41,7 @@ class AsyncClient:
         self._native = open_client(
             endpoints, timeout, connect_timeout, max_connections, retry, hedge, tls
         )
+        self._models = model_lister(self._native, endpoints, tls)
         self._default_model = model
         self._version = version
         self._timeout = timeout
@@ -100,7 +101,7 @@ class AsyncClient:
         if key not in self._signatures:
             wanted = name or self._default_model
             if wanted is None:
-                wanted = only_model(await asyncio.to_thread(listed, self._native.models))
+                wanted = only_model(await asyncio.to_thread(listed, self._models))
             self._signatures[key] = await asyncio.to_thread(
                 self._native.model, wanted, version or self._version or ""
             )
@@ -108,7 +109,7 @@ class AsyncClient:
 
     async def models(self) -> list[str]:
         """Returns the names of all models that are ready."""
-        return await asyncio.to_thread(self._native.models)
+        return await asyncio.to_thread(self._models)
 
     async def close(self) -> None:
         """Cancels the calls in flight. May be repeated."""

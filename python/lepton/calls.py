@@ -49,7 +49,12 @@ class Caller(Generic[Native]):
     """Calls models; the base of Client and Server. Thread-safe."""
 
     def __init__(
-        self, native: Native, model: str | None, version: str | None, timeout: float
+        self,
+        native: Native,
+        model: str | None,
+        version: str | None,
+        timeout: float,
+        models: Callable[[], list[str]] | None = None,
     ) -> None:
         if not timeout > 0:
             raise ValueError(f"timeout is {timeout:g} s, expected more than 0")
@@ -57,6 +62,7 @@ class Caller(Generic[Native]):
         self._model = model
         self._version = version
         self._timeout = timeout
+        self._models = models or native.models
         # By name and version, as they were asked for.
         self._signatures: dict[tuple[str | None, str | None], Model] = {}
         self._lock = threading.Lock()
@@ -175,7 +181,7 @@ class Caller(Generic[Native]):
 
     def models(self) -> list[str]:
         """Returns the names of all models that are ready."""
-        return self._native.models()
+        return self._models()
 
     def close(self) -> None:
         """Waits for the calls of other threads, then frees everything. May be repeated."""

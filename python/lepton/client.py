@@ -8,10 +8,12 @@ from os import PathLike
 from lepton import _native
 from lepton._native import HedgeOptions, RetryOptions, TlsOptions
 from lepton.calls import Caller
+from lepton.endpoints import Models, endpoints_of, lister
 from lepton.errors import InvalidInput
 from lepton.server import open_server
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+_LISTING_SECONDS = 5.0
 
 
 class Client(Caller[_native.Client]):
@@ -24,7 +26,8 @@ class Client(Caller[_native.Client]):
     Args:
         endpoints: Where to ask: "http://host:port" (HTTP/1.1 with binary tensors),
             "grpc://host:port", "unix:/path", "grpc+unix:/path", and over TLS "https://" and
-            "grpcs://". Of several, calls go to the one with fewer in flight of two drawn at random.
+            "grpcs://"; "host:port" alone is HTTP's. Of several, calls go to the one with fewer in
+            flight of two drawn at random.
         model: The model that calls mean which name none; may be left out where the server has one.
         version: Its version; the latest when left out.
         timeout: Seconds that a call may take which names no timeout of its own.
@@ -62,7 +65,7 @@ class Client(Caller[_native.Client]):
         native = open_client(
             endpoints, timeout, connect_timeout, max_connections, retry, hedge, tls
         )
-        super().__init__(native, model, version, timeout)
+        super().__init__(native, model, version, timeout, model_lister(native, endpoints, tls))
 
     def live(self) -> bool:
         """Whether the server says that it is alive; raises Unavailable where none answers."""
@@ -112,12 +115,11 @@ class LeptonAI(Caller["_native.Client | _native.Server"]):
     ) -> None:
         if url is not None and service is not None:
             raise ValueError("url and service are both given; a model runs there or here")
-        native: _native.Client | _native.Server
         if service is not None:
-            native = open_server(service)
-        else:
-            native = open_client(url or DEFAULT_URL, timeout)
-        super().__init__(native, model, version, timeout)
+            super().__init__(open_server(service), model, version, timeout)
+            return
+        native = open_client(url or DEFAULT_URL, timeout)
+        super().__init__(native, model, version, timeout, model_lister(native, url or DEFAULT_URL))
 
 
 def open_client(
@@ -135,7 +137,7 @@ def open_client(
             raise ValueError(f"{name} is {seconds:g} s, expected more than 0")
     try:
         return _native.Client(
-            [endpoints] if isinstance(endpoints, str) else list(endpoints),
+            endpoints_of(endpoints),
             timeout,
             connect_timeout,
             max_connections,
@@ -145,3 +147,14 @@ def open_client(
         )
     except InvalidInput as error:
         raise ValueError(str(error)) from None
+
+
+def model_lister(
+    native: _native.Client, endpoints: str | Sequence[str], tls: TlsOptions | None = None
+) -> Models:
+    """Returns what lists the models of a client's server, whatever its endpoints speak."""
+
+    def over_http(endpoint: str) -> Models:
+        return open_client(endpoint, _LISTING_SECONDS, tls=tls).models
+
+    return lister(native.models, endpoints_of(endpoints), over_http)
