@@ -69,7 +69,9 @@ def run_demo(*, host: str, port: int | None, once: bool) -> None:
             service = create_service(digits.model, work / "service", "digits", measure=False)
         except CreateError as error:
             die("demo", str(error), FAILED)
-        out.print(f"[bold]service[/]  {service.repository} (made from {digits.model})")
+        # What is deleted at the end is not shown where the end comes at once.
+        made = service.name if once else service.repository
+        out.print(f"[bold]service[/]  {made} (made from {digits.model})")
         with _serving(service.repository, work, host, port) as server:
             url = f"http://{server['host']}:{server['port']}"
             out.print(f"[bold]server[/]   {url}, process {server['pid']}\n")
@@ -77,8 +79,10 @@ def run_demo(*, host: str, port: int | None, once: bool) -> None:
                 _show(url, digits)
             except LeptonError as error:
                 die("demo", str(error), FAILED)
-            _say_how(url, work, digits)
-            if not once:
+            if once:
+                out.print("Without --once it serves on, and says how to call it.")
+            else:
+                _say_how(url, work, digits)
                 out.print("[bold]Serving until Ctrl-C.[/]")
                 _wait(server["process"])
 

@@ -16,10 +16,12 @@ from rich.text import Text
 from lepton.console import FAILED, die, out
 
 TIMEOUT_S = 10
-# Of a bar; what the other columns need of a line is about OTHER_COLUMNS.
+# Of a bar; what the other columns need of a line is about OTHER_COLUMNS, or on a narrow screen
+# NARROW_COLUMNS, where texts are folded and what no request has is left out.
 BAR_WIDTH = 40
 LEAST_BAR_WIDTH = 12
 OTHER_COLUMNS = 82
+NARROW_COLUMNS = 68
 
 # Each stretch after the station where it begins, a letter for screens without colour, and a colour.
 # What comes before the last byte of the request is not the server's, and not in the bar.
@@ -89,24 +91,31 @@ def in_time_units(microseconds: float) -> str:
     return f"{microseconds / 1e3:.1f} ms" if size < 1e6 else f"{microseconds / 1e6:.2f} s"
 
 
-def table_of(title: str, requests: list[SlowRequest], width: int = BAR_WIDTH) -> Table:
-    """Returns the requests as a table, a bar in each row."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("time (UTC)", no_wrap=True)
-    for column in ("model", "outcome", "id or trace"):
-        table.add_column(column, overflow="fold", min_width=6)
+def table_of(
+    title: str, requests: list[SlowRequest], width: int = BAR_WIDTH, *, narrow: bool = False
+) -> Table:
+    """Returns the requests as a table, a bar in each row; a narrow one fits 80 columns."""
+    table = Table(
+        title=title, title_justify="left", box=None, pad_edge=False, collapse_padding=narrow
+    )
+    named = not narrow or any(request.name for request in requests)
+    table.add_column("time (UTC)" if not narrow else "UTC", no_wrap=True)
+    table.add_column("model", overflow="fold", min_width=6)
+    table.add_column("outcome", overflow="fold", min_width=7)
+    if named:
+        table.add_column("id or trace", overflow="fold", min_width=8)
     for column in ("rows", "total", "slack"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("where the time went", no_wrap=True, min_width=width)
+    table.add_column("its way" if narrow else "where the time went", no_wrap=True, min_width=width)
     longest = max((request.total for request in requests), default=0.0)
     for request in requests:
         slack = "" if request.slack is None else in_time_units(request.slack)
         late = request.slack is not None and request.slack < 0
         table.add_row(
-            request.received,
+            request.received.partition(".")[0] if narrow else request.received,
             Text(request.model),
             Text(request.outcome, style="" if request.outcome == "ok" else "red"),
-            Text(request.name),
+            *([Text(request.name)] if named else []),
             request.rows,
             in_time_units(request.total),
             Text(slack, style="red" if late else ""),
@@ -138,7 +147,9 @@ def _fetch(url: str, model: str | None, limit: int) -> bytes:
 
 
 def _tables(page: dict[str, Any]) -> Iterator[Table]:
-    width = max(LEAST_BAR_WIDTH, min(BAR_WIDTH, out.width - OTHER_COLUMNS))
+    narrow = out.width < OTHER_COLUMNS + LEAST_BAR_WIDTH
+    room = out.width - (NARROW_COLUMNS if narrow else OTHER_COLUMNS)
+    width = max(LEAST_BAR_WIDTH, min(BAR_WIDTH, room))
     titles = {
         "slowest": "Slowest of the last 5 minutes",
         "missed": "Admitted, but not in time; latest first",
@@ -146,7 +157,7 @@ def _tables(page: dict[str, Any]) -> Iterator[Table]:
     for key, title in titles.items():
         requests = [SlowRequest.from_json(entry) for entry in page[key]]
         if requests:
-            yield table_of(title, requests, width)
+            yield table_of(title, requests, width, narrow=narrow)
 
 
 def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:

@@ -49,6 +49,14 @@ def test_accuracy_through_the_server_is_that_of_the_engine_itself(digits) -> Non
     assert right == json.loads((DIGITS / "accuracy.json").read_text())["right"]
 
 
+@pytest.mark.parametrize("scheme", ["", "http://", "grpc://"])
+def test_address_alone_is_enough_where_there_is_one_model(digits, scheme: str) -> None:
+    images, _ = held_out()
+    with LeptonAI(f"{scheme}{digits.address}") as client:
+        assert client.models() == ["digits"]
+        assert client.inference(images[:2]).shape == (2, 10)
+
+
 def test_one_image_at_a_time_gives_the_same_answers_as_a_batch(digits) -> None:
     images, _ = held_out()
     with LeptonAI(digits.url) as client:
@@ -158,6 +166,9 @@ def test_demo_ends_after_the_answers() -> None:
     assert done.returncode == 0, done.stderr
     assert "HTTP" in done.stdout
     assert "gRPC" in done.stdout
+    for place in re.findall(r"(?<!\S)@?(/\S+)", done.stdout):  # Nothing of it is gone.
+        assert Path(place.rstrip(")")).exists()
+    assert "curl" not in done.stdout
 
 
 @pytest.mark.slow

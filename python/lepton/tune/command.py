@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lepton.console import BAD_INPUT, FAILED, die, out
-from lepton.tune.configuration import TuneError, fetch, settings_of, to_value
+from lepton.tune.configuration import SETTINGS, TuneError, fetch, settings_of, to_value
 
 _STYLES = {"configured": "cyan", "tuned": "green", "changed": "yellow"}
 
@@ -71,10 +71,15 @@ def _tell_change(told: Mapping[str, Any]) -> None:
 
 
 def _tell_settings(told: Mapping[str, Any]) -> None:
+    out.print(settings_table(told))
+
+
+def settings_table(told: Mapping[str, Any]) -> Table:
+    """Returns each setting with its value and who chose it; long texts are folded, never cut."""
     table = Table(box=box.SIMPLE_HEAD, title=None, pad_edge=False)
-    table.add_column(told["name"])
-    table.add_column("value", justify="right")
-    table.add_column("from")
+    table.add_column(escape(told["name"]), overflow="fold", min_width=max(map(len, SETTINGS)))
+    table.add_column("value", justify="right", overflow="fold")
+    table.add_column("from", no_wrap=True)
     running = told["instance_group"][0]["count"]
     for setting in settings_of(told):
         value = setting.value or "none"
@@ -82,7 +87,7 @@ def _tell_settings(told: Mapping[str, Any]) -> None:
             value += f" ({running} now)"
         style = _STYLES.get(setting.origin, "dim")
         table.add_row(setting.name, escape(value), f"[{style}]{setting.origin}[/]")
-    out.print(table)
+    return table
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import pytest
+from rich.console import Console
 
 from lepton.slow import STRETCHES, SlowRequest, bar, in_time_units, table_of
 
@@ -47,3 +51,24 @@ def test_times_have_the_unit_that_suits_them(microseconds: float, text: str) -> 
 
 def test_a_table_has_a_row_for_each_request() -> None:
     assert table_of("t", [request(compute=1.0), request(compute=2.0)]).row_count == 2
+
+
+@pytest.mark.parametrize("name", ["", "00f067aa", "an id that a client chose, long"])
+def test_a_narrow_table_fits_80_columns_and_nothing_is_cut(name: str) -> None:
+    entry = replace(
+        request(queue=20_000.0, compute=979_000.0),
+        model="sentence_embeddings_large/12",
+        outcome="deadline_exceeded",
+        name=name,
+        rows="16 of 128",
+        slack=-12_345.0,
+        received="21:54:56.263",
+    )
+    screen = Console(width=80, file=io.StringIO(), soft_wrap=True)
+    screen.print(table_of("t", [entry, replace(entry, outcome="ok")], 12, narrow=True))
+    lines = screen.file.getvalue().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    shown = "".join("".join(line.split()) for line in lines)
+    for word in ("21:54:56", "16of128", "999.0ms", "-12.3ms", "its", "way", "cccccccccccc"[:11]):
+        assert word in shown
+    assert "…" not in shown

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
+import pytest
+from rich.console import Console
+
+from lepton.tune.command import settings_table
 from lepton.tune.configuration import TuneError, fetch, settings_of, to_value
 
 
@@ -43,6 +47,28 @@ def test_settings_say_who_chose_them_in_the_order_in_which_they_are_shown() -> N
         ("threads", "4", "tuned"),
         ("weight", "2", "default"),
     ]
+
+
+def test_settings_fit_a_screen_of_80_columns_and_nothing_is_cut() -> None:
+    sizes = ",".join(map(str, range(1, 60)))
+    told = {
+        "name": "a_model_whose_name_is_far_longer_than_most_others_" * 2,
+        "instance_group": [{"count": 2}],
+        "parameters": {
+            "max_queue_delay_us": {"string_value": "0"},
+            "instances": {"string_value": "auto:1-4"},
+            "preferred_batch_sizes": {"string_value": sizes},
+            "settings_configured": {"string_value": "preferred_batch_sizes"},
+        },
+    }
+    screen = Console(width=80, file=io.StringIO(), soft_wrap=True)
+    screen.print(settings_table(told))
+    lines = screen.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = "".join("".join(line.split()) for line in lines)
+    assert told["name"] in shown.replace("value", "").replace("from", "")
+    assert "auto:1-4(2now)default" in shown
+    assert shown.count(",") == sizes.count(",")
 
 
 def test_an_address_that_is_none_of_http_is_named() -> None:
