@@ -201,7 +201,9 @@ def describe(outputs: Sequence[OutputCheck], tolerance: float) -> str:
         cosine = output.get("cosine")
         alike = "" if cosine is None else f", cosine {cosine:.5f}"
         top1 = "" if output["top1"] is None else f"top-1 agrees in {output['top1']:.0%}, "
-        said.append(f'{top1}"{name}" differs by {far}{alike}')
+        scatter = output.get("scatter")
+        itself = "" if not scatter else f", the original from itself by {scatter:.3g}"
+        said.append(f'{top1}"{name}" differs by {far}{alike}{itself}')
     return "; ".join(said) + f"; tolerance {tolerance:g}"
 
 

@@ -9,15 +9,29 @@ class CreateError(Exception):
     """The user's input cannot become a service; one line that says why and what to do."""
 
 
+# What the frameworks' messages have besides their words: colours, codes, places in their sources.
+_NOISE = re.compile(
+    r"\x1b\[[0-9;]*m?"
+    r"|\[ONNXRuntimeError\] : \d+ : \w+ : "
+    r"|(?:/\S+/)?\w+\.(?:cc|cpp|h|hpp|py):\d+:? "
+    r"|onnxruntime::[\w:<>~]+\([^)]*\)(?: const)? "
+    r"|Non-zero status code returned while running "
+    r"|(?:Name:'' )?Status Message: "
+    r"|\{\{function_node \S+?\}\} ?|\{\{node (?=\S+?\}\})|\}\}(?= )"
+)
+
+
 def one_line(error: BaseException, limit: int = 400) -> str:
     """Returns what an exception says as one line: its type where the text alone says too little."""
     text = str(error).strip()
     if "Traceback" in text:  # TorchScript's: the reason is its last line.
         text = text.splitlines()[-1].removeprefix("RuntimeError: ")
-    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"\s+", " ", _NOISE.sub("", text)).strip()
     kind = type(error).__name__
     if not text:
         return kind
     if len(text) > limit:
         text = text[:limit].rsplit(" ", 1)[0] + " ..."
-    return text if kind in ("CreateError", "RuntimeError", "Exception") else f"{kind}: {text}"
+    # Words of ONNX Runtime's: they say no more than that it failed.
+    plain = ("CreateError", "RuntimeError", "Exception", "Fail", "RuntimeException")
+    return text if kind in plain else f"{kind}: {text}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,7 @@ class _Onnx(Original):
         try:
             self._session = self._open(runtime.GraphOptimizationLevel.ORT_ENABLE_ALL)
         except Exception as error:
-            raise NoReferenceError(f"ONNX Runtime does not load it: {_reason(error)}") from None
+            raise NoReferenceError(f"ONNX Runtime does not load it: {one_line(error)}") from None
         if any("bfloat16" in one.type for one in self._session.get_inputs()):
             raise NoReferenceError("ONNX Runtime takes no bfloat16 from Python")
 
@@ -83,12 +82,6 @@ class _Onnx(Original):
         names = [output.name for output in session.get_outputs()]
         feed = {name: _text(array) for name, array in inputs.items()}
         return dict(zip(names, session.run(names, feed), strict=True))
-
-
-def _reason(error: Exception) -> str:
-    """Returns what ONNX Runtime says, without its codes and the places in its sources."""
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", one_line(error))
-    return re.sub(r"(/\S+\.(cc|h):\d+ )?onnxruntime::\S+\([^)]*\) ", "", text)
 
 
 def _text(array: Array) -> Array:

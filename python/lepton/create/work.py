@@ -6,6 +6,7 @@ Runs in the child process, lepton.create.worker.
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -92,7 +93,9 @@ class Work:
         self._step("running once")
         served = OpenVinoModel(self._entry)
         served.compile()
-        self._feed.know(served.index_bounds())
+        bounds = served.index_bounds()
+        self._check_bounds(bounds)
+        self._feed.know(bounds)
         self._settle_both(served)
         original, options = self._original, self._job.options
         if original is None:
@@ -165,12 +168,12 @@ class Work:
             return read_model(self._entry), True
         except CreateError as error:
             specs = getattr(self._loader, "file_inputs", lambda path: None)(job.path)
-            if not specs:
-                raise
+            if not specs or not re.search(r"\brank\b|\bshape|dynamic", str(error)):
+                raise  # What is unknown to OpenVINO is no shape.
             if not job.options.inputs:
                 said = " ".join(f'--input "{spec}"' for spec in specs).replace(",batch", ",-1")
                 raise CreateError(
-                    f"{error}; it may with numbers for the open extents of its inputs: {said}"
+                    f"{error}; it may be with numbers for the open extents of its inputs: {said}"
                 ) from None
         given = narrowed(specs, job.options.inputs, job.path)
         shapes = [(spec.name, ov.PartialShape([*spec.shape])) for spec in given]
@@ -200,7 +203,8 @@ class Work:
             try:
                 self._feed.settle(original.run, served.run)
             except UnsuitedError as error:
-                if not self._as_is:
+                options = self._job.options
+                if not self._as_is or options.example or options.ranges:
                     raise CreateError(f"{path} {self._said_of(original, error)}") from None
                 self._why_none = f"it {self._said_of(original, error)}"
                 self._original = None
@@ -241,6 +245,15 @@ class Work:
 
     def _check_ranges(self, specs: list[InputSpec]) -> None:
         check_ranges(self._job.options.ranges, specs, self._job.path)
+
+    def _check_bounds(self, bounds: dict[str, int]) -> None:
+        for name, size in bounds.items():
+            low, high = self._job.options.ranges.get(name, (0, 0))
+            if high >= size or low < -size:
+                raise CreateError(
+                    f'--range of "{name}" is {low:g} to {high:g}, the table that it indexes in '
+                    f"{self._job.path} has {size} rows"
+                )
 
     def _example(self, specs: list[InputSpec]) -> Any:  # noqa: ANN401
         path = self._job.options.example
