@@ -16,6 +16,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 
@@ -33,6 +34,38 @@ def write(folder: Path, name: str, model: keras.Model, *suffixes: str) -> None:
     np.savez(folder / f"{name}-outputs.npz", **{k: np.asarray(v) for k, v in outputs.items()})
     for suffix in suffixes:
         model.save(folder / f"{name}{suffix}")
+
+
+def write_lite(folder: Path) -> None:
+    """Writes models of TensorFlow Lite: of sound, and quantized in two ways."""
+    rng = np.random.default_rng(0)
+    kernel = tf.constant(rng.standard_normal((3, 3, 3, 8)).astype(np.float32) / 3)
+    classes = tf.constant(rng.standard_normal((8, 4)).astype(np.float32) * 3)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="waveform")])
+    def sound(waveform):
+        return tf.reduce_mean(tf.signal.frame(waveform, 15600, 7800), axis=1)
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 16, 16, 3], tf.float32, name="image")])
+    def image(image):
+        features = tf.nn.relu(tf.nn.conv2d(image, kernel, 1, "SAME"))
+        return tf.nn.softmax(tf.matmul(tf.reduce_mean(features, [1, 2]), classes))
+
+    def samples():
+        for _ in range(16):
+            yield [rng.standard_normal((1, 16, 16, 3)).astype(np.float32)]
+
+    def converter(function):
+        return tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+
+    (folder / "sound.tflite").write_bytes(converter(sound).convert())
+    inside = converter(image)
+    inside.optimizations = [tf.lite.Optimize.DEFAULT]
+    inside.representative_dataset = samples
+    (folder / "inside8.tflite").write_bytes(inside.convert())
+    inside.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    inside.inference_input_type = inside.inference_output_type = tf.uint8
+    (folder / "whole8.tflite").write_bytes(inside.convert())
 
 
 def main() -> None:
@@ -78,6 +111,7 @@ def main() -> None:
     code = keras.Sequential([keras.Input((2,), name="x"), layers.Lambda(lambda x: x * 3.0)])
     write(folder, "code", code, ".keras", ".h5")
     keras.Sequential([layers.Dense(3)]).save(folder / "open.keras")
+    write_lite(folder)
     whole = (folder / "mlp.h5").read_bytes()
     (folder / "cut.h5").write_bytes(whole[: len(whole) // 2])
 

@@ -72,6 +72,19 @@ def test_model_that_is_served_as_it_is_was_compared_with_tensorflow(create, ask,
     np.testing.assert_allclose(served, np.maximum(ROWS @ WEIGHTS + BIAS, 0), rtol=1e-5)
 
 
+@pytest.mark.parametrize("file", ["inside8.tflite", "whole8.tflite"])
+def test_quantized_lite_model_is_judged_as_such(create, models: Path, file: str) -> None:
+    check = create(models / file).facts["check"]
+    assert check["against"].startswith("tensorflow 2.")
+    assert (check["arithmetic"], check["passed"]) == ("quantized", True)
+
+
+def test_sound_is_long_enough_for_what_slides_over_it(create, models: Path) -> None:
+    facts = create(models / "sound.tflite").facts
+    assert facts["check"]["against"].startswith("tensorflow 2.")
+    assert facts["measured_shapes"] == {"waveform": [16000]}
+
+
 def test_code_in_a_keras_file_is_run_with_leave_only(create, ask, models: Path) -> None:
     for file in ("code.keras", "code.h5"):
         with pytest.raises(CreateError, match=r"Python code \(a Lambda layer\).* --trust-pickle"):

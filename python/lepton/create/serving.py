@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,11 +37,16 @@ def batching_of(repository: Path, name: str) -> str | None:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
+        if done.returncode < 0:
+            by = signal.Signals(-done.returncode).name
+            raise CreateError(f"the server ends with {by} when it loads it")
         said = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     if "error" in said:
-        raise CreateError(f"the server does not load it: {said['error']}")
+        # It names the model, and the file in a folder that is gone when this is read.
+        reason = re.sub(rf'^model "{re.escape(name)}" version \d+: (/\S*: )?', "", said["error"])
+        raise CreateError(f"the server does not load it: {reason}")
     batching = said.get("batching")
     return str(batching) if batching else None
 
