@@ -55,7 +55,7 @@ def create(
             "--input",
             metavar="NAME:DTYPE[EXTENTS]",
             help="What requests are to give: needed where the file does not say it, as most of "
-            "PyTorch, and narrows what it says elsewhere, e.g. image:f32\\[batch,3,224,224]; a "
+            "PyTorch, and narrows what it says elsewhere, e.g. x:f32\\[batch,3,-1]; a "
             "name or -1 is an extent that requests choose. Once per input.",
             show_default=False,
         ),

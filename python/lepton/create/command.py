@@ -68,7 +68,8 @@ def run_create(
 
 def _tell(service: Service) -> None:
     runs = service.facts["latency"]
-    speed = f", one row takes {runs[0]['p50_us'] / 1000:.3g} ms" if runs else ""
+    what = "row" if len(runs) > 1 else "run"
+    speed = f", one {what} takes {runs[0]['p50_us'] / 1000:.3g} ms" if runs else ""
     out.print(f"[bold]{escape(service.name)}[/] version {service.version}{speed}")
     out.print(f"  check   {escape(_verdict(service.facts['check']))}")
     for note in service.facts.get("notes", []):
@@ -80,14 +81,26 @@ def _tell(service: Service) -> None:
 def _verdict(check: CheckFacts) -> str:
     if check["against"] is None:
         return f"not compared: {check['skipped']}"
-    worst = max(
+    if any(output.get("shapes") for output in check["outputs"]):
+        return f"answers OTHERWISE than {check['against']}, in other shapes"
+    differences = [
         (output["max_rel"] if output["equal"] is None else 1 - output["equal"])
-        if output["max_rel"] is not None
+        if output["max_rel"] is not None or output["equal"] is not None
         else float("inf")
         for output in check["outputs"]
-    )
+    ]
+    worst = max(one for one in differences if one is not None)
     how = "as" if check["passed"] else "OTHERWISE than"
-    return f"answers {how} {check['against']}, difference {worst:.2g} of the largest value"
+    tops = [output["top1"] for output in check["outputs"] if output["top1"] is not None]
+    top1 = f"top-1 agrees in {min(tops):.0%}, " if tops else ""
+    cosines = [one for output in check["outputs"] if (one := output.get("cosine")) is not None]
+    # Beyond the tolerance other figures have decided.
+    beyond = check["passed"] and worst > check["tolerance"] and cosines
+    alike = f", cosine {min(cosines):.5f}" if beyond else ""
+    return (
+        f"answers {how} {check['against']}, {top1}difference {worst:.2g} of the largest value"
+        f"{alike}"
+    )
 
 
 def _for_machines(service: Service) -> dict[str, Any]:

@@ -73,7 +73,10 @@ def _picture(name: str, facts: Facts) -> list[str]:
 
     def labels(tensors: list[TensorFacts]) -> list[str]:
         said = report_words.extents
-        return [f"{t['name']}  {t['datatype']} {said(t, facts['batches'])}" for t in tensors]
+        return [
+            f"{t['name']}  {t['datatype']} {said(t, report_words.counts_rows(facts))}"
+            for t in tensors
+        ]
 
     left = labels(facts["signature"]["inputs"])
     right = labels(facts["signature"]["outputs"])

@@ -56,7 +56,7 @@ def _signature(name: str, facts: Facts) -> str:
     def listed(tensors: list[TensorFacts], kind: str) -> str:
         items = "".join(
             f"<li><b>{escape(tensor['name'])}</b><span>{tensor['datatype']} "
-            f"{escape(report_words.extents(tensor, facts['batches']))}</span></li>"
+            f"{escape(report_words.extents(tensor, report_words.counts_rows(facts)))}</span></li>"
             for tensor in tensors
         )
         return f'<ul class="{kind}" aria-label="{kind}">{items}</ul>'

@@ -37,6 +37,12 @@ def extents(tensor: TensorFacts, batches: bool) -> str:
     return "[" + ", ".join(words) + "]"
 
 
+def counts_rows(facts: Facts) -> bool:
+    """Whether the first axis counts rows: as the server says, or else as the shapes look."""
+    batching = facts.get("batching")
+    return batching.startswith("yes") if batching else facts["batches"]
+
+
 def sharing(facts: Facts) -> str:
     """Returns whether requests share runs, as the server says; "" where it was not asked."""
     batching = facts.get("batching", "")
@@ -53,8 +59,8 @@ def measured_with(facts: Facts) -> str:
     check, shapes = facts.get("check"), facts.get("measured_shapes", {})
     kind = f"rows of {check['example']}" if check and check["example"] else "made-up input"
     listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-    # Not named where all extents but rows are fixed: the signature says them.
-    shaped = f"; one row is {listed}" if listed else ""
+    what = "one row is" if len(facts["latency"]) > 1 else "it is"
+    shaped = f"; {what} {listed}" if listed else ""
     return f"Measured on {facts['machine']} with {kind}{shaped}"
 
 

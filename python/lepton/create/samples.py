@@ -153,7 +153,8 @@ class Feed:
     def settle(self, run: Run, served: Run = lambda inputs: None) -> dict[str, Array]:
         """Finds made-up inputs that the model takes; returns two rows of them, or what there is.
 
-        What `run` takes and `served` does not is noted in `refused`, and the next is tried.
+        What `run` takes and `served` does not is noted in `refused`, and the next is tried; so too
+        where an answer is empty, as of a sound that is too short.
 
         Args:
             run: The original, which decides what suits the model.
@@ -164,6 +165,7 @@ class Feed:
             CreateError: What is served takes nothing that the original does.
         """
         first: Exception | None = None
+        empty: tuple[int, bool, Extents, dict[str, int], int] | None = None
         until = time.monotonic() + _SETTLE_SECONDS
         self.refused = []
         for rows, upper, sizes in self._attempts():
@@ -172,7 +174,7 @@ class Feed:
             self._upper, self._sizes = upper, sizes
             inputs = self.rows(rows)
             try:
-                run(inputs)
+                answer = run(inputs)
             except Exception as error:  # Whatever the framework raises.
                 first = first or error
                 continue
@@ -181,8 +183,13 @@ class Feed:
             except Exception as error:  # OpenVINO's.
                 self._refuse(rows, error)
                 first = first or error
-            else:
+                continue
+            if not _is_empty(answer):
                 return inputs
+            empty = empty or (rows, self.batched, self._extents, sizes, upper)
+        if empty is not None:  # It may be that nothing is found in noise.
+            rows, self.batched, self._extents, self._sizes, self._upper = empty
+            return self.rows(rows)
         self._upper, self._sizes = self._uppers[0], self._extents.attempt(0)
         assert first is not None
         if self.refused:
@@ -372,6 +379,13 @@ def check_ranges(ranges: Mapping[str, Range], specs: Sequence[InputSpec], path: 
             )
         if kind.kind in "iu" and math.ceil(low) > math.floor(high):
             raise CreateError(f'--range of "{name}" is {low:g} to {high:g}, with no integer in it')
+
+
+def _is_empty(answer: object) -> bool:
+    """Whether one of the outputs has no element."""
+    return isinstance(answer, Mapping) and any(
+        isinstance(array, np.ndarray) and not array.size for array in answer.values()
+    )
 
 
 def uniform_values(inputs: Mapping[str, Array]) -> dict[str, int]:

@@ -137,6 +137,21 @@ def test_first_axis_may_be_samples_instead_of_rows() -> None:
     assert feed.batches() == []
 
 
+def test_answer_without_elements_is_no_answer_if_there_is_another() -> None:
+    def frames(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return {"frames": inputs["waveform"][15599:]}
+
+    feed = Feed([parse_input("waveform:f32[-1]")])
+    assert feed.settle(frames)["waveform"].shape == (16000,)
+
+    def nothing(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        return {"boxes": np.zeros((0, 4), np.float32)}
+
+    feed = Feed([parse_input("image:f32[batch,3,h,w]")])
+    assert feed.settle(nothing)["image"].shape == (2, 3, 224, 224)
+    assert feed.batches() == [1, 2, 5]
+
+
 def test_open_extents_of_all_inputs_are_the_same() -> None:
     def run(inputs: Mapping[str, Array]) -> Array:
         if inputs["a"].shape[1] < 32:
