@@ -94,5 +94,10 @@ def _how_it_ended(code: int) -> str:
     if code >= 0:
         return f"ended the process that reads it with code {code}"
     name = signal.Signals(-code).name
-    why = "perhaps for want of memory" if name == "SIGKILL" else "a defect in a library"
-    return f"ended the process that reads it with {name}, {why}"
+    if name == "SIGKILL":
+        return f"ended the process that reads it with {name}, perhaps for want of memory"
+    return (
+        f"ended the process that reads it with {name}, a defect in a library; made-up inputs may "
+        "have met it: say what suits the model by --input and --range, or give real ones by "
+        "--example"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,8 @@ _CANDIDATES = {
 _SOUND = re.compile(r"audio|wave|speech|pcm|signal|samples|input_values")
 _TIME = re.compile(r"seq|len|time|frame|step|token")
 _CHANNELS = (1, 3, 4)
+# Of all inputs together: 5 pictures of 1024 pixels.
+_MOST_ELEMENTS = 1 << 24
 _BATCH = re.compile(r"batch|^n$", re.IGNORECASE)
 
 Sizes = Mapping[str, int]
@@ -30,12 +33,13 @@ class Extents:
     Args:
         specs: The inputs. Open extents of one kind without a name are the same too.
         batched: Whether the first axis of each counts rows.
+        by_name: Whether an axis does that is called a batch, where they do not.
     """
 
-    def __init__(self, specs: Sequence[InputSpec], batched: bool) -> None:
+    def __init__(self, specs: Sequence[InputSpec], batched: bool, by_name: bool = True) -> None:
         self._specs = list(specs)
         self._batched = batched
-        self.rows = self._name_of_rows()
+        self.rows = self._name_of_rows() if by_name and not batched else None
         self._candidates: dict[str, tuple[int, ...]] = {}
         for spec in specs:
             for axis, extent in enumerate(spec.shape):
@@ -72,6 +76,15 @@ class Extents:
             for axis, extent in enumerate(spec.shape)
         ]  # fmt: skip
 
+    def bounded(self, rows: int, sizes: Sizes) -> bool:
+        """Whether the inputs of some sizes are no larger than need be, or than is reasonable."""
+        least = dict.fromkeys(sizes, 1)
+        elements, needed = (
+            sum(math.prod(self.shape(spec, rows, which)) for spec in self._specs)
+            for which in (sizes, least)
+        )
+        return elements <= max(needed, _MOST_ELEMENTS)
+
     def longest(self, spec: InputSpec, sizes: Sizes) -> int:
         """Returns the extent that a length in `spec` may be of: that of another input's steps."""
         others = [other for other in self._specs if other.name != spec.name]
@@ -99,8 +112,6 @@ class Extents:
 
     def _name_of_rows(self) -> str | None:
         """Returns what an axis is called that counts rows without being the first of each input."""
-        if self._batched:
-            return None
         for spec in self._specs:
             for dim, extent in zip(spec.dims, spec.shape, strict=False):
                 if extent == -1 and _BATCH.search(dim):

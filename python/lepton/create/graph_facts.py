@@ -46,6 +46,29 @@ def index_bounds(model: Any) -> dict[str, int]:  # noqa: ANN401 - openvino's bin
     return bounds
 
 
+def divisors(model: Any) -> set[str]:  # noqa: ANN401
+    """Returns the names of integer inputs that others are divided by: zeros end the process."""
+    names: set[str] = set()
+    for port in model.inputs:
+        if port.get_element_type().is_integral() and _divides(port):
+            names |= {*port.get_names(), port.get_node().get_friendly_name()}
+    return names
+
+
+def _divides(port: Any) -> bool:  # noqa: ANN401
+    waiting, seen = [port], set()
+    while waiting:
+        for used in waiting.pop().get_target_inputs():
+            node, index = used.get_node(), used.get_index()
+            kind = node.get_type_name()
+            if kind in ("Divide", "Mod", "FloorMod") and index == 1:
+                return True
+            if (key := node.get_friendly_name()) not in seen and kind in _HANDS_ON:
+                seen.add(key)
+                waiting += node.outputs()
+    return False
+
+
 def _table_sizes(port: Any) -> Iterator[int]:  # noqa: ANN401
     """Follows the integers of `port` to where they are indices."""
     # What an addition of constants has moved them by belongs to each way.

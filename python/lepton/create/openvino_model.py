@@ -14,7 +14,13 @@ import openvino as ov
 from lepton.create.conversion import ELEMENT_TYPES, reason_of
 from lepton.create.errors import CreateError
 from lepton.create.facts import LatencyFacts, SignatureFacts, TensorFacts
-from lepton.create.graph_facts import Arithmetic, arithmetic, computes_in_fp64, index_bounds
+from lepton.create.graph_facts import (
+    Arithmetic,
+    arithmetic,
+    computes_in_fp64,
+    divisors,
+    index_bounds,
+)
 from lepton.create.options import InputSpec
 from lepton.create.samples import Feed
 from lepton.datatypes import Array
@@ -74,6 +80,10 @@ class OpenVinoModel:
         """Returns how many rows the tables have that integer inputs index, where that is known."""
         bounds = index_bounds(self._model)
         return {t["name"]: bounds[t["name"]] for t in self.inputs if t["name"] in bounds}
+
+    def divisors(self) -> set[str]:
+        """Returns the integer inputs that others are divided by."""
+        return divisors(self._model) & {tensor["name"] for tensor in self.inputs}
 
     def arithmetic(self) -> Arithmetic:
         """Returns how it computes."""

@@ -6,7 +6,7 @@ import math
 import re
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,7 @@ class Feed:
         self._example = example
         self._own = own
         self._ranges = dict(ranges or {})
+        self._divisors: set[str] = set()
         self._uppers = _UPPER if table_size is None else (table_size,)
         self._upper = self._uppers[0]
         self.batched = bool(specs) and all(spec.batched for spec in specs)
@@ -211,6 +212,10 @@ class Feed:
         for name, size in bounds.items():
             self._ranges.setdefault(name, (0, size - 1))
 
+    def spare_zero(self, names: Collection[str]) -> None:
+        """Has made-up integers of these inputs be above 0: others are divided by them."""
+        self._divisors = set(names)
+
     @property
     def rowed(self) -> bool:
         """True where an open extent counts rows."""
@@ -255,6 +260,8 @@ class Feed:
         until = time.monotonic() + _SETTLE_SECONDS / 4
         for attempt in range(self._extents.attempts):
             self._sizes = self._extents.attempt(attempt)
+            if not self._extents.bounded(1, self._sizes):
+                continue
             if time.monotonic() > until:
                 break
             try:
@@ -279,11 +286,13 @@ class Feed:
         batched = self.batched
         # What looks like rows may be samples of a sound, of which one or two are too few.
         for self.batched in (True, False) if batched and not fixed else (batched,):
-            self._extents = Extents(self._specs, self.batched)
+            self._extents = Extents(self._specs, self.batched, by_name=not batched)
             for rows in (2, 1) if self.rowed else (1,):
                 for upper in self._uppers if unknown and not fixed else self._uppers[:1]:
                     for number in range(1 if fixed else self._extents.attempts):
-                        yield rows, upper, self._extents.attempt(number)
+                        sizes = self._extents.attempt(number)
+                        if fixed or self._extents.bounded(rows, sizes):
+                            yield rows, upper, sizes
         self.batched = batched
         self._extents = Extents(self._specs, batched)
 
@@ -322,10 +331,11 @@ class Feed:
             # How much of another input counts: all of the first row, less of others.
             made = rng.integers(max(1, longest // 2), longest + 1, shape)
             return _largest_first(made, min(longest, _largest_of(kind))).astype(kind)
-        if spec.datatype == "UINT8" and self._upper > 2:
+        if spec.datatype == "UINT8" and self._upper > 2 and spec.name not in self._divisors:
             return np.asarray(rng.integers(0, 256, shape), np.uint8)  # Images come as bytes.
-        upper = min(self._upper, _largest_of(kind))
-        return _largest_first(rng.integers(0, upper, shape), upper - 1).astype(kind)
+        upper, least = min(self._upper, _largest_of(kind)), int(spec.name in self._divisors)
+        made = rng.integers(least, max(upper, least + 1), shape)
+        return _largest_first(made, max(upper - 1, least)).astype(kind)
 
 
 def _largest_of(kind: Any) -> int:  # noqa: ANN401 - one of numpy's integer types

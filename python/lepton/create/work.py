@@ -96,6 +96,7 @@ class Work:
         bounds = served.index_bounds()
         self._check_bounds(bounds)
         self._feed.know(bounds)
+        self._feed.spare_zero(served.divisors())
         self._settle_both(served)
         original, options = self._original, self._job.options
         if original is None:
@@ -210,6 +211,7 @@ class Work:
                 self._original = None
                 self._be_careful(served.specs())
                 self._feed.know(served.index_bounds())
+                self._feed.spare_zero(served.divisors())
             except CreateError as error:
                 raise CreateError(f"{path} {error}") from None
             else:

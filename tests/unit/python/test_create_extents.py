@@ -54,3 +54,13 @@ def test_sizes_are_told_by_name_where_they_differ() -> None:
     extents = Extents(specs, batched=True)
     assert extents.told(extents.attempt(0)) == "h 224, w 224, seq 8"
     assert extents.told({"h": 32, "w": 32}) == "32"
+
+
+def test_inputs_are_of_reasonable_size_unless_they_have_to_be_larger() -> None:
+    specs = [parse_input("x:f32[-1,3,h,w]")]
+    extents = Extents(specs, batched=False)
+    large = dict.fromkeys(extents.attempt(0), 16000)
+    assert not extents.bounded(1, large)
+    assert extents.bounded(1, dict.fromkeys(large, 32))
+    fixed = Extents([parse_input("x:f32[5000,5000]")], batched=False)
+    assert fixed.bounded(1, fixed.attempt(0))

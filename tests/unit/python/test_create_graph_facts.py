@@ -7,7 +7,7 @@ import openvino as ov
 import pytest
 from openvino import opset13
 
-from lepton.create.graph_facts import arithmetic, computes_in_fp64, index_bounds
+from lepton.create.graph_facts import arithmetic, computes_in_fp64, divisors, index_bounds
 
 
 def parameter(kind: type, name: str = "ids", shape: tuple[int, ...] = (-1, -1)) -> ov.Node:
@@ -53,6 +53,15 @@ def bound(make) -> int | None:
 )  # fmt: skip
 def test_integers_are_followed_to_the_table_that_they_index(make, expected: int | None) -> None:
     assert bound(make) == expected
+
+
+def test_integers_that_others_are_divided_by_are_told() -> None:
+    a, b = parameter(np.int32, "a", (-1,)), parameter(np.int32, "b", (-1,))
+    wide = opset13.convert(b, "i64")
+    made = opset13.mod(opset13.convert(a, "i64"), wide)
+    assert divisors(ov.Model([made], [a, b])) & {"a", "b"} == {"b"}
+    x = parameter(np.float32, "x", (-1,))
+    assert divisors(ov.Model([opset13.divide(x, x)], [x])) == set()
 
 
 def test_weights_stored_in_few_bits_are_quantized_and_in_half_are_not() -> None:

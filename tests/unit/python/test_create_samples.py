@@ -152,6 +152,24 @@ def test_answer_without_elements_is_no_answer_if_there_is_another() -> None:
     assert feed.batches() == [1, 2, 5]
 
 
+def test_first_axis_called_a_batch_may_have_to_be_larger_than_one() -> None:
+    def run(inputs: Mapping[str, Array]) -> Array:
+        return inputs["x"].reshape(4, -1)
+
+    feed = Feed([parse_input("x:f32[n]")])
+    assert feed.settle(run)["x"].shape == (8,)
+
+
+@pytest.mark.parametrize("datatype", ["i32", "u8"])
+def test_divisors_are_never_zero(datatype: str) -> None:
+    feed = Feed([parse_input(f"x:{datatype}[batch,999]")])
+    feed.spare_zero({"x"})
+    assert feed.rows(3)["x"].min() > 0
+    with pytest.raises(UnsuitedError):
+        feed.settle(lambda inputs: 1 / 0)
+    assert feed.rows(3)["x"].min() > 0
+
+
 def test_open_extents_of_all_inputs_are_the_same() -> None:
     def run(inputs: Mapping[str, Array]) -> Array:
         if inputs["a"].shape[1] < 32:
