@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from lepton.console import BAD_INPUT, FAILED, die, err, out
 from lepton.create.errors import CreateError
-from lepton.create.facts import CheckFacts
+from lepton.create.facts import CheckFacts, SignatureFacts
 from lepton.create.last_service import remember
 from lepton.create.options import Options, parse_input, parse_module_args, parse_ranges
 from lepton.create.service import Service, create_service
@@ -71,14 +71,14 @@ def _tell(service: Service) -> None:
     what = "row" if len(runs) > 1 else "run"
     speed = f", one {what} takes {runs[0]['p50_us'] / 1000:.3g} ms" if runs else ""
     out.print(f"[bold]{escape(service.name)}[/] version {service.version}{speed}")
-    out.print(f"  check   {escape(_verdict(service.facts['check']))}")
+    out.print(f"  check   {escape(_verdict(service.facts['check'], service.facts['signature']))}")
     for note in service.facts.get("notes", []):
         out.print(f"  note    {escape(note)}")
     out.print(f"  report  {escape(str(service.report))}")
     out.print(f"  serve   lepton serve {escape(str(service.repository))}")
 
 
-def _verdict(check: CheckFacts) -> str:
+def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
     if check["against"] is None:
         return f"not compared: {check['skipped']}"
     if any(output.get("shapes") for output in check["outputs"]):
@@ -91,7 +91,13 @@ def _verdict(check: CheckFacts) -> str:
     ]
     worst = max(one for one in differences if one is not None)
     how = "as" if check["passed"] else "OTHERWISE than"
-    tops = [output["top1"] for output in check["outputs"] if output["top1"] is not None]
+    # Of rows of classes, not of pictures.
+    rows = {tensor["name"] for tensor in signature["outputs"] if len(tensor["shape"]) == 2}
+    tops = [
+        output["top1"]
+        for output in check["outputs"]
+        if output["top1"] is not None and output["name"] in rows
+    ]
     top1 = f"top-1 agrees in {min(tops):.0%}, " if tops else ""
     cosines = [one for output in check["outputs"] if (one := output.get("cosine")) is not None]
     # Beyond the tolerance other figures have decided.
