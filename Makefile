@@ -31,8 +31,8 @@ test-fast:  ## Runs what a developer runs all the time: unit and integration (un
 	@scripts/test.sh fast
 
 .PHONY: conformance
-conformance:  ## Runs h2spec against the server
-	@scripts/test.sh conformance
+conformance:  ## Runs h2spec and the back-end tests of onnx against the server (5 minutes)
+	@scripts/test.sh conformance onnx
 
 .PHONY: fuzz
 fuzz:  ## Runs the fuzzers of tests/fuzz, SECONDS_EACH=60

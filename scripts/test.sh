@@ -2,9 +2,9 @@
 # Runs the tests, suite by suite; one that fails does not keep the next from running. Reports are
 # JUnit files in build/reports, from which the totals at the end are counted.
 #
-#   scripts/test.sh all          everything but conformance
+#   scripts/test.sh all          everything but conformance and onnx
 #   scripts/test.sh fast         unit and integration, without what is marked slow
-#   scripts/test.sh SUITE...     unit python integration frameworks asan tsan install conformance
+#   scripts/test.sh SUITE...     unit python integration frameworks asan tsan install conformance onnx
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -97,6 +97,12 @@ suite_install() { python_tests install tests/install --timeout 900; }
 suite_conformance() {
     scripts/setup.sh conformance && make --no-print-directory build &&
         tests/conformance/run.sh "$reports"
+}
+
+# The back-end tests of the onnx package.
+suite_onnx() {
+    make --no-print-directory build &&
+        "$bin/python" tests/conformance/onnx_backend/run.py "$reports" "$@"
 }
 
 run_suite() {

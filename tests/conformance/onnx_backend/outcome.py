@@ -1,0 +1,32 @@
+"""What came of a case."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """One of these is said of each case, of plain OpenVINO and of the server."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+    # The protocol has tensors of whole bytes: no sequences, optionals, and types of four bits.
+    NOT_CARRIED = "not carried"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict and, for a person, why it is not `correct`."""
+
+    verdict: Verdict
+    detail: str = ""
+
+
+CORRECT = Outcome(Verdict.CORRECT)
+
+
+def refused(error: object) -> Outcome:
+    return Outcome(Verdict.REFUSED, " ".join(str(error).split()))
