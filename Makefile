@@ -34,6 +34,11 @@ test-fast:  ## Runs what a developer runs all the time: unit and integration (un
 conformance:  ## Runs h2spec and the back-end tests of onnx against the server (5 minutes)
 	@scripts/test.sh conformance onnx
 
+.PHONY: differential
+differential: build  ## Looks for graphs that are not answered as by OpenVINO alone, SECONDS=3600 SEED=random
+	@scripts/setup.sh test
+	@$(VENV)/bin/python tests/differential/search.py --seconds $(or $(SECONDS),3600) $(if $(SEED),--seed $(SEED))
+
 .PHONY: fuzz
 fuzz:  ## Runs the fuzzers of tests/fuzz, SECONDS_EACH=60
 	@tests/fuzz/run.sh $(or $(SECONDS_EACH),60)
