@@ -33,8 +33,42 @@ class Input:
     high: int = 1000
     indexes: bool = False
 
-    def array(self, extents: dict[str, int], values: Callable[[Input, tuple[int, ...]], np.ndarray]):
+    def array(
+        self, extents: dict[str, int], values: Callable[[Input, tuple[int, ...]], np.ndarray]
+    ):
         return values(self, tuple(extents.get(e, e) for e in self.extents))
+
+
+# By name, what fills the floats of a request.
+MAGNITUDES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {
+    "normal": lambda rng, shape: rng.normal(0, 1, shape),
+    "unit": lambda rng, shape: rng.uniform(0, 1, shape),
+    "zero": lambda rng, shape: np.zeros(shape),
+    "tiny": lambda rng, shape: rng.normal(0, 1e-20, shape),
+    "huge": lambda rng, shape: rng.normal(0, 1e20, shape),
+    "negative": lambda rng, shape: -np.abs(rng.normal(0, 100, shape)),
+    "outlier": lambda rng, shape: np.where(rng.uniform(0, 1, shape) < 0.1, 3e4, 1e-2),
+}
+
+
+@dataclass(frozen=True)
+class Values:
+    """Fills the tensors of a request."""
+
+    numbers: np.random.Generator
+    magnitude: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
+    low: int  # Of integers that index nothing.
+
+    def __call__(self, entry: Input, shape: tuple[int, ...]) -> np.ndarray:
+        if entry.dtype.startswith("float"):
+            limit = 100.0 if entry.dtype == "float16" else np.inf
+            drawn = np.clip(self.magnitude(self.numbers, shape), -limit, limit)
+        elif entry.dtype == "bool":
+            drawn = self.numbers.integers(0, 2, shape)
+        else:
+            low = 0 if entry.indexes else self.low
+            drawn = self.numbers.integers(low, entry.high, shape)
+        return drawn.astype(entry.dtype)
 
 
 @dataclass(frozen=True)
@@ -56,7 +90,9 @@ class Graph:
             f"graph_{self.seed}",
             [
                 helper.make_tensor_value_info(
-                    entry.name, helper.np_dtype_to_tensor_dtype(np.dtype(entry.dtype)), entry.extents
+                    entry.name,
+                    helper.np_dtype_to_tensor_dtype(np.dtype(entry.dtype)),
+                    entry.extents,
                 )
                 for entry in self.inputs
             ],
@@ -91,7 +127,9 @@ class Graph:
             for name, value in self.constants.items()
             if value.size <= 8 and any(name in node.input for node in self.nodes)
         )
-        return f"{inputs} -> {nodes} -> {','.join(self.outputs)}" + (f" with {small}" if small else "")
+        return f"{inputs} -> {nodes} -> {','.join(self.outputs)}" + (
+            f" with {small}" if small else ""
+        )
 
 
 def smaller(graph: Graph) -> list[Graph]:
@@ -184,7 +222,9 @@ class Builder:
         """Returns any axis, the first more often than the others."""
         return 0 if self.rng.random() < 0.35 else self.rng.randrange(len(self.shape(name)))
 
-    def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: object) -> str | None:
+    def node(
+        self, op: str, inputs: list[str], outputs: int = 1, **attributes: object
+    ) -> str | None:
         """Adds a node where it can be computed, and returns its first output."""
         names = [f"v{len(self.nodes)}" + (f"_{i}" if i else "") for i in range(outputs)]
         node = helper.make_node(op, inputs, names, **attributes)
@@ -203,7 +243,10 @@ class Builder:
         except Exception:  # The evaluator raises whatever numpy does; such a node is left out.
             return None
         for values in results:
-            if any(v is None or np.asarray(v).size > MOST_ELEMENTS or not np.asarray(v).size for v in values):
+            if any(
+                v is None or np.asarray(v).size > MOST_ELEMENTS or not np.asarray(v).size
+                for v in values
+            ):
                 return None
         self.nodes.append(node)
         for name, *values in zip(names, *results, strict=True):
@@ -231,14 +274,7 @@ def make_graph(seed: int) -> Graph:
 
 def _add_inputs(build: Builder) -> None:
     rng = build.rng
-    sample = np.random.default_rng(build.seed + 1)
-
-    def values(entry: Input, shape: tuple[int, ...]) -> np.ndarray:
-        if entry.dtype.startswith("float"):
-            return sample.normal(0, 1, shape).astype(entry.dtype)
-        if entry.dtype == "bool":
-            return sample.integers(0, 2, shape).astype(bool)
-        return sample.integers(1, entry.high, shape).astype(entry.dtype)
+    values = Values(np.random.default_rng(build.seed + 1), MAGNITUDES["normal"], low=1)
 
     def add(dtype: str, extents: tuple[int | str, ...], high: int = 100, indexes: bool = False):
         entry = Input(f"x{len(build.inputs)}", dtype, extents, high, indexes)
@@ -275,7 +311,9 @@ def _finished(build: Builder) -> Graph:
         outputs.append(build.node("Identity", [rng.choice(build.inputs).name]))
     if rng.random() < 0.07:
         outputs.append(build.node("Identity", [outputs[0]]))
-    outputs = [name for name in outputs if name is not None and build.values[name][0].dtype != object]
+    outputs = [
+        name for name in outputs if name is not None and build.values[name][0].dtype != object
+    ]
     types = {name: (value.dtype, value.ndim) for name, (value, _) in build.values.items()}
     return Graph(
         build.seed,
@@ -283,20 +321,8 @@ def _finished(build: Builder) -> Graph:
         tuple(build.nodes),
         build.constants,
         tuple(dict.fromkeys(outputs)),
-        types,
+        types | {name: (value.dtype, value.ndim) for name, value in build.constants.items()},
     )
-
-
-# By name, what fills the floats of a request.
-MAGNITUDES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {
-    "normal": lambda rng, shape: rng.normal(0, 1, shape),
-    "unit": lambda rng, shape: rng.uniform(0, 1, shape),
-    "zero": lambda rng, shape: np.zeros(shape),
-    "tiny": lambda rng, shape: rng.normal(0, 1e-20, shape),
-    "huge": lambda rng, shape: rng.normal(0, 1e20, shape),
-    "negative": lambda rng, shape: -np.abs(rng.normal(0, 100, shape)),
-    "outlier": lambda rng, shape: np.where(rng.uniform(0, 1, shape) < 0.1, 3e4, 1e-2),
-}
 
 
 def keeps_names(graph: Graph, request: Request) -> bool:
@@ -307,6 +333,33 @@ def keeps_names(graph: Graph, request: Request) -> bool:
         for entry in graph.inputs
         for name, extent in zip(entry.extents, request[entry.name].shape, strict=True)
     )
+
+
+def is_defined(graph: Graph, request: Request) -> bool:
+    """Tells whether ONNX says what comes out; OpenVINO reads beyond the end of what is indexed.
+
+    Of integers that are divided by zero, anything may come but a crash.
+    """
+    divisors = {
+        node.input[1]
+        for node in graph.nodes
+        if node.op_type in ("Div", "Mod") and graph.types[node.input[1]][0].kind in "iu"
+    }
+    made = tuple(
+        name
+        for node in graph.nodes
+        for name in node.output
+        if name in divisors or name in graph.outputs
+    )
+    model = replace(graph, outputs=made).to_onnx()
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            answers = ReferenceEvaluator(model).run(None, request)
+    except Exception:  # The evaluator raises whatever numpy does.
+        return False
+    values = {**graph.constants, **request, **dict(zip(made, answers, strict=True))}
+    return all(np.all(values[name] != 0) for name in divisors)
 
 
 def make_requests(graph: Graph, count: int, seed: int = 0) -> list[Request]:
@@ -322,17 +375,8 @@ def make_requests(graph: Graph, count: int, seed: int = 0) -> list[Request]:
             "n": rng.choice((1, 2, 4, 5, 7, 8, 9, 16)),
         }
         magnitude = MAGNITUDES[rng.choice(tuple(MAGNITUDES))]
-        # Whether integers may be zero, as a divisor is that nobody looked at.
-        low = rng.choice((0, 1, 1, 1))
-
-        def values(entry: Input, shape: tuple[int, ...]) -> np.ndarray:
-            if entry.dtype.startswith("float"):
-                limit = 100.0 if entry.dtype == "float16" else np.inf
-                return np.clip(magnitude(numbers, shape), -limit, limit).astype(entry.dtype)
-            if entry.dtype == "bool":
-                return numbers.integers(0, 2, shape).astype(bool)
-            return numbers.integers(0 if entry.indexes else low, entry.high, shape).astype(entry.dtype)
-
+        # Integers may be zero, as a divisor is that nobody looked at.
+        values = Values(numbers, magnitude, low=rng.choice((0, 1, 1, 1)))
         request = {}
         for entry in graph.inputs:
             # Now and then extents of one name differ.

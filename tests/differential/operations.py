@@ -8,10 +8,8 @@ from graphs import Builder
 
 def unary(build: Builder) -> None:
     if (x := build.pick("f")) is not None:
-        op = build.rng.choice(
-            ("Relu", "Neg", "Abs", "Tanh", "Sigmoid", "Floor", "Erf", "Identity", "Softplus", "Sign", "Gelu")
-        )
-        build.node("Tanh" if op == "Gelu" else op, [x])
+        names = "Relu Neg Abs Tanh Sigmoid Floor Erf Identity Softplus Sign Sqrt"
+        build.node(build.rng.choice(names.split()), [x])
 
 
 def binary(build: Builder) -> None:
@@ -24,9 +22,15 @@ def binary(build: Builder) -> None:
     if build.rng.random() < 0.5:
         build.node(op, [x, build.rng.choice(others)])
         return
-    extents = [build.fixed(x, a) if build.rng.random() < 0.6 else 1 for a in range(len(build.shape(x)))]
+    extents = [
+        build.fixed(x, a) if build.rng.random() < 0.6 else 1 for a in range(len(build.shape(x)))
+    ]
     shape = [extent or 1 for extent in extents]
-    drawn = build.numbers.uniform(0.5, 2, shape) if dtype.kind == "f" else build.numbers.integers(1, 9, shape)
+    drawn = (
+        build.numbers.uniform(0.5, 2, shape)
+        if dtype.kind == "f"
+        else build.numbers.integers(1, 9, shape)
+    )
     build.node(op, [x, build.constant(drawn.astype(dtype))])
 
 
@@ -58,7 +62,9 @@ def scale_if_any(build: Builder) -> None:
         one = build.constant(np.array(1, build.values[x][0].dtype))
         over = build.node("Greater", [most, one]) if most is not None else None
         if over is not None:
-            scale = build.node("Where", [over, build.constant(np.array(1 / 255, one_dtype(build, x))), one])
+            scale = build.node(
+                "Where", [over, build.constant(np.array(1 / 255, one_dtype(build, x))), one]
+            )
             if scale is not None:
                 build.node("Mul", [x, scale])
 
@@ -124,9 +130,14 @@ def normalization(build: Builder) -> None:
     if x is None or one_dtype(build, x) != np.float32:
         return
     op = build.rng.choice(
-        ("LayerNormalization", "InstanceNormalization", "LpNormalization", "MeanVarianceNormalization",
-         "BatchNormalization")
-    )  # fmt: skip
+        (
+            "LayerNormalization",
+            "InstanceNormalization",
+            "LpNormalization",
+            "MeanVarianceNormalization",
+            "BatchNormalization",
+        )
+    )
     rank = len(build.shape(x))
     if op == "LayerNormalization":
         axis = build.axis(x)
@@ -141,7 +152,9 @@ def normalization(build: Builder) -> None:
     elif (channels := build.fixed(x, 1)) is not None and rank >= 3:
         scales = [build.weights(channels), build.weights(channels)]
         if op == "BatchNormalization":
-            variances = build.constant(np.abs(build.numbers.normal(1, 0.1, channels)).astype(np.float32))
+            variances = build.constant(
+                np.abs(build.numbers.normal(1, 0.1, channels)).astype(np.float32)
+            )
             scales += [build.weights(channels), variances]
         build.node(op, [x, *scales])
 
@@ -150,7 +163,9 @@ def reduction(build: Builder) -> None:
     if (x := build.pick("f")) is None:
         return
     rank = len(build.shape(x))
-    op = build.rng.choice(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd"))
+    op = build.rng.choice(
+        ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceProd")
+    )
     axes = sorted(build.rng.sample(range(rank), build.rng.randint(1, rank)))
     keep = build.rng.randint(0, 1)
     reduced = build.node(op, [x, build.integers(*axes)], keepdims=keep)
@@ -163,7 +178,9 @@ def reshape(build: Builder) -> None:
     if x is None:
         return
     rank = len(build.shape(x))
-    shape = build.rng.choice(([-1], [0, -1], [-1, 2], [-1, 4], [4, -1], [1, -1], [0, 2, -1], [2, -1, 1]))
+    shape = build.rng.choice(
+        ([-1], [0, -1], [-1, 2], [-1, 4], [4, -1], [1, -1], [0, 2, -1], [2, -1, 1])
+    )
     if rank == 1 and shape[0] == 0:
         shape = [-1, 1]
     build.node("Reshape", [x, build.integers(*shape)])
@@ -229,7 +246,11 @@ def concat(build: Builder) -> None:
     if (x := build.pick("f")) is None:
         return
     dtype = one_dtype(build, x)
-    others = [n for n, (v, _) in build.values.items() if v.dtype == dtype and v.ndim == len(build.shape(x))]
+    others = [
+        n
+        for n, (v, _) in build.values.items()
+        if v.dtype == dtype and v.ndim == len(build.shape(x))
+    ]
     build.node("Concat", [x, build.rng.choice(others)], axis=build.axis(x))
 
 
@@ -238,7 +259,15 @@ def cut(build: Builder) -> None:
         return
     axis = build.axis(x)
     start, end, step = build.rng.choice(
-        ((0, 1, 1), (1, 10**9, 1), (0, -1, 1), (-1, -(10**9), -1), (0, 10**9, 2), (-2, 10**9, 1), (0, 3, 1))
+        (
+            (0, 1, 1),
+            (1, 10**9, 1),
+            (0, -1, 1),
+            (-1, -(10**9), -1),
+            (0, 10**9, 2),
+            (-2, 10**9, 1),
+            (0, 3, 1),
+        )
     )
     build.node("Slice", [x, *(build.integers(v) for v in (start, end, axis, step))])
 
@@ -255,7 +284,9 @@ def split(build: Builder) -> None:
 
 def cumulative(build: Builder) -> None:
     if (x := build.pick("f")) is not None and one_dtype(build, x) == np.float32:
-        build.node("CumSum", [x, build.constant(np.int64(build.axis(x)))], reverse=build.rng.randint(0, 1))
+        build.node(
+            "CumSum", [x, build.constant(np.int64(build.axis(x)))], reverse=build.rng.randint(0, 1)
+        )
 
 
 def order(build: Builder) -> None:
@@ -310,10 +341,116 @@ def nonzero(build: Builder) -> None:
             build.node("NonZero", [relu])
 
 
+def positions(build: Builder) -> None:
+    """Adds what is computed of the extents alone, as embeddings of positions are."""
+    x = build.pick("f", 2)
+    if x is None or one_dtype(build, x) != np.float32:
+        return
+    shape = build.node("Shape", [x])
+    axis = build.rng.randrange(len(build.shape(x)))
+    extent = shape and build.node("Gather", [shape, build.constant(np.int64(axis))], axis=0)
+    steps = extent and build.node(
+        "Range", [build.constant(np.int64(0)), extent, build.constant(np.int64(1))]
+    )
+    added = steps and build.node("Cast", [steps], to=1)
+    if added and (behind := len(build.shape(x)) - 1 - axis):
+        added = build.node("Unsqueeze", [added, build.integers(*range(1, behind + 1))])
+    if added:
+        build.node("Add", [x, added])
+
+
+def attention(build: Builder) -> None:
+    """Of each row with itself; or, of two axes, of the rows with each other."""
+    x = build.pick("f", 2, 3)
+    if x is None or one_dtype(build, x) != np.float32 or (width := build.fixed(x, -1)) is None:
+        return
+    rank = len(build.shape(x))
+    query = build.node("MatMul", [x, build.weights(width, 4)])
+    key = query and build.node("MatMul", [x, build.weights(width, 4)])
+    turned = key and build.node("Transpose", [key], perm=[*range(rank - 2), rank - 1, rank - 2])
+    scores = turned and build.node("MatMul", [query, turned])
+    weights = scores and build.node("Softmax", [scores], axis=-1)
+    if weights:
+        build.node("MatMul", [weights, x])
+
+
+def recurrent(build: Builder) -> None:
+    """Steps are the first axis, and rows the second; turned before, where rows come first."""
+    x = build.pick("f", 3, 3)
+    if x is None or one_dtype(build, x) != np.float32 or (width := build.fixed(x, -1)) is None:
+        return
+    op, gates = build.rng.choice((("LSTM", 4), ("GRU", 3)))
+    if build.rng.random() < 0.6:
+        x = build.node("Transpose", [x], perm=[1, 0, 2])
+    if x is not None:
+        weights = [build.weights(1, gates * 3, width), build.weights(1, gates * 3, 3)]
+        build.node(op, [x, *weights], hidden_size=3)
+
+
+def quantized_matmul(build: Builder) -> None:
+    """What dynamic quantization exports: one scale for all rows."""
+    x = build.pick("f", 2, 3)
+    if x is None or one_dtype(build, x) != np.float32 or (width := build.fixed(x, -1)) is None:
+        return
+    rounded = build.node("DynamicQuantizeLinear", [x], outputs=3)
+    if rounded is None:
+        return
+    scale, zero = f"{rounded}_1", f"{rounded}_2"
+    weights = build.numbers.integers(-20, 20, (width, 3)).astype(np.int8)
+    product = build.node("MatMulInteger", [rounded, build.constant(weights), zero])
+    product = product and build.node("Cast", [product], to=1)
+    if product:
+        build.node("Mul", [product, scale])
+
+
+def einsum(build: Builder) -> None:
+    if (x := build.pick("f", 2, 3)) is not None and one_dtype(build, x) == np.float32:
+        terms = ("ij,ij->i", "ij,ij->j", "ij,kj->ik", "ij->ji", "ij->")
+        if len(build.shape(x)) == 3:
+            terms = ("ijk,ijk->ij", "ijk->jik", "ijk,ilk->ijl", "ijk,ljk->il")
+        term = build.rng.choice(terms)
+        build.node("Einsum", [x] * (term.count(",") + 1), equation=term)
+
+
+def rearranged(build: Builder) -> None:
+    x = build.pick("f", 4)
+    if x is None or one_dtype(build, x) != np.float32 or (channels := build.fixed(x, 1)) is None:
+        return
+    op = build.rng.choice(("DepthToSpace", "ConvTranspose", "Resize"))
+    if op == "DepthToSpace":
+        build.node(op, [x], blocksize=2)
+    elif op == "ConvTranspose":
+        build.node(op, [x, build.weights(channels, 2, 2, 2)], strides=[2, 2])
+    else:
+        scales = build.constant(np.array([1, 1, 2, 2], np.float32))
+        build.node(op, [x, "", scales], mode="nearest", nearest_mode="floor",
+                   coordinate_transformation_mode="asymmetric")  # fmt: skip
+
+
+def scatter(build: Builder) -> None:
+    """Writes to the first places of an axis."""
+    x = build.pick("f", 1, 2)
+    if x is None or one_dtype(build, x) != np.float32:
+        return
+    indices = build.constant(np.zeros([1] * len(build.shape(x)), np.int64))
+    updates = build.weights(*([1] * len(build.shape(x))))
+    build.node("ScatterElements", [x, indices, updates], axis=build.axis(x))
+
+
+def expand_to_shape(build: Builder) -> None:
+    x = build.pick("f")
+    other = build.pick("f")
+    if x is not None and other is not None:
+        shape = build.node("Shape", [other])
+        if shape is not None:
+            build.node("Expand", [x, shape])
+
+
 OPERATIONS = (
     unary, unary, binary, binary, binary, integer_division, one_input, compare, scale_if_any,
     matmul, matmul, convolution, convolution, pooling, softmax, softmax, normalization,
     normalization, reduction, reduction, reshape, reshape, computed_reshape, computed_reshape,
     flatten, transpose, transpose, squeeze, gather, embedding, embedding, concat, concat, cut, cut,
-    split, cumulative, order, quantize, expand, cast, nonzero,
+    split, cumulative, order, quantize, expand, cast, nonzero, positions, positions, attention,
+    attention, recurrent, quantized_matmul, einsum, rearranged, scatter, expand_to_shape,
 )  # fmt: skip

@@ -103,6 +103,4 @@ def _answer(ov: object, compiled: object, names: tuple[str, ...], request: Reque
             infer.set_tensor(ports[name], ov.Tensor(np.array(value, order="C")))
     infer.infer()
     tensors = [infer.get_tensor(port) for port in compiled.outputs]
-    return Reply(
-        {name: np.array(tensor.data) for name, tensor in zip(names, tensors, strict=True)}
-    )
+    return Reply({name: np.array(tensor.data) for name, tensor in zip(names, tensors, strict=True)})

@@ -1,12 +1,13 @@
 """Looks for graphs that are not answered as by OpenVINO alone, as long as it is given.
 
-    python tests/differential/search.py --seconds 3600 [--seed N]
-    python tests/differential/search.py --seed N --graphs 1        replays one graph
+python tests/differential/search.py --seconds 3600 [--seed N]
+python tests/differential/search.py --seed N --graphs 1        replays one graph
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import random
 import sys
@@ -38,7 +39,7 @@ def search(seeds: Iterator[int], until: float, tally: Tally) -> list[Finding]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             while time.monotonic() < until:
-                graphs = [make_graph(seed) for _, seed in zip(range(GRAPHS_PER_SERVER), seeds)]
+                graphs = [make_graph(seed) for seed in itertools.islice(seeds, GRAPHS_PER_SERVER)]
                 if not graphs:
                     break
                 requests = [make_requests(graph, REQUESTS) for graph in graphs]
@@ -62,9 +63,7 @@ def shrink(found: Finding) -> Finding:
                     [_of(graph.inputs, request) for request in make_requests(found.graph, REQUESTS)]
                     for graph in candidates
                 ]
-                tried = try_graphs(
-                    candidates, requests, BINARY, Path(folder), reference, Tally()
-                )
+                tried = try_graphs(candidates, requests, BINARY, Path(folder), reference, Tally())
                 same = [other for other in tried if _broad(other.kind) == kind]
                 if not same:
                     break

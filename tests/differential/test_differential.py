@@ -1,4 +1,4 @@
-"""Random graphs, asked among unlike others, are answered as by OpenVINO alone, or refused as by it."""
+"""Random graphs, asked among unlike others, are answered as by OpenVINO alone."""
 
 import sys
 import time

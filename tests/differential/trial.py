@@ -9,12 +9,12 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnx
-from graphs import Graph, Request, keeps_names
+from graphs import Graph, Request, is_defined, keeps_names
 from onnx import helper, numpy_helper
 from reference import Reference, Reply
 
@@ -61,6 +61,7 @@ class Tally:
     graphs: int = 0
     answers: int = 0
     refusals: int = 0
+    undefined: int = 0  # Requests of which neither ONNX nor OpenVINO says what comes out.
     shared: int = 0  # Requests beyond the first of a run.
 
     def add(self, other: Tally) -> None:
@@ -70,7 +71,7 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.graphs} graphs, {self.answers} answers, {self.refusals} refusals, "
-            f"{self.shared} requests in the run of another"
+            f"{self.undefined} undefined, {self.shared} requests in the run of another"
         )
 
 
@@ -82,6 +83,8 @@ class Trial:
     graph: Graph
     requests: list[Request]
     expected: list[Reply]
+    # Requests of which neither ONNX nor OpenVINO says what comes out.
+    undefined: set[int] = field(default_factory=set)
 
     def died(self, how: str) -> Finding:
         wanted = "an answer or a refusal"
@@ -104,9 +107,10 @@ def try_graphs(
             expected = [reference.answer(request) for request in asked]
             trials.append(Trial(f"m{len(trials):03}", graph, asked, expected))
     findings: list[Finding] = []
-    waiting = [trials]
+    # Groups, each for one server, and whether one that dies is then halved.
+    waiting = [(trials, False)]
     while waiting:
-        group = waiting.pop()
+        group, halved = waiting.pop()
         if not group:
             continue
         with Server(binary, folder, group) as server:
@@ -117,14 +121,13 @@ def try_graphs(
             continue
         if len(group) == 1:
             findings.append(group[0].died(server.how))
-            continue
-        # A suspect is tried by itself, and the others without it; where nobody knows, by halves.
-        half = len(group) // 2
-        waiting += (
-            [[t for t in group if t is not suspect], [suspect]]
-            if suspect is not None
-            else [group[:half], group[half:]]
-        )
+        elif suspect is not None and not halved:
+            # By itself it shows whether it is at fault; the others go on without it.
+            waiting.append(([trial for trial in group if trial is not suspect], True))
+            waiting.append(([suspect], True))
+        else:
+            half = len(group) // 2
+            waiting += [(group[:half], True), (group[half:], True)]
     # A crash that took several has made some answer twice.
     return list({id(finding.graph): finding for finding in findings}.values())
 
@@ -147,7 +150,15 @@ class Server:
         self.log = folder / "server.log"
         with self.log.open("w") as stderr:
             self.process = subprocess.Popen(
-                [str(binary), "serve", str(folder / "models"), "--host", "127.0.0.1", "--port", "0"],
+                [
+                    str(binary),
+                    "serve",
+                    str(folder / "models"),
+                    "--host",
+                    "127.0.0.1",
+                    "--port",
+                    "0",
+                ],
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
@@ -228,9 +239,9 @@ async def _ask_all(
                 for k, reply in zip(asked, replies[1:], strict=False):
                     tally.answers += not reply.refused
                     tally.refusals += bool(reply.refused)
-                    if found is None:
-                        wanted = trial.expected[k]
-                        found = compare(trial.graph, trial.requests[k], wanted, reply, reference)
+                    if found is None and k not in trial.undefined:
+                        found = _judge(trial, k, reply, reference)
+            tally.undefined += len(trial.undefined)
             if found is not None:
                 findings.append(found)
         try:
@@ -238,6 +249,15 @@ async def _ask_all(
         except OSError:
             if not server.has_died():
                 raise
+    return None
+
+
+def _judge(trial: Trial, k: int, reply: Reply, reference: Reference) -> Finding | None:
+    expected, request = trial.expected[k], trial.requests[k]
+    found = compare(trial.graph, request, expected, reply, reference)
+    if found is None or expected.refused or is_defined(trial.graph, request):
+        return found
+    trial.undefined.add(k)
     return None
 
 
@@ -315,8 +335,10 @@ def compare(
 
 def _close(wanted: np.ndarray, got: np.ndarray, noise: np.ndarray | float) -> bool:
     if wanted.dtype.kind != "f":
-        return bool(np.array_equal(wanted, got)) if np.isscalar(noise) else bool(
-            np.all((wanted == got) | (noise > 0))
+        return (
+            bool(np.array_equal(wanted, got))
+            if np.isscalar(noise)
+            else bool(np.all((wanted == got) | (noise > 0)))
         )
     # Half precision is rounded at the end: one unit of its last place.
     relative = 2e-3 if wanted.dtype == np.float16 else RELATIVE
@@ -349,10 +371,8 @@ def _noise(
             return None
         with np.errstate(invalid="ignore"):
             step = np.abs(other.astype(np.float64) - wanted.astype(np.float64))
-        both_nan = np.isnan(other.astype(np.float64)) & np.isnan(wanted.astype(np.float64))
-        step[both_nan | (other == wanted)] = 0
-        step[np.isnan(step)] = np.inf
-        moved = np.maximum(moved, step)
+        same = (other == wanted) | ((other != other) & (wanted != wanted))
+        moved = np.maximum(moved, np.where(same, 0, np.nan_to_num(step, nan=np.inf)))
     return 10 * moved
 
 
@@ -363,7 +383,9 @@ def _where(wanted: np.ndarray, got: np.ndarray) -> tuple[str, str]:
     a, b = wanted.astype(np.float64), got.astype(np.float64)
     with np.errstate(invalid="ignore"):
         apart = np.nan_to_num(np.abs(a - b), nan=np.inf)
-    at = np.unravel_index(int(np.argmax(np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, apart))), a.shape)
+    at = np.unravel_index(
+        int(np.argmax(np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, apart))), a.shape
+    )
     place = [int(i) for i in at]
     return f"{wanted[at]!s} at {place} of {list(wanted.shape)}", f"{got[at]!s}"
 

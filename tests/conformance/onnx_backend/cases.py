@@ -55,10 +55,13 @@ def load_cases() -> list[Case]:
 
 def _case(test: object, kind: str) -> Case:
     if kind == "node":
-        model, requests = test.model, [
-            (list(map(_value, inputs)), list(map(_value, outputs)))
-            for inputs, outputs in test.data_sets
-        ]
+        model, requests = (
+            test.model,
+            [
+                (list(map(_value, inputs)), list(map(_value, outputs)))
+                for inputs, outputs in test.data_sets
+            ],
+        )
         content = model.SerializeToString()
     else:
         file = PACKAGE / test.url if kind == "real" else Path(test.model_dir) / "model.onnx"
@@ -112,7 +115,5 @@ def _light_request(model: onnx.ModelProto, file: Path) -> tuple[list[object], li
         for entry in model.graph.input
         if entry.name not in constants
     ]
-    stored = [
-        file.with_name(f"{file.stem}_output_{i}.pb") for i in range(len(model.graph.output))
-    ]
+    stored = [file.with_name(f"{file.stem}_output_{i}.pb") for i in range(len(model.graph.output))]
     return inputs, [numpy_helper.to_array(onnx.load_tensor(output)) for output in stored]

@@ -1,4 +1,4 @@
-"""Plain OpenVINO from Python, with the settings that the server uses, in processes that may crash."""
+"""Plain OpenVINO from Python, with the server's settings, in processes that may crash."""
 
 from __future__ import annotations
 

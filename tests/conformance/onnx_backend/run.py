@@ -34,7 +34,10 @@ PROCESSES = 2
 REASONS = (
     (r"No conversion rule", "operation unknown to the engine"),
     (r"Failed operations detailed log", "operation not taken with these attributes or types"),
-    (r"is missing; model|is unknown or repeated", "input of the file that is unknown to the server"),
+    (
+        r"is missing; model|is unknown or repeated",
+        "input of the file that is unknown to the server",
+    ),
     (r"has no fixed rank", "output whose rank depends on values"),
     (r"has element type", "type that the protocol has not"),
     (r"does not compile", "operation not compiled with these types"),
@@ -83,7 +86,7 @@ def _faults() -> dict[str, str]:
     reasons = {}
     for fault in tomllib.loads(FAULTS.read_text())["fault"]:
         if fault["kind"] not in page:
-            sys.exit(f"{FAULTS.name}: {PAGE.relative_to(ROOT)} does not tell \"{fault['kind']}\"")
+            sys.exit(f'{FAULTS.name}: {PAGE.relative_to(ROOT)} does not tell "{fault["kind"]}"')
         for name in fault["cases"]:
             if name in reasons:
                 sys.exit(f"{FAULTS.name}: {name} stands there twice")
@@ -123,9 +126,7 @@ def _lost(plain: dict[str, Outcome], served: dict[str, Outcome]) -> list[str]:
     )
 
 
-def _print_table(
-    plain: dict[str, Outcome], served: dict[str, Outcome], right: int
-) -> None:
+def _print_table(plain: dict[str, Outcome], served: dict[str, Outcome], right: int) -> None:
     ours = Counter(outcome.verdict for outcome in served.values())
     theirs = Counter(outcome.verdict for outcome in plain.values())
     print(f"{'':14} {'served':>7} {'plain OpenVINO':>15}")

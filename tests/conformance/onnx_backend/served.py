@@ -54,7 +54,7 @@ class Pass:
 
 
 def run_served(cases: list[Case], binary: Path, folder: Path, servers: int) -> dict[str, Outcome]:
-    """Serves the cases by `servers` processes at a time; a crash is pinned to the model at fault."""
+    """Serves the cases, `servers` processes at a time; a crash is pinned to the model at fault."""
     outcomes: dict[str, Outcome] = {}
     carried = []
     for case in cases:
@@ -62,9 +62,7 @@ def run_served(cases: list[Case], binary: Path, folder: Path, servers: int) -> d
             outcomes[case.name] = Outcome(Verdict.NOT_CARRIED, kind)
         else:
             carried.append(case)
-    groups = [
-        carried[i : i + MODELS_PER_SERVER] for i in range(0, len(carried), MODELS_PER_SERVER)
-    ]
+    groups = [carried[i : i + MODELS_PER_SERVER] for i in range(0, len(carried), MODELS_PER_SERVER)]
 
     def serve(numbered: tuple[int, list[Case]]) -> dict[str, Outcome]:
         number, group = numbered
