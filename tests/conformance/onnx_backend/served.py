@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import shutil
 import subprocess
@@ -76,9 +77,12 @@ def run_served(cases: list[Case], binary: Path, folder: Path, servers: int) -> d
 
 def _serve_group(group: list[Case], binary: Path, folder: Path) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    waiting = [group]
+    # Groups, each for one server, and whether one that dies is then halved.
+    waiting = [(group, False)]
     while waiting:
-        group = waiting.pop()
+        group, halved = waiting.pop()
+        if not group:
+            continue
         served = _serve_once(group, binary, folder)
         outcomes |= served.outcomes
         if not served.crash:
@@ -86,13 +90,13 @@ def _serve_group(group: list[Case], binary: Path, folder: Path) -> dict[str, Out
         rest = [case for case in group if case.name not in served.outcomes]
         if len(group) == 1:
             outcomes[group[0].name] = Outcome(Verdict.CRASHED, served.crash)
-        elif served.suspect is not None:
-            # By itself it shows whether it is at fault; without it the rest go on.
-            waiting.append([case for case in rest if case is not served.suspect])
-            waiting.append([served.suspect])
-        elif rest:
-            waiting += [half for half in (rest[: len(rest) // 2], rest[len(rest) // 2 :]) if half]
-        waiting = [group for group in waiting if group]
+        elif served.suspect is not None and not halved:
+            # By itself it shows whether it is at fault; the rest go on without it.
+            waiting.append(([case for case in rest if case is not served.suspect], True))
+            waiting.append(([served.suspect], True))
+        else:
+            half = (len(rest) + 1) // 2
+            waiting += [(rest[:half], True), (rest[half:], True)]
     return outcomes
 
 
@@ -108,6 +112,8 @@ def _serve_once(group: list[Case], binary: Path, folder: Path) -> Pass:
             [str(binary), "serve", str(folder / "models"), "--host", "127.0.0.1", "--port", "0"],
             stdout=subprocess.DEVNULL,
             stderr=stderr,
+            # What it keeps between starts is not the user's.
+            env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
         )
     try:
         return _ask_all(group, server, log)
