@@ -10,6 +10,7 @@ import argparse
 import itertools
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -105,6 +106,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="drawn, and printed, when left out")
     parser.add_argument("--graphs", type=int, default=sys.maxsize)
     arguments = parser.parse_args()
+    # One that is ended takes its servers along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     seed = arguments.seed if arguments.seed is not None else random.randrange(10**9)
     print(f"seeds from {seed}", flush=True)
     tally = Tally()

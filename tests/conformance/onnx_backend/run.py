@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -53,6 +54,8 @@ def main() -> int:
     parser.add_argument("reports", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME")
     arguments = parser.parse_args()
+    # One that is ended takes its servers along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     faults = _faults()
     start = time.monotonic()
     cases = load_cases()
