@@ -97,19 +97,23 @@ Result<> count_rows(const ModelSpec& spec, InferCall& call) {
 }
 
 // FNV-1a over the extents that are not the batch axis, as they will be run; and what a row of that
-// shape takes.
+// shape takes. Where no axis counts rows, the whole request is the one row: its first axis says as
+// much about how long it takes as the others.
 void classify(const ModelSpec& spec, InferCall& call) {
     const Padding padding = padding_of(spec, call.request);
+    const std::size_t first_axis = spec.batches ? 1 : 0;
     std::uint64_t hash = 14695981039346656037U;
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
         const TensorView& tensor = call.request.inputs[i].tensor;
         const Shape shape = padded(tensor.shape, spec.inputs[i].shape, padding);
         std::size_t row = element_bytes(tensor.dtype);
-        for (std::size_t axis = 1; axis < shape.rank(); ++axis) {
+        for (std::size_t axis = first_axis; axis < shape.rank(); ++axis) {
             hash = (hash ^ static_cast<std::uint64_t>(shape[axis])) * 1099511628211U;
             row *= static_cast<std::size_t>(shape[axis]);
         }
+        // Strings have no size by their shape; a batch of them is taken for equal ones.
+        if (row == 0) row = tensor.data.size() / static_cast<std::size_t>(call.rows);
         bytes += row;
     }
     call.shape_class = hash;

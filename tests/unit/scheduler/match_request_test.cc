@@ -109,5 +109,35 @@ TEST_F(MatchRequest, NamesTheUnknownOutput) {
     EXPECT_EQ(refusal(), R"(output "z" is unknown; model "m" gives "y")");
 }
 
+TEST_F(MatchRequest, SizeOfARequestIsThatOfItsRowsWhereTheModelBatches) {
+    add("a", DataType::kFp32, {3, 2}, 24);
+    add("b", DataType::kInt64, {3, 4}, 96);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 8U + 32U);
+}
+
+TEST_F(MatchRequest, SizeOfARequestIsItsWholeWhereTheModelDoesNotBatch) {
+    spec_.batches = false;
+    add("a", DataType::kFp32, {3, 2}, 24);
+    add("b", DataType::kInt64, {3, 4}, 96);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 24U + 96U);
+    const auto first = call_.shape_class;
+    call_.request.inputs[0].tensor = {DataType::kFp32, {1, 2}, std::span(zeros_).first(8)};
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 8U + 96U);
+    EXPECT_NE(call_.shape_class, first);
+}
+
+TEST_F(MatchRequest, StringsCountByTheirBytes) {
+    spec_.inputs = {{"a", DataType::kBytes, {-1}}};
+    add("a", DataType::kBytes, {2}, 40);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 20U);
+    spec_.batches = false;
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 40U);
+}
+
 }  // namespace
 }  // namespace lepton::scheduler
