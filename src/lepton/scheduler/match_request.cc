@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lepton/scheduler/padding.h"
+#include "lepton/scheduler/value_range.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -39,6 +40,21 @@ Result<> place_input(const ModelSpec& spec, Request& request, std::size_t index)
     return {};
 }
 
+// The engine would take what it cannot hold, and compute with something else.
+Result<> check_values(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
+    if (!wanted.computed_as) return {};
+    const auto misfit = find_misfit(tensor.data, wanted.dtype, *wanted.computed_as);
+    if (!misfit) [[likely]]
+        return {};
+    return refuse("input",
+                  wanted.name,
+                  "has " + misfit->value + " as element " + std::to_string(misfit->element) +
+                      "; the engine of model \"" + spec.name + "\" computes " +
+                      std::string(to_string(wanted.dtype)) + " in " +
+                      std::string(to_string(*wanted.computed_as)) + ", which holds " +
+                      misfit->bounds);
+}
+
 Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
     if (tensor.dtype != wanted.dtype) [[unlikely]] {
         return refuse("input",
@@ -67,7 +83,7 @@ Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const Tens
                       "has " + std::to_string(tensor.data.size()) + " bytes of data, shape " +
                           to_string(tensor.shape) + " needs " + std::to_string(bytes));
     }
-    return {};
+    return check_values(spec, wanted, tensor);
 }
 
 Result<> count_rows(const ModelSpec& spec, InferCall& call) {
@@ -140,6 +156,9 @@ Result<> check_outputs(const ModelSpec& spec, const Request& request) {
 
 Result<> match_request(const ModelSpec& spec, InferCall& call) {
     Request& request = call.request;
+    if (!spec.defect.empty()) [[unlikely]] {
+        return fail(ErrorCode::kUnsupported, "model \"" + spec.name + "\": " + spec.defect);
+    }
     for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
         LEPTON_CHECK_OK(place_input(spec, request, i));
         LEPTON_CHECK_OK(check_input(spec, spec.inputs[i], request.inputs[i].tensor));

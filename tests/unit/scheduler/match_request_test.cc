@@ -139,5 +139,27 @@ TEST_F(MatchRequest, StringsCountByTheirBytes) {
     EXPECT_EQ(call_.row_bytes, 40U);
 }
 
+TEST_F(MatchRequest, RefusesEveryRequestWhereTheEngineWouldAnswerOtherwise) {
+    spec_.defect = "operation \"a\" takes the constant 5";
+    const Result<> matched = match_request(spec_, call_);
+    ASSERT_FALSE(matched);
+    EXPECT_EQ(matched.error().code, ErrorCode::kUnsupported);
+    EXPECT_EQ(matched.error().message, R"(model "m": operation "a" takes the constant 5)");
+}
+
+TEST_F(MatchRequest, RefusesAValueThatTheEngineCannotHold) {
+    spec_.inputs = {{"ids", DataType::kInt64, {-1}, DataType::kInt32}};
+    const std::array<std::int64_t, 3> values{-2147483648, 2147483647, 2147483648};
+    const auto bytes = std::as_bytes(std::span(values));
+    call_.request.inputs = {{"ids", {DataType::kInt64, {2}, bytes.first(16)}}};
+    ASSERT_EQ(refusal(), "matched");
+    call_.request.inputs = {{"ids", {DataType::kInt64, {3}, bytes}}};
+    EXPECT_EQ(refusal(),
+              R"(input "ids" has 2147483648 as element 2; the engine of model "m" computes INT64 )"
+              "in INT32, which holds -2147483648 to 2147483647");
+    spec_.inputs[0].computed_as.reset();
+    EXPECT_EQ(refusal(), "matched");
+}
+
 }  // namespace
 }  // namespace lepton::scheduler
