@@ -19,7 +19,7 @@ struct MisfitValue {
 };
 
 // The first element of `data`, which holds elements of `dtype`, that does not fit into `held_in`.
-// One pass, without a branch per element: 10 GB/s and more, about what reading the memory takes.
+// One pass, in vectors and without a branch per element.
 // Values that fit but are rounded (FP64 in FP32) are not told. Nothing for pairs of types that no
 // engine has.
 [[nodiscard]] std::optional<MisfitValue> find_misfit(std::span<const std::byte> data,
