@@ -89,7 +89,8 @@ std::optional<ov::OutputVector> ways_on(const Target& target) {
     return ways;
 }
 
-// The operation that computes with the value of `output`, or gives it as an answer, if there is one.
+// The operation that computes with the value of `output`, or gives it as an answer, if there is
+// one.
 const ov::Node* user_of(const ov::Output<ov::Node>& output,
                         std::unordered_set<const ov::Node*>& seen) {
     for (const Target& target : output.get_target_inputs()) {
@@ -142,11 +143,12 @@ Result<> check_constant(ov::op::v0::Constant& constant) {
     std::unordered_set<const ov::Node*> seen;
     const ov::Node* const user = user_of(constant.output(0), seen);
     if (user == nullptr) return {};
-    return fail(ErrorCode::kUnsupported,
-                "operation \"" + user->get_friendly_name() + "\" (" + user->get_type_info().name +
-                    ") takes the constant " + *value +
-                    ", which OpenVINO's CPU device does not hold: it computes in INT32, -2147483648 "
-                    "to 2147483647");
+    return fail(
+        ErrorCode::kUnsupported,
+        "operation \"" + user->get_friendly_name() + "\" (" + user->get_type_info().name +
+            ") takes the constant " + *value +
+            ", which OpenVINO's CPU device does not hold: it computes in INT32, -2147483648 "
+            "to 2147483647");
 }
 
 }  // namespace

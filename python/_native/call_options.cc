@@ -41,7 +41,8 @@ void set_integer(Parameter& parameter, nb::handle value) {
         PyErr_Clear();
     }
     // Its length is unknown, and in decimal Python may refuse to write it.
-    const std::string text = nb::cast<std::string>(nb::module_::import_("builtins").attr("hex")(value));
+    const std::string text =
+        nb::cast<std::string>(nb::module_::import_("builtins").attr("hex")(value));
     raise({ErrorCode::kInvalidArgument,
            "parameter \"" + std::string(parameter.name) + "\" is " + text.substr(0, 40) +
                (text.size() > 40 ? "..." : "") +

@@ -89,7 +89,7 @@ def _as_array(value: object, wanted: np.dtype[Any]) -> Array:
 
 
 def _integers(value: object, wanted: np.dtype[Any]) -> Array:
-    """Returns Python integers as objects: numpy makes floats of those that need 65 bits together."""
+    """Returns Python integers as objects: numpy makes floats of those beyond 64 bits."""
     array = np.asarray(value, dtype=np.object_)
     if not all(isinstance(item, (int, np.integer, np.bool_)) for item in array.flat):
         raise TypeError(f"a float is not cut to {wanted.name}")

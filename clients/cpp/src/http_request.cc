@@ -20,8 +20,8 @@ void append(std::string& text, Number number) {
     text.append(digits, static_cast<std::size_t>(end - digits));
 }
 
-// As Lepton, Triton and Python's json read them: infinity is a word, and a float never looks like an
-// integer.
+// As Lepton, Triton and Python's json read them: infinity is a word, and a float never looks like
+// an integer.
 void append_real(std::string& json, double number) {
     if (!std::isfinite(number)) {
         json += std::isnan(number) ? kNanText : number > 0 ? kInfinityText : kMinusInfinityText;

@@ -55,7 +55,8 @@ simdjson::error_code parse(json::value& value, T& element) {
 template <class T>
 std::string expectation() {
     if constexpr (std::is_same_v<T, bool>) return "true or false";
-    if constexpr (std::is_floating_point_v<T>) return "numbers in its range, NaN, Infinity, -Infinity";
+    if constexpr (std::is_floating_point_v<T>)
+        return "numbers in its range, NaN, Infinity, -Infinity";
     return concat({"whole numbers from ",
                    std::to_string(std::numeric_limits<T>::min()),
                    " to ",

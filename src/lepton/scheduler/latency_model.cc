@@ -69,8 +69,7 @@ LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds, Clock::tim
     }
 }
 
-LatencyModel LatencyModel::guess(std::span<const model::ServiceTime> seeds,
-                                 Clock::time_point now) {
+LatencyModel LatencyModel::guess(std::span<const model::ServiceTime> seeds, Clock::time_point now) {
     LatencyModel guessed(seeds, now);
     for (Bucket& bucket : guessed.buckets_) {
         bucket.safe = bucket.typical;

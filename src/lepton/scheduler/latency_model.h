@@ -41,8 +41,9 @@ public:
     [[nodiscard]] Clock::duration safe(std::int64_t rows, int active = 1) const;
 
     void observe(std::int64_t rows, Clock::duration took, Clock::time_point now, int active = 1);
-    // A call of that many rows was refused for what it would take, and so is not measured. If nobody
-    // ever measured it, half of that is expected from then on: a guess must not refuse for ever.
+    // A call of that many rows was refused for what it would take, and so is not measured. If
+    // nobody ever measured it, half of that is expected from then on: a guess must not refuse for
+    // ever.
     void doubt(std::int64_t rows);
     // Lets unconfirmed estimates fall, and the best of confirmed ones rise; cheap, to be called
     // before a decision.

@@ -1,7 +1,7 @@
 #include "lepton/scheduler/value_range.h"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -19,9 +19,15 @@ std::uint64_t misfit_in_int32(std::int64_t value) {
 }
 std::uint64_t misfit_in_int32(std::uint64_t value) { return value >> 31; }
 std::uint64_t misfit_in_int32(std::uint32_t value) { return value >> 31; }
-// Infinity does not fit either: it becomes the largest float. NaN stays one.
+// Infinity does not fit either: it becomes the largest float. NaN stays one. On the bits, whose
+// order is that of the magnitudes, because a comparison of doubles keeps the compiler from vectors.
 std::uint64_t misfit_in_fp32(double value) {
-    return static_cast<std::uint64_t>(std::abs(value) > std::numeric_limits<float>::max());
+    constexpr double kLargest = std::numeric_limits<float>::max();
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const std::uint64_t magnitude = std::bit_cast<std::uint64_t>(value) & ~(std::uint64_t{1} << 63);
+    const std::uint64_t beyond = (std::bit_cast<std::uint64_t>(kLargest) - magnitude) >> 63;
+    const std::uint64_t is_nan = (std::bit_cast<std::uint64_t>(kInfinity) - magnitude) >> 63;
+    return beyond & ~is_nan;
 }
 
 template <class Element>

@@ -179,13 +179,11 @@ TEST_F(HttpExchangeTest, FloatsThatAreNotFiniteAreReadFromJson) {
 
 TEST_F(HttpExchangeTest, FloatParametersAreSentAsSuch) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    request_.parameters = {{"whole", 2.0},
-                           {"none", kInfinity},
-                           {"large", std::numeric_limits<std::uint64_t>::max()}};
+    request_.parameters = {
+        {"whole", 2.0}, {"none", kInfinity}, {"large", std::numeric_limits<std::uint64_t>::max()}};
     begin();
-    EXPECT_NE(
-        all_to_send().find(R"("whole":2.0,"none":Infinity,"large":18446744073709551615})"),
-        std::string::npos);
+    EXPECT_NE(all_to_send().find(R"("whole":2.0,"none":Infinity,"large":18446744073709551615})"),
+              std::string::npos);
 }
 
 TEST_F(HttpExchangeTest, OutputsOfMixedTypesAreAligned) {

@@ -21,9 +21,10 @@ TEST(FloatText, WordsAndNumbersBeyondDoubleAreRead) {
 }
 
 TEST(FloatText, OtherTextIsNothing) {
-    for (const char* text : {"", "-", "nan", "inf", "infinity", "INFINITY", "Nan", "NaN1", "--Inf",
-                             "+Infinity", "Infinity x", "1", "1e300", "1e-999", "01e999", "1e", ".1e999",
-                             "1.e999", "0x1p9999", "1e999x", "null", "\"NaN\""}) {
+    for (const char* text :
+         {"",       "-",         "nan",        "inf",    "infinity", "INFINITY", "Nan",    "NaN1",
+          "--Inf",  "+Infinity", "Infinity x", "1",      "1e300",    "1e-999",   "01e999", "1e",
+          ".1e999", "1.e999",    "0x1p9999",   "1e999x", "null",     "\"NaN\""}) {
         EXPECT_EQ(read_infinite(text), std::nullopt) << text;
     }
 }

@@ -145,9 +145,9 @@ TEST_F(RestInferDecodeTest, FloatsThatAreNotFiniteAreReadAsOthersWriteThem) {
                         "[[Infinity , -Infinity,Inf,-Inf, 1e999, -1e309],\n[NaN\n,-NaN, null],7]");
         ASSERT_TRUE(result) << result.error().message;
         const std::vector<T> read = elements<T>(tensor());
-        EXPECT_EQ(std::vector<T>(read.begin(), read.begin() + 6),
-                  (std::vector<T>{
-                      kInfinity, -kInfinity, kInfinity, -kInfinity, kInfinity, -kInfinity}));
+        EXPECT_EQ(
+            std::vector<T>(read.begin(), read.begin() + 6),
+            (std::vector<T>{kInfinity, -kInfinity, kInfinity, -kInfinity, kInfinity, -kInfinity}));
         for (int i = 6; i < 9; ++i) EXPECT_TRUE(std::isnan(read[static_cast<std::size_t>(i)])) << i;
         EXPECT_EQ(read[9], 7);
     };

@@ -55,8 +55,7 @@ TEST(ValueRange, UnsignedIntegersAreHeldAsFarAsInt32Goes) {
                   DataType::kUint64,
                   DataType::kInt32,
                   "18446744073709551615");
-    expect_misfit<std::uint32_t>(
-        0xFFFFFFFF, DataType::kUint32, DataType::kInt32, "4294967295");
+    expect_misfit<std::uint32_t>(0xFFFFFFFF, DataType::kUint32, DataType::kInt32, "4294967295");
     EXPECT_EQ(find<std::uint64_t>({0, 2147483647}, DataType::kUint64, DataType::kInt32),
               std::nullopt);
     EXPECT_EQ(find<std::uint32_t>({0, 2147483647}, DataType::kUint32, DataType::kInt32),
@@ -65,14 +64,10 @@ TEST(ValueRange, UnsignedIntegersAreHeldAsFarAsInt32Goes) {
 
 TEST(ValueRange, DoubleBeyondTheLargestFloatIsFound) {
     expect_misfit(1e300, DataType::kFp64, DataType::kFp32, "1.0000000000000001e+300");
-    expect_misfit(-std::numeric_limits<double>::infinity(),
-                  DataType::kFp64,
-                  DataType::kFp32,
-                  "-inf");
-    const std::vector<double> held{std::numeric_limits<float>::max(),
-                                   -0.0,
-                                   1e-300,
-                                   std::numeric_limits<double>::quiet_NaN()};
+    expect_misfit(
+        -std::numeric_limits<double>::infinity(), DataType::kFp64, DataType::kFp32, "-inf");
+    const std::vector<double> held{
+        std::numeric_limits<float>::max(), -0.0, 1e-300, std::numeric_limits<double>::quiet_NaN()};
     EXPECT_EQ(find(held, DataType::kFp64, DataType::kFp32), std::nullopt);
 }
 

@@ -57,8 +57,12 @@ TEST(NumberFormats, WideTypesAreComputedInNarrowerOnes) {
     EXPECT_EQ(formats_of(ov::element::u64), int32);
     EXPECT_EQ(formats_of(ov::element::u32), int32);
     EXPECT_EQ(formats_of(ov::element::f64), Formats(DataType::kFp32, DataType::kFp32));
-    for (const auto& type : {ov::element::i32, ov::element::u16, ov::element::i8, ov::element::u8,
-                             ov::element::f32, ov::element::f16}) {
+    for (const auto& type : {ov::element::i32,
+                             ov::element::u16,
+                             ov::element::i8,
+                             ov::element::u8,
+                             ov::element::f32,
+                             ov::element::f16}) {
         EXPECT_EQ(formats_of(type), Formats()) << type;
     }
 }
@@ -83,8 +87,8 @@ TEST(NumberFormats, WhatIsOnlyHandedThroughMeasuredOrMadeAFloatKeepsItsBits) {
 
 TEST(NumberFormats, ConstantThatTheEngineCutsIsRefusedWhereTheModelComputesWithIt) {
     const auto in = input_of(ov::element::i64);
-    const auto sum = std::make_shared<ov::op::v1::Add>(
-        in, constant(ov::element::i64, std::int64_t{1} << 40));
+    const auto sum =
+        std::make_shared<ov::op::v1::Add>(in, constant(ov::element::i64, std::int64_t{1} << 40));
     sum->set_friendly_name("shift");
     EXPECT_THAT(refusal_of({sum}, {in}),
                 HasSubstr(R"(operation "shift" (Add) takes the constant 1099511627776, which)"));
@@ -104,11 +108,10 @@ TEST(NumberFormats, ConstantIsFollowedThroughOperationsThatOnlyMoveIt) {
 
 TEST(NumberFormats, MarksForTheEndAreTaken) {
     const auto in = input_of(ov::element::f32);
-    const auto end =
-        std::make_shared<ov::op::v0::Unsqueeze>(constant(ov::element::i64, INT64_MAX),
-                                                constant(ov::element::i64, 0));
-    const auto flat = std::make_shared<ov::op::v1::Reshape>(end, constant(ov::element::i64, -1),
-                                                            false);
+    const auto end = std::make_shared<ov::op::v0::Unsqueeze>(constant(ov::element::i64, INT64_MAX),
+                                                             constant(ov::element::i64, 0));
+    const auto flat =
+        std::make_shared<ov::op::v1::Reshape>(end, constant(ov::element::i64, -1), false);
     const auto rest = std::make_shared<ov::op::v8::Slice>(in,
                                                           constant(ov::element::i64, 1),
                                                           flat,
