@@ -10,6 +10,7 @@
 
 #include "engines/openvino/dynamic_session.h"
 #include "engines/openvino/failure.h"
+#include "engines/openvino/number_formats.h"
 #include "engines/openvino/onnx_reader.h"
 #include "engines/openvino/refusals.h"
 #include "engines/openvino/repairs.h"
@@ -255,16 +256,20 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
     LEPTON_TRY(std::vector<TensorSpec> outputs, output_specs(*model).map_error(named));
     LEPTON_TRY(plan->shapes, ShapeGuard::make(*model).map_error(named));
     plan->keeps_state = !model->get_variables().empty();
+    std::string defect;
+    if (auto held = check_constants(*model); !held) defect = std::move(held).error().message;
     LEPTON_TRY(Computed computed, computed_part(*model).map_error(named));
     plan->outputs = std::move(computed.outputs);
     plan->faults = std::move(computed.faults);
     auto source =
         std::make_shared<const Source>(Source{plan->core, model, file, options.cache_dir});
-    return std::unique_ptr<engine::Graph>(new Graph(std::move(source),
-                                                    std::move(plan),
-                                                    std::move(platform),
-                                                    std::move(inputs),
-                                                    std::move(outputs)));
+    std::unique_ptr<Graph> graph(new Graph(std::move(source),
+                                           std::move(plan),
+                                           std::move(platform),
+                                           std::move(inputs),
+                                           std::move(outputs)));
+    graph->defect_ = std::move(defect);
+    return graph;
 }
 
 Result<std::shared_ptr<const Source>> read_again(const Plan& plan) {

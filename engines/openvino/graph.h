@@ -69,6 +69,7 @@ public:
     [[nodiscard]] const std::vector<TensorSpec>& inputs() const override { return inputs_; }
     [[nodiscard]] const std::vector<TensorSpec>& outputs() const override { return outputs_; }
     [[nodiscard]] std::string platform() const override { return platform_; }
+    [[nodiscard]] std::string defect() const override { return defect_; }
     Result<> prove_rows(std::int64_t rows, std::int64_t free_extent) override;
     Result<std::unique_ptr<engine::Session>> make_session(
         const engine::SessionOptions& options) override;
@@ -85,6 +86,7 @@ private:
     std::string platform_;
     std::vector<TensorSpec> inputs_;
     std::vector<TensorSpec> outputs_;
+    std::string defect_;
 };
 
 }  // namespace lepton::openvino

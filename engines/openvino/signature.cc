@@ -7,6 +7,7 @@
 #include <openvino/op/result.hpp>
 
 #include "engines/openvino/element_type.h"
+#include "engines/openvino/number_formats.h"
 
 namespace lepton::openvino {
 namespace {
@@ -75,6 +76,7 @@ Result<std::vector<TensorSpec>> input_specs(const ov::Model& model) {
     for (const ov::Output<const ov::Node>& port : model.inputs()) {
         std::string name = choose_name(names_of_input(port), {port.get_node()->get_friendly_name()});
         LEPTON_TRY(TensorSpec spec, spec_of(port, "input", std::move(name)));
+        spec.computed_as = held_in(port);
         specs.push_back(std::move(spec));
     }
     return specs;
@@ -92,6 +94,7 @@ Result<std::vector<TensorSpec>> output_specs(const ov::Model& model) {
         const auto same = [&](const TensorSpec& other) { return other.name == name; };
         if (std::any_of(specs.begin(), specs.end(), same)) name = result;
         LEPTON_TRY(TensorSpec spec, spec_of(port, "output", std::move(name)));
+        spec.computed_as = computed_in(port);
         specs.push_back(std::move(spec));
     }
     return specs;

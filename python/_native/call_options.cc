@@ -7,6 +7,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 
+#include "errors.h"
+
 namespace lepton::python {
 namespace {
 
@@ -22,13 +24,38 @@ std::chrono::nanoseconds to_duration(double seconds) {
         std::chrono::duration<double>(std::fmin(seconds, kLongestSeconds)));
 }
 
+// The protocol's integers have 64 bits, with or without a sign.
+void set_integer(Parameter& parameter, nb::handle value) {
+    int overflow = 0;
+    const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    if (overflow == 0) {
+        parameter.value = static_cast<std::int64_t>(number);
+        return;
+    }
+    if (overflow > 0) {
+        const unsigned long long large = PyLong_AsUnsignedLongLong(value.ptr());
+        if (PyErr_Occurred() == nullptr) {
+            parameter.value = static_cast<std::uint64_t>(large);
+            return;
+        }
+        PyErr_Clear();
+    }
+    // Its length is unknown, and in decimal Python may refuse to write it.
+    const std::string text =
+        nb::cast<std::string>(nb::module_::import_("builtins").attr("hex")(value));
+    raise({ErrorCode::kInvalidArgument,
+           "parameter \"" + std::string(parameter.name) + "\" is " + text.substr(0, 40) +
+               (text.size() > 40 ? "..." : "") +
+               ", it must be from -9223372036854775808 to 18446744073709551615"});
+}
+
 Parameter to_parameter(nb::handle name, nb::handle value) {
     if (!PyUnicode_Check(name.ptr())) throw nb::type_error("names of parameters are str");
     Parameter parameter{nb::cast<std::string_view>(name), false};
     if (PyBool_Check(value.ptr())) {
         parameter.value = nb::cast<bool>(value);
     } else if (PyLong_Check(value.ptr())) {
-        parameter.value = nb::cast<std::int64_t>(value);
+        set_integer(parameter, value);
     } else if (PyFloat_Check(value.ptr())) {
         parameter.value = nb::cast<double>(value);
     } else if (PyUnicode_Check(value.ptr())) {

@@ -85,7 +85,7 @@ class Caller(Generic[Native]):
         Args:
             inputs: One tensor where the model has one input, else a dict of them by input name.
                 Arrays that are C-contiguous and of the model's datatype are not copied. Lists and
-                scalars take the model's datatype; other arrays are cast within their kind.
+                scalars take the model's datatype; other arrays are cast where each value fits.
             model: Its name; may be left out where the server has one model.
             version: The latest that is ready when left out.
             outputs: Names of those wanted; all when left out.

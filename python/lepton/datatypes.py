@@ -40,8 +40,9 @@ NUMPY_TYPES: dict[str, type[np.generic]] = {
 def to_wire(value: object, tensor: TensorSpec) -> Array | tuple[list[Any], tuple[int, ...]]:
     """Returns a value as the wire has it: C-contiguous, little-endian, of the model's datatype.
 
-    Lists and scalars take the model's datatype. An array must have it, or one that numpy casts to
-    it within its kind: float64 to float32, or upwards, uint8 to float32; never float to integer.
+    Integers take the type of the model's integers where that holds each of them, booleans where
+    they are 0 or 1. Integers and floats become floats of the model's, rounded to the nearest, if
+    they are within its range. A float is never made an integer.
 
     Args:
         value: An array, nested lists, a scalar, or what numpy makes an array of.
@@ -51,35 +52,75 @@ def to_wire(value: object, tensor: TensorSpec) -> Array | tuple[list[Any], tuple
         An array; for BF16 the bits, as uint16; for BYTES the elements in a list, and their shape.
 
     Raises:
-        InvalidInput: There is no such cast.
+        InvalidInput: There is no such cast, or a value that does not fit.
     """
     wanted = np.dtype(NUMPY_TYPES[tensor.datatype]).newbyteorder("<")
     try:
         array = _as_array(value, wanted)
         if array.ndim == 0:
             array = _scalar(array, tensor.shape)
+        if tensor.datatype == "BF16":
+            array = to_bfloat16(array)
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InvalidInput(
             f'input "{tensor.name}" takes {tensor.datatype} {list(tensor.shape)}: {error}'
         ) from None
     if tensor.datatype == "BYTES":
         return array.reshape(-1).tolist(), array.shape
-    if tensor.datatype == "BF16":
-        array = to_bfloat16(array)
     return np.require(array, requirements="C")
 
 
 def _as_array(value: object, wanted: np.dtype[Any]) -> Array:
     if value is None:
         raise TypeError("None is no tensor")
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__array__"):
-        if wanted.kind in "iub" and np.asarray(value).dtype.kind == "f":
-            raise TypeError(f"a float is not cut to {wanted.name}")
+    is_array = hasattr(value, "__array__") and not isinstance(value, (str, bytes))
+    if wanted.kind == "O":
+        if is_array and np.asarray(value).dtype.kind in "SU":
+            return np.asarray(value).astype(np.object_)
         return np.asarray(value, dtype=wanted)
     array = np.asarray(value)
-    if wanted.kind == "O" and array.dtype.kind in "SU":
-        return array.astype(np.object_)
-    return array.astype(wanted, casting="same_kind", copy=False)
+    if array.dtype.kind in "iub":
+        return _whole(array, wanted) if wanted.kind in "iub" else _rounded(array, wanted)
+    if wanted.kind in "iub" and array.dtype.kind in "fO":
+        return _whole(_integers(value, wanted), wanted)
+    if is_array or array.dtype.kind == "f":
+        return _rounded(array, wanted)
+    return _rounded(np.asarray(value, dtype=np.float64), wanted)
+
+
+def _integers(value: object, wanted: np.dtype[Any]) -> Array:
+    """Returns Python integers as objects: numpy makes floats of those beyond 64 bits."""
+    array = np.asarray(value, dtype=np.object_)
+    if not all(isinstance(item, (int, np.integer, np.bool_)) for item in array.flat):
+        raise TypeError(f"a float is not cut to {wanted.name}")
+    return array
+
+
+def _whole(array: Array, wanted: np.dtype[Any]) -> Array:
+    """Returns integers as another type of integers or as booleans, if it holds each of them."""
+    if array.size > 0 and not np.can_cast(array.dtype, wanted):
+        low, high = (0, 1) if wanted.kind == "b" else (np.iinfo(wanted).min, np.iinfo(wanted).max)
+        for found in (int(array.min()), int(array.max())):
+            if not low <= found <= high:
+                raise ValueError(f"{found} is not from {low} to {high}")
+    return array.astype(wanted, copy=False)
+
+
+def _rounded(array: Array, wanted: np.dtype[Any]) -> Array:
+    """Returns numbers as floats, rounded; but never a finite one as infinity."""
+    if wanted.kind != "f":
+        raise TypeError(f"{array.dtype.name} is not cast to {wanted.name}")
+    with np.errstate(over="ignore"):
+        rounded = array.astype(wanted, casting="same_kind", copy=False)
+    if not np.can_cast(array.dtype, wanted):
+        _refuse_lost(array, np.isinf(rounded), f"{np.finfo(wanted).max:.9g}")
+    return rounded
+
+
+def _refuse_lost(array: Array, infinite: npt.NDArray[np.bool_], largest: str) -> None:
+    lost = infinite & ~np.isinf(array)
+    if lost.any():
+        raise ValueError(f"{array[lost].flat[0]} is beyond {largest}, the largest value")
 
 
 def _scalar(array: Array, shape: tuple[int, ...]) -> Array:
@@ -88,12 +129,17 @@ def _scalar(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def to_bfloat16(array: Array) -> Array:
-    """Returns the bits of float32 values rounded to bfloat16, to nearest, ties to even: uint16."""
+    """Returns the bits of float32 values rounded to bfloat16, to nearest, ties to even: uint16.
+
+    Raises:
+        ValueError: A finite value would become infinity.
+    """
     # On the bits: bfloat16 is the upper half of a float32.
     bits = array.astype("<f4", copy=False).view("<u4")
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     # A NaN must not round to infinity: it stays one by its quiet bit.
     halves = np.where(np.isnan(array), (bits >> 16) | 0x40, rounded)
+    _refuse_lost(array, (halves & 0x7FFF) == 0x7F80, "3.38953139e+38")
     return halves.astype("<u2")
 
 

@@ -51,7 +51,7 @@ JSON_TABLE = {
     "too few values": (inputs(tensor(data=[1, 2, 3])), 400, ['"x"', "3", "4"]),
     "too many values": (inputs(tensor(data=[1] * 5)), 400, ['"x"', "4"]),
     "word among numbers": (inputs(tensor(data=[1, 2, "three", 4])), 400, ['"x"', "three"]),
-    "null among numbers": (inputs(tensor(data=[1, None, 3, 4])), 400, ['"x"', "null"]),
+    "object among numbers": (inputs(tensor(data=[1, {}, 3, 4])), 400, ['"x"', "{"]),
     "no datatype": (inputs(tensor(datatype=None)), 400, ['"x"', "datatype"]),
     "unknown datatype": (inputs(tensor(datatype="FP33")), 400, ['"x"', "FP33"]),
     "wrong datatype": (

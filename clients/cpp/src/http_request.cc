@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <variant>
 
 #include "lepton/core/check.h"
+#include "lepton/core/float_text.h"
 #include "request_check.h"
 
 namespace lepton::client {
@@ -16,6 +18,18 @@ void append(std::string& text, Number number) {
     char digits[32];
     const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
     text.append(digits, static_cast<std::size_t>(end - digits));
+}
+
+// As Lepton, Triton and Python's json read them: infinity is a word, and a float never looks like
+// an integer.
+void append_real(std::string& json, double number) {
+    if (!std::isfinite(number)) {
+        json += std::isnan(number) ? kNanText : number > 0 ? kInfinityText : kMinusInfinityText;
+        return;
+    }
+    const std::size_t before = json.size();
+    append(json, number);
+    if (json.find_first_not_of("-0123456789", before) == std::string::npos) json += ".0";
 }
 
 // As a JSON string, in quotes.
@@ -82,6 +96,8 @@ void append_parameters(std::string& json,
                     json += value ? "true" : "false";
                 else if constexpr (std::is_same_v<Value, std::string_view>)
                     append_string(json, value);
+                else if constexpr (std::is_same_v<Value, double>)
+                    append_real(json, value);
                 else
                     append(json, value);
             },

@@ -1,5 +1,6 @@
 #include "json_answer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -13,6 +14,33 @@ namespace lepton::client {
 namespace od = simdjson::ondemand;
 static_assert(JsonAnswer::kPadding >= simdjson::SIMDJSON_PADDING);
 
+namespace {
+
+bool is_of_a_number(char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '+' || c == '.';
+}
+
+// Puts a zero in the place of what begins like a number, NaN or Infinity, outside of strings. What
+// stands around them stays where it is.
+void blank_numbers(std::string& json) {
+    bool in_string = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const char c = json[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            in_string = c != '"';
+            continue;
+        }
+        in_string = c == '"';
+        if (std::string_view("-0123456789NI").find(c) == std::string_view::npos) continue;
+        json[i] = '0';
+        for (; i + 1 < json.size() && is_of_a_number(json[i + 1]); ++i) json[i + 1] = ' ';
+    }
+}
+
+}  // namespace
+
 struct JsonAnswer::Parser {
     od::parser ondemand;
     od::document document;
@@ -21,11 +49,24 @@ struct JsonAnswer::Parser {
     // The text is validated as a whole first: on demand, simdjson believes what it has passed over,
     // and reads beyond malformed text.
     bool open(std::string_view json, od::object& object) {
-        simdjson::dom::object valid;
-        return dom.parse(json.data(), json.size(), false).get(valid) == simdjson::SUCCESS &&
+        return is_valid(json) &&
                ondemand.iterate(json.data(), json.size(), json.size() + kPadding).get(document) ==
                    simdjson::SUCCESS &&
                document.get_object().get(object) == simdjson::SUCCESS;
+    }
+
+private:
+    bool is_valid(std::string_view json) {
+        simdjson::dom::object object;
+        if (dom.parse(json.data(), json.size(), false).get(object) == simdjson::SUCCESS) {
+            return true;
+        }
+        // Servers write NaN and Infinity, and numbers that 64 bits do not hold: no JSON, or none
+        // that simdjson reads. Each is looked at where it is wanted; here, what stands around them.
+        std::string without(json);
+        blank_numbers(without);
+        without.append(kPadding, ' ');
+        return dom.parse(without.data(), json.size(), false).get(object) == simdjson::SUCCESS;
     }
 };
 

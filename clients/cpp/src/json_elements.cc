@@ -1,10 +1,12 @@
 #include "json_elements.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string_view>
 
+#include "lepton/core/float_text.h"
 #include "lepton/core/shape.h"
 
 namespace lepton::client {
@@ -18,8 +20,10 @@ public:
 
     bool write(od::value value, std::size_t depth) {
         od::json_type kind{};
-        if (value.type().get(kind) != simdjson::SUCCESS) return false;
-        if (kind != od::json_type::array) return write_scalar(value);
+        // NaN and Infinity have no type.
+        if (value.type().get(kind) != simdjson::SUCCESS || kind != od::json_type::array) {
+            return write_scalar(value);
+        }
         od::array elements;
         if (depth == Shape::kMaxRank || value.get_array().get(elements) != simdjson::SUCCESS) {
             return false;
@@ -64,8 +68,17 @@ private:
     template <class T>
     bool write_float(od::value value) {
         double read = 0;
-        if (value.get_double().get(read) != simdjson::SUCCESS) return false;
-        const auto element = static_cast<T>(read);
+        if (value.get_double().get(read) == simdjson::SUCCESS) {
+            const auto element = static_cast<T>(read);
+            return std::isfinite(element) && put(&element, sizeof element);
+        }
+        bool null = false;
+        std::optional<double> infinite = read_infinite(value.raw_json_token());
+        if (value.is_null().get(null) == simdjson::SUCCESS && null) {
+            infinite = std::numeric_limits<double>::quiet_NaN();
+        }
+        if (!infinite) return false;
+        const auto element = static_cast<T>(*infinite);
         return put(&element, sizeof element);
     }
 

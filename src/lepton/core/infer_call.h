@@ -108,7 +108,7 @@ public:
     std::uint64_t shape_class = 0;  // Equal for calls that may share a batch.
     std::size_t queued_behind = 0;  // Calls that waited when it was admitted.
     std::int64_t batch_rows = 0;    // Of the run that answered it; 0: none did.
-    std::size_t row_bytes = 0;      // Of the inputs as they will be run, kBytes not counted.
+    std::size_t row_bytes = 0;      // Of the inputs as they will be run: the size of its work.
     std::vector<std::byte>
         outputs_copy;  // Holds the outputs while they cross to the loop's thread.
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,9 @@ struct TensorSpec {
     std::string name;
     DataType dtype = DataType::kFp32;
     Shape shape;  // Whole shape, batch axis included; -1 where any extent is accepted.
+    // What the engine holds the elements in while it computes, where that is narrower than dtype:
+    // values that do not fit are refused, because the engine would compute with others.
+    std::optional<DataType> computed_as{};
 };
 
 // What a loaded version of a model takes and gives, as its metadata reports it. Immutable once the
@@ -32,6 +36,10 @@ struct ModelSpec {
     // Extents, ascending, to which the open axes behind the batch axis are padded with zeros, so
     // that requests of different extents share a run; empty: such requests run apart.
     std::vector<std::int64_t> pad_to;
+
+    // Why the engine would answer otherwise than the model; every request is refused with it.
+    // Empty: it would not.
+    std::string defect;
 
     // How it is run, for a person: {"engine", "openvino 2026.4.1"}, {"precision", "f32"}, ...
     std::vector<std::pair<std::string, std::string>> properties;

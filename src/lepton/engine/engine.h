@@ -82,6 +82,9 @@ public:
     [[nodiscard]] virtual const std::vector<TensorSpec>& outputs() const = 0;
     // Triton's word, e.g. "openvino_onnx".
     [[nodiscard]] virtual std::string platform() const = 0;
+    // Why the engine computes with something else than the model's file says, whatever the request
+    // is; empty where it does not.
+    [[nodiscard]] virtual std::string defect() const { return {}; }
 
     // Whether a run of `rows` rows, at least 2, gives each what it would be given alone, as far as
     // the graph can say: `free_extent` stands for each open axis behind axis 0, and other extents

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "lepton/model/instance_tuning.h"
+#include "lepton/model/narrowed_tensors.h"
 #include "lepton/model/signature.h"
+#include "lepton/observe/log.h"
 
 namespace lepton::model {
 namespace {
@@ -86,6 +88,7 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
     spec->batches = tuned.batches;
     spec->max_batch_size = config.max_batch_size.value_or(0);
     spec->pad_to = config.pad_to;
+    spec->defect = graph.defect();
     spec->properties = {
         {"engine", std::string(engine.name()) + " " + engine.version()},
         {"format", format_of(file)},
@@ -96,6 +99,16 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
         {"batch_sizes", row_counts(tuned.service_times)},
         {"warm_up", tuned.warm_up},
     };
+    if (std::string narrowed = narrowed_tensors(*spec); !narrowed.empty()) {
+        spec->properties.emplace_back("computed_as", std::move(narrowed));
+    }
+    if (!spec->defect.empty()) {
+        spdlog::warn("model_refuses model={} version={} reason={}",
+                     name,
+                     version,
+                     observe::quoted(spec->defect));
+        spec->properties.emplace_back("defect", spec->defect);
+    }
     return spec;
 }
 

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <string>
 
+#include "lepton/core/float_text.h"
 #include "lepton/core/shape.h"
 #include "lepton/protocol/tensor_bytes.h"
 #include "lepton/protocol/text.h"
@@ -15,13 +17,26 @@ namespace {
 // One level more than a shape can have extents, for those who put a batch around it.
 constexpr int kMaxNesting = static_cast<int>(Shape::kMaxRank) + 1;
 
+// What simdjson takes for no number of double's range. A null stands for NaN: so JavaScript writes
+// it, and data frames a value that is missing.
+std::optional<double> unusual_float(json::value& value) {
+    bool null = false;
+    if (!value.is_null().get(null) && null) return std::numeric_limits<double>::quiet_NaN();
+    return read_infinite(value.raw_json_token());
+}
+
 template <class T>
 simdjson::error_code parse(json::value& value, T& element) {
     if constexpr (std::is_same_v<T, bool>) {
         return value.get_bool().get(element);
     } else if constexpr (std::is_floating_point_v<T>) {
         double number = 0;
-        if (const auto error = value.get_double().get(number)) return error;
+        if (const auto error = value.get_double().get(number)) [[unlikely]] {
+            const std::optional<double> unusual = unusual_float(value);
+            if (!unusual) return error;
+            element = static_cast<T>(*unusual);
+            return simdjson::SUCCESS;
+        }
         element = static_cast<T>(number);
         return std::isfinite(element) ? simdjson::SUCCESS : simdjson::NUMBER_OUT_OF_RANGE;
     } else if constexpr (std::is_signed_v<T>) {
@@ -40,7 +55,8 @@ simdjson::error_code parse(json::value& value, T& element) {
 template <class T>
 std::string expectation() {
     if constexpr (std::is_same_v<T, bool>) return "true or false";
-    if constexpr (std::is_floating_point_v<T>) return "finite numbers in its range";
+    if constexpr (std::is_floating_point_v<T>)
+        return "numbers in its range, NaN, Infinity, -Infinity";
     return concat({"whole numbers from ",
                    std::to_string(std::numeric_limits<T>::min()),
                    " to ",

@@ -85,6 +85,16 @@ void JsonWriter::boolean(bool value) {
     out_.append(std::string_view(value ? "true" : "false"));
 }
 
+void JsonWriter::real(double value) {
+    const std::size_t before = out_.size();
+    number(value);
+    const std::string_view text(reinterpret_cast<const char*>(out_.data()) + before,
+                                out_.size() - before);
+    if (text.find_first_not_of(",-0123456789") == std::string_view::npos) {
+        out_.append(std::string_view(".0"));
+    }
+}
+
 void JsonWriter::reserve(std::size_t count) {
     const std::size_t needed = out_.size() + count;
     // Above the pool's classes a buffer grows to exactly what was asked for: double it instead.

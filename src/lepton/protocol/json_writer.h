@@ -1,6 +1,7 @@
 #pragma once
 
 #include <charconv>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -8,15 +9,17 @@
 #include <limits>
 #include <string_view>
 
+#include "lepton/core/float_text.h"
 #include "lepton/memory/buffer.h"
 
 namespace lepton::protocol {
 
 // Appends JSON to a buffer taken from a pool; commas are set by looking at what was written last.
 //
-// JSON has no word for the values that are not finite. NaN is written as null, which NumPy reads
-// back as NaN; the infinities as 1e999 and -1e999, which are numbers by JSON's grammar and read as
-// infinities by the parsers of Python and JavaScript. Binary tensors carry all values unchanged.
+// JSON has no word for the values that are not finite: they are written as NaN, Infinity and
+// -Infinity, as Python's json module and RapidJSON do, with which Triton and its clients write and
+// read. Strict parsers, as those of browsers and of Go, take none of them; binary tensors carry all
+// values to everybody.
 class JsonWriter {
 public:
     // Longest number that number() writes, with its comma: "-2.2250738585072014e-308,".
@@ -49,7 +52,10 @@ public:
     void plain_string(std::string_view text);
     void boolean(bool value);
     void number(std::integral auto value) { write_number(value); }
+    // The shortest text that reads as the same value of its type; -0.0 keeps its sign.
     void number(std::floating_point auto value) { write_float(value); }
+    // The same, and never like an integer: for whom the type counts.
+    void real(double value);
 
     // Room for `count` more bytes, so that what is written next does not move the buffer.
     void reserve(std::size_t count);
@@ -76,14 +82,18 @@ void JsonWriter::write_number(auto value) {
 }
 
 void JsonWriter::write_float(auto value) {
-    using Float = decltype(value);
-    constexpr Float kInfinity = std::numeric_limits<Float>::infinity();
-    if (value != value || value == kInfinity || value == -kInfinity) [[unlikely]] {
-        separate();
-        out_.append(std::string_view(value != value ? "null" : value > 0 ? "1e999" : "-1e999"));
-        return;
+    constexpr auto kInfinity = std::numeric_limits<decltype(value)>::infinity();
+    const auto magnitude = std::abs(value);
+    if (magnitude > 0 && magnitude < kInfinity) [[likely]] {
+        return write_number(value);
     }
-    write_number(value);
+    separate();
+    if (magnitude == 0) {
+        // Without a fraction it would be read as an integer, which has no sign at zero.
+        out_.append(std::string_view(std::signbit(value) ? "-0.0" : "0"));
+    } else {
+        out_.append(value != value ? kNanText : value > 0 ? kInfinityText : kMinusInfinityText);
+    }
 }
 
 }  // namespace lepton::protocol

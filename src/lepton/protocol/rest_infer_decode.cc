@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "lepton/core/float_text.h"
 #include "lepton/protocol/binary_section.h"
 #include "lepton/protocol/infer_parameters.h"
 #include "lepton/protocol/json_reader.h"
@@ -313,6 +314,8 @@ Result<> Decoder::read_parameter(std::string_view name, json::value value) {
             parameter.value = number.get_uint64();
         else
             parameter.value = number.get_double();
+    } else if (const auto infinite = read_infinite(value.raw_json_token())) {
+        parameter.value = *infinite;
     } else {
         return invalid({"parameter ",
                         in_quotes(name),

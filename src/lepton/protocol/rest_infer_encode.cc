@@ -145,6 +145,8 @@ void write_parameters(JsonWriter& json, const Request& request) {
                     json.boolean(value);
                 else if constexpr (std::is_same_v<Value, std::string_view>)
                     json.string(value);
+                else if constexpr (std::is_same_v<Value, double>)
+                    json.real(value);
                 else
                     json.number(value);
             },

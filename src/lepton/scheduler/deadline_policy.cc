@@ -69,7 +69,10 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     QueuedCall waiting = describe(call, at.now);
     waiting.due = due_of(waiting);
     count_arrival(waiting);
-    LEPTON_CHECK_OK(check_hopeless(waiting, at));
+    if (auto chance = check_hopeless(waiting, at); !chance) {
+        if (waiting.deadline > at.now) latency_of(call, at.now).doubt(call.rows);
+        return chance;
+    }
     if (auto room = make_room(waiting, refused); !room) {
         return tl::unexpected<Error>(busy(std::move(room).error(), at));
     }

@@ -54,9 +54,7 @@ Slowest slowest_of(std::span<const Clock::duration> runs) {
 
 }  // namespace
 
-LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds,
-                           Clock::time_point now,
-                           bool guessed)
+LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds, Clock::time_point now)
     : passed_to_(now) {
     buckets_.reserve(seeds.size());
     Clock::duration before{};
@@ -65,10 +63,33 @@ LatencyModel::LatencyModel(std::span<const model::ServiceTime> seeds,
         Bucket bucket;
         bucket.rows = seed.rows;
         bucket.typical = bucket.lowest = before;
-        bucket.safe = guessed ? before : scaled(before, kSeedMargin);
+        bucket.safe = scaled(before, kSeedMargin);
         bucket.confirmed = now;
-        bucket.guessed = guessed;
         buckets_.push_back(bucket);
+    }
+}
+
+LatencyModel LatencyModel::guess(std::span<const model::ServiceTime> seeds, Clock::time_point now) {
+    LatencyModel guessed(seeds, now);
+    for (Bucket& bucket : guessed.buckets_) {
+        bucket.safe = bucket.typical;
+        bucket.guessed = true;
+    }
+    return guessed;
+}
+
+void LatencyModel::doubt(std::int64_t rows) {
+    const Bucket& doubted = bucket_of(rows);
+    if (!doubted.guessed) return;
+    const Clock::duration half = doubted.safe / 2;
+    Clock::duration known{};  // More rows never take less.
+    for (Bucket& bucket : buckets_) {
+        if (bucket.rows > doubted.rows) break;
+        if (bucket.guessed) {
+            bucket.typical = bucket.safe = std::max(known, std::min(bucket.safe, half));
+            bucket.lowest = bucket.typical;
+        }
+        known = bucket.typical;
     }
 }
 
@@ -137,8 +158,8 @@ void LatencyModel::observe(std::int64_t rows,
     // Held to what is usual: an interruption says nothing about the next run.
     const Clock::duration counted = std::min(took, slow.second);
     bucket.typical += (counted - bucket.typical) / (bucket.guessed ? 1 : kTypicalWeight);
+    bucket.lowest = bucket.guessed ? bucket.typical : std::min(bucket.lowest, bucket.typical);
     bucket.guessed = false;
-    bucket.lowest = std::min(bucket.lowest, bucket.typical);
     const Clock::duration spread = std::max(slow.second - bucket.typical, Clock::duration::zero());
     bucket.safe =
         std::max(slow.second, bucket.typical) + std::min(slow.first - slow.second, spread);

@@ -29,11 +29,11 @@ namespace lepton::scheduler {
 // Not thread-safe; the owner serialises.
 class LatencyModel {
 public:
-    // `seeds`: ascending by rows, not empty. `guessed`: nobody measured them, so that the first run
-    // of each replaces it.
+    // `seeds`: ascending by rows, not empty, as the warm-up measured them.
     explicit LatencyModel(std::span<const model::ServiceTime> seeds,
-                          Clock::time_point now = Clock::now(),
-                          bool guessed = false);
+                          Clock::time_point now = Clock::now());
+    // Nobody measured the seeds: the first run of each row count replaces it.
+    static LatencyModel guess(std::span<const model::ServiceTime> seeds, Clock::time_point now);
 
     // For rows beyond the largest known count: as many whole runs of it as needed. `active`: how
     // many instances will be running, this one included.
@@ -41,6 +41,10 @@ public:
     [[nodiscard]] Clock::duration safe(std::int64_t rows, int active = 1) const;
 
     void observe(std::int64_t rows, Clock::duration took, Clock::time_point now, int active = 1);
+    // A call of that many rows was refused for what it would take, and so is not measured. If
+    // nobody ever measured it, half of that is expected from then on: a guess must not refuse for
+    // ever.
+    void doubt(std::int64_t rows);
     // Lets unconfirmed estimates fall, and the best of confirmed ones rise; cheap, to be called
     // before a decision.
     void pass_to(Clock::time_point now);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace lepton::scheduler {
 namespace {
@@ -13,11 +14,18 @@ int size_of(std::size_t row_bytes) {
         std::lround(kSizesPerDoubling * std::log2(static_cast<double>(row_bytes) + 1)));
 }
 
+double bytes_of(int size) { return std::exp2(size / kSizesPerDoubling); }
+
+Clock::duration scaled(Clock::duration time, double by) {
+    return Clock::duration(std::llround(static_cast<double>(time.count()) * by));
+}
+
 }  // namespace
 
 LatencyTable::LatencyTable(std::span<const model::ServiceTime> seeds,
                            std::int64_t max_rows,
-                           Clock::time_point now) {
+                           Clock::time_point now,
+                           bool sizes_vary) {
     std::vector<model::ServiceTime> times(seeds.begin(), seeds.end());
     const model::ServiceTime largest = times.back();
     const bool open = largest.rows < max_rows;
@@ -26,7 +34,10 @@ LatencyTable::LatencyTable(std::span<const model::ServiceTime> seeds,
         rows = std::min(rows, max_rows);
         times.push_back({rows, largest.time * rows / largest.rows});
     }
-    entries_.push_back({0, std::make_unique<LatencyModel>(times, now, open)});
+    const bool guessed = open || sizes_vary;
+    entries_.push_back({0,
+                        std::make_unique<LatencyModel>(guessed ? LatencyModel::guess(times, now)
+                                                               : LatencyModel(times, now))});
     last_ = entries_.front().latency.get();
 }
 
@@ -52,19 +63,21 @@ LatencyModel& LatencyTable::add(int size, Clock::time_point now) {
         entries_.begin(), entries_.end(), size, [](int wanted, const Entry& entry) {
             return wanted < entry.size;
         });
-    const bool has_smaller = larger != entries_.begin();
-    const Entry& like = has_smaller ? *std::prev(larger) : *larger;
-    std::vector<model::ServiceTime> times = like.latency->times();
-    if (!has_smaller) {
-        const double ratio = std::exp2((size - like.size) / kSizesPerDoubling);
+    const Entry* const below = larger == entries_.begin() ? nullptr : &*std::prev(larger);
+    const Entry* const above = larger == entries_.end() ? nullptr : &*larger;
+    std::vector<model::ServiceTime> times = (above != nullptr ? above : below)->latency->times();
+    if (above != nullptr) {
+        // On the line from the size below, or from nothing.
+        const double from = below == nullptr ? 0 : bytes_of(below->size);
+        const double share = (bytes_of(size) - from) / (bytes_of(above->size) - from);
         for (model::ServiceTime& time : times) {
-            time.time =
-                Clock::duration(std::llround(static_cast<double>(time.time.count()) * ratio));
+            const Clock::duration least =
+                below == nullptr ? Clock::duration::zero() : below->latency->typical(time.rows);
+            time.time = least + scaled(std::max(time.time - least, Clock::duration::zero()), share);
         }
     }
-    const auto added =
-        entries_.insert(larger, {size, std::make_unique<LatencyModel>(times, now, true)});
-    return *added->latency;
+    auto latency = std::make_unique<LatencyModel>(LatencyModel::guess(times, now));
+    return *entries_.insert(larger, {size, std::move(latency)})->latency;
 }
 
 const LatencyModel& LatencyTable::slowest() const {

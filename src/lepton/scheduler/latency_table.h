@@ -20,14 +20,16 @@ class LatencyTable {
 public:
     // `seeds` as for LatencyModel. `max_rows`: most rows of a run; above the seeds' largest where
     // the shapes are known only with the request, so that nothing could be measured before.
+    // `sizes_vary`: the warm-up measured a size that it made up, not that of the requests.
     LatencyTable(std::span<const model::ServiceTime> seeds,
                  std::int64_t max_rows,
-                 Clock::time_point now);
+                 Clock::time_point now,
+                 bool sizes_vary = false);
 
-    // Of calls whose rows have that many bytes. A size that comes for the first time begins with
-    // the times of the nearest smaller one, or in proportion of those of the nearest larger: rather
-    // too short, because a call that is refused for want of time is not measured. Stays in its
-    // place for the table's life.
+    // Of calls whose rows have that many bytes. A size that comes for the first time begins between
+    // the times of its neighbours; beyond the largest with the times of that, below the smallest in
+    // proportion: rather too short, because a call that is refused for want of time is not
+    // measured. Stays in its place for the table's life.
     [[nodiscard]] LatencyModel& of(std::size_t row_bytes, Clock::time_point now);
 
     // Of the calls that were last looked up, or of the seeds.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lepton/scheduler/padding.h"
+#include "lepton/scheduler/value_range.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -39,6 +40,21 @@ Result<> place_input(const ModelSpec& spec, Request& request, std::size_t index)
     return {};
 }
 
+// The engine would take what it cannot hold, and compute with something else.
+Result<> check_values(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
+    if (!wanted.computed_as) return {};
+    const auto misfit = find_misfit(tensor.data, wanted.dtype, *wanted.computed_as);
+    if (!misfit) [[likely]]
+        return {};
+    return refuse("input",
+                  wanted.name,
+                  "has " + misfit->value + " as element " + std::to_string(misfit->element) +
+                      "; the engine of model \"" + spec.name + "\" computes " +
+                      std::string(to_string(wanted.dtype)) + " in " +
+                      std::string(to_string(*wanted.computed_as)) + ", which holds " +
+                      misfit->bounds);
+}
+
 Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
     if (tensor.dtype != wanted.dtype) [[unlikely]] {
         return refuse("input",
@@ -67,7 +83,7 @@ Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const Tens
                       "has " + std::to_string(tensor.data.size()) + " bytes of data, shape " +
                           to_string(tensor.shape) + " needs " + std::to_string(bytes));
     }
-    return {};
+    return check_values(spec, wanted, tensor);
 }
 
 Result<> count_rows(const ModelSpec& spec, InferCall& call) {
@@ -97,19 +113,23 @@ Result<> count_rows(const ModelSpec& spec, InferCall& call) {
 }
 
 // FNV-1a over the extents that are not the batch axis, as they will be run; and what a row of that
-// shape takes.
+// shape takes. Where no axis counts rows, the whole request is the one row: its first axis says as
+// much about how long it takes as the others.
 void classify(const ModelSpec& spec, InferCall& call) {
     const Padding padding = padding_of(spec, call.request);
+    const std::size_t first_axis = spec.batches ? 1 : 0;
     std::uint64_t hash = 14695981039346656037U;
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
         const TensorView& tensor = call.request.inputs[i].tensor;
         const Shape shape = padded(tensor.shape, spec.inputs[i].shape, padding);
         std::size_t row = element_bytes(tensor.dtype);
-        for (std::size_t axis = 1; axis < shape.rank(); ++axis) {
+        for (std::size_t axis = first_axis; axis < shape.rank(); ++axis) {
             hash = (hash ^ static_cast<std::uint64_t>(shape[axis])) * 1099511628211U;
             row *= static_cast<std::size_t>(shape[axis]);
         }
+        // Strings have no size by their shape; a batch of them is taken for equal ones.
+        if (row == 0) row = tensor.data.size() / static_cast<std::size_t>(call.rows);
         bytes += row;
     }
     call.shape_class = hash;
@@ -136,6 +156,9 @@ Result<> check_outputs(const ModelSpec& spec, const Request& request) {
 
 Result<> match_request(const ModelSpec& spec, InferCall& call) {
     Request& request = call.request;
+    if (!spec.defect.empty()) [[unlikely]] {
+        return fail(ErrorCode::kUnsupported, "model \"" + spec.name + "\": " + spec.defect);
+    }
     for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
         LEPTON_CHECK_OK(place_input(spec, request, i));
         LEPTON_CHECK_OK(check_input(spec, spec.inputs[i], request.inputs[i].tensor));

@@ -27,6 +27,15 @@ void copy_outputs(InferCall& call) {
     }
 }
 
+// Whether requests may be of another size than what the warm-up made up: by any open axis but the
+// one that counts rows, or by strings.
+bool sizes_vary(const ModelSpec& spec) {
+    return std::any_of(spec.inputs.begin(), spec.inputs.end(), [&spec](const TensorSpec& input) {
+        const Shape size = spec.batches ? input.shape.row() : input.shape;
+        return input.dtype == DataType::kBytes || !size.is_static();
+    });
+}
+
 }  // namespace
 
 struct ModelScheduler::Instance final : CallSink {
@@ -102,8 +111,11 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
     for (const auto& session : model_->sessions) {
         instances_.push_back(std::make_unique<Instance>(*this, *session, *model_->spec));
     }
-    policy_ = make_policy(
-        queue_, instances_.front()->runner.max_rows(), model_->service_times, Clock::now());
+    policy_ = make_policy(queue_,
+                          instances_.front()->runner.max_rows(),
+                          model_->service_times,
+                          Clock::now(),
+                          sizes_vary(*model_->spec));
 }
 
 ModelScheduler::~ModelScheduler() {
@@ -181,7 +193,8 @@ void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_
     bool waiting = false;
     {
         const MutexLock lock(mutex_);
-        auto policy = make_policy(options, max_rows, model_->service_times, Clock::now());
+        auto policy = make_policy(
+            options, max_rows, model_->service_times, Clock::now(), sizes_vary(*spec()));
         policy->take_over(*policy_, refused);
         policy_ = std::move(policy);
         queue_ = options;

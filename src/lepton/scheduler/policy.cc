@@ -36,8 +36,9 @@ int Moment::active() const {
 Policy::Policy(const model::QueueOptions& options,
                std::int64_t max_rows,
                std::span<const model::ServiceTime> seeds,
-               Clock::time_point now)
-    : options_(options), max_rows_(max_rows), latencies_(seeds, max_rows, now) {}
+               Clock::time_point now,
+               bool sizes_vary)
+    : options_(options), max_rows_(max_rows), latencies_(seeds, max_rows, now, sizes_vary) {}
 
 Result<> Policy::check_bounds(const QueuedCall& call) const {
     if (queue_.size() >= options_.max_queued_requests) {
@@ -186,11 +187,12 @@ void Policy::take_over(Policy& old, std::vector<Refused>& refused) {
 std::unique_ptr<Policy> make_policy(const model::QueueOptions& options,
                                     std::int64_t max_rows,
                                     std::span<const model::ServiceTime> seeds,
-                                    Clock::time_point now) {
+                                    Clock::time_point now,
+                                    bool sizes_vary) {
     if (options.policy == model::QueuePolicy::kFifo) {
-        return std::make_unique<FifoPolicy>(options, max_rows, seeds, now);
+        return std::make_unique<FifoPolicy>(options, max_rows, seeds, now, sizes_vary);
     }
-    return std::make_unique<DeadlinePolicy>(options, max_rows, seeds, now);
+    return std::make_unique<DeadlinePolicy>(options, max_rows, seeds, now, sizes_vary);
 }
 
 }  // namespace lepton::scheduler

@@ -39,11 +39,12 @@ struct Moment {
 // replay it. Holds calls without owning them. Not thread-safe; the owner serialises.
 class Policy {
 public:
-    // `max_rows`: most rows of one run. `seeds` as for LatencyModel.
+    // `max_rows`: most rows of one run. `seeds` and `sizes_vary` as for LatencyTable.
     Policy(const model::QueueOptions& options,
            std::int64_t max_rows,
            std::span<const model::ServiceTime> seeds,
-           Clock::time_point now);
+           Clock::time_point now,
+           bool sizes_vary = false);
     virtual ~Policy() = default;
     Policy(const Policy&) = delete;
     Policy& operator=(const Policy&) = delete;
@@ -122,6 +123,7 @@ private:
 std::unique_ptr<Policy> make_policy(const model::QueueOptions& options,
                                     std::int64_t max_rows,
                                     std::span<const model::ServiceTime> seeds,
-                                    Clock::time_point now);
+                                    Clock::time_point now,
+                                    bool sizes_vary = false);
 
 }  // namespace lepton::scheduler

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -153,6 +154,38 @@ TEST_F(HttpExchangeTest, ElementsInJsonAreReadAsWell) {
     EXPECT_TRUE(answer_.result["b"].as<bool>()[0]);
 }
 
+TEST_F(HttpExchangeTest, FloatsThatAreNotFiniteAreReadFromJson) {
+    const std::string body =
+        R"({"parameters":{"loss":NaN,"NaN,[{":-Infinity},"outputs":[
+            {"name":"f","datatype":"FP32","shape":[2,3],"data":[[NaN,Infinity,-Infinity],[-0.0,null,1e999]]},
+            {"name":"s","datatype":"BYTES","shape":[2],"data":["NaN]","\"-Infinity"]},
+            {"name":"d","datatype":"FP64","shape":[2],"data":[1e400, 123456789012345678901234567890]},
+            {"name":"i","datatype":"INT64","shape":[1],"data":[9007199254740993]}]})";
+    ASSERT_EQ(told(http_answer("200 OK", "", body)), nullptr);
+    const auto floats = answer_.result["f"].as<float>();
+    constexpr float kInfinity = std::numeric_limits<float>::infinity();
+    EXPECT_TRUE(std::isnan(floats[0]));
+    EXPECT_EQ(floats[1], kInfinity);
+    EXPECT_EQ(floats[2], -kInfinity);
+    EXPECT_TRUE(floats[3] == 0 && std::signbit(floats[3]));
+    EXPECT_TRUE(std::isnan(floats[4]));
+    EXPECT_EQ(floats[5], kInfinity);
+    EXPECT_EQ(answer_.result["s"].strings(),
+              (std::vector<std::string_view>{"NaN]", "\"-Infinity"}));
+    EXPECT_EQ(answer_.result["d"].as<double>()[0], kInfinity);
+    EXPECT_EQ(answer_.result["d"].as<double>()[1], 123456789012345678901234567890.0);
+    EXPECT_EQ(answer_.result["i"].as<std::int64_t>()[0], 9007199254740993);
+}
+
+TEST_F(HttpExchangeTest, FloatParametersAreSentAsSuch) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    request_.parameters = {
+        {"whole", 2.0}, {"none", kInfinity}, {"large", std::numeric_limits<std::uint64_t>::max()}};
+    begin();
+    EXPECT_NE(all_to_send().find(R"("whole":2.0,"none":Infinity,"large":18446744073709551615})"),
+              std::string::npos);
+}
+
 TEST_F(HttpExchangeTest, OutputsOfMixedTypesAreAligned) {
     const std::string json =
         R"({"outputs":[{"name":"a","datatype":"UINT8","shape":[3],"parameters":{"binary_data_size":3}},)"
@@ -226,6 +259,15 @@ TEST_F(HttpExchangeTest, GarbageBreaksTheProtocolAndEndsTheConnection) {
          http_answer("200 OK",
                      "",
                      R"({"outputs":[{"name":"y","datatype":"INT8","shape":[1],"data":[400]}]})"),
+         http_answer("200 OK",
+                     "",
+                     R"({"outputs":[{"name":"y","datatype":"INT8","shape":[1],"data":[NaN]}]})"),
+         http_answer("200 OK",
+                     "",
+                     R"({"outputs":[{"name":"y","datatype":"FP32","shape":[1],"data":[Nan]}]})"),
+         http_answer("200 OK",
+                     "",
+                     R"({"outputs":[{"name":"y","datatype":"FP32","shape":[1],"data":[1e39]}]})"),
          http_answer(
              "200 OK", "", R"({"outputs":[{"name":"y","datatype":"XX","shape":[1],"data":[1]}]})"),
          http_answer(

@@ -84,13 +84,31 @@ TEST_F(JsonWriterTest, IntegersReachTheirLimits) {
     EXPECT_EQ(text(), "[-9223372036854775808,18446744073709551615,-128,255]");
 }
 
-TEST_F(JsonWriterTest, NonFiniteFloatsKeepTheTextJson) {
+TEST_F(JsonWriterTest, FloatsThatAreNotFiniteAreTheWordsOfPythonAndRapidJson) {
     json_.begin_array();
     json_.number(std::numeric_limits<float>::quiet_NaN());
+    json_.number(-std::numeric_limits<double>::quiet_NaN());
     json_.number(std::numeric_limits<float>::infinity());
     json_.number(-std::numeric_limits<double>::infinity());
     json_.end_array();
-    EXPECT_EQ(text(), "[null,1e999,-1e999]");
+    EXPECT_EQ(text(), "[NaN,NaN,Infinity,-Infinity]");
+}
+
+TEST_F(JsonWriterTest, ZeroKeepsItsSign) {
+    json_.begin_array();
+    json_.number(0.0F);
+    json_.number(-0.0F);
+    json_.number(-0.0);
+    json_.end_array();
+    EXPECT_EQ(text(), "[0,-0.0,-0.0]");
+}
+
+TEST_F(JsonWriterTest, RealNeverLooksLikeAnInteger) {
+    json_.begin_array();
+    for (const double value : {2.0, -2.0, 0.0, -0.0, 0.5, 1e300}) json_.real(value);
+    json_.real(std::numeric_limits<double>::infinity());
+    json_.end_array();
+    EXPECT_EQ(text(), "[2.0,-2.0,0.0,-0.0,0.5,1e+300,Infinity]");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "lepton/protocol/rest_infer_decode.h"
 
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -126,6 +127,47 @@ TEST_F(RestInferDecodeTest, FloatsAreReadFromEveryNumberOfJson) {
     ASSERT_TRUE(decode_data("FP64", "[2]", "[1.7976931348623157e308, 5e-324]"));
     EXPECT_EQ(elements<double>(tensor()),
               (std::vector<double>{std::numeric_limits<double>::max(), 5e-324}));
+    ASSERT_TRUE(decode_data("FP32", "[3]", "[1e-45, -0, 16777217]"));
+    EXPECT_EQ(elements<float>(tensor()), (std::vector<float>{1e-45F, 0, 16777216}));
+    EXPECT_TRUE(std::signbit(elements<float>(tensor())[1]));
+    ASSERT_TRUE(decode_data("FP64", "[3]", "[1e-400, 123456789012345678901234567890, -0.0]"));
+    EXPECT_EQ(elements<double>(tensor()),
+              (std::vector<double>{0, 123456789012345678901234567890.0, 0}));
+    EXPECT_TRUE(std::signbit(elements<double>(tensor())[2]));
+}
+
+TEST_F(RestInferDecodeTest, FloatsThatAreNotFiniteAreReadAsOthersWriteThem) {
+    const auto check = [this]<class T>(T, std::string_view dtype) {
+        constexpr T kInfinity = std::numeric_limits<T>::infinity();
+        const auto result =
+            decode_data(dtype,
+                        "[10]",
+                        "[[Infinity , -Infinity,Inf,-Inf, 1e999, -1e309],\n[NaN\n,-NaN, null],7]");
+        ASSERT_TRUE(result) << result.error().message;
+        const std::vector<T> read = elements<T>(tensor());
+        EXPECT_EQ(
+            std::vector<T>(read.begin(), read.begin() + 6),
+            (std::vector<T>{kInfinity, -kInfinity, kInfinity, -kInfinity, kInfinity, -kInfinity}));
+        for (int i = 6; i < 9; ++i) EXPECT_TRUE(std::isnan(read[static_cast<std::size_t>(i)])) << i;
+        EXPECT_EQ(read[9], 7);
+    };
+    check(float{}, "FP32");
+    check(double{}, "FP64");
+}
+
+TEST_F(RestInferDecodeTest, IntegersBeyondWhatDoubleHoldsAreExact) {
+    ASSERT_TRUE(decode_data("INT64", "[2]", "[9007199254740993, -9007199254740993]"));
+    EXPECT_EQ(elements<std::int64_t>(tensor()),
+              (std::vector<std::int64_t>{9007199254740993, -9007199254740993}));
+}
+
+TEST_F(RestInferDecodeTest, ParameterMayBeInfinite) {
+    ASSERT_TRUE(decode(R"({"inputs":[{"name":"x","datatype":"BOOL","shape":[1],"data":[true]}],
+                           "parameters":{"a":-Infinity,"b":NaN,"c":2.0}})"));
+    EXPECT_EQ(std::get<double>(request().parameters[0].value),
+              -std::numeric_limits<double>::infinity());
+    EXPECT_TRUE(std::isnan(std::get<double>(request().parameters[1].value)));
+    EXPECT_EQ(std::get<double>(request().parameters[2].value), 2);
 }
 
 TEST_F(RestInferDecodeTest, StringsAreUnescapedIntoBytes) {

@@ -47,6 +47,18 @@ TEST_F(RestInferEncodeTest, AnAnswerInJsonIsTheProtocols) {
         "outputs":[{"name":"scores","datatype":"FP32","shape":[1,2],"data":[0.25,1e20]}]})"));
 }
 
+TEST_F(RestInferEncodeTest, NumbersAreWrittenAsTheyAre) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    request_.parameters = {{"whole", 2.0}, {"none", -kInfinity}};
+    add_output("f", DataType::kFp64, {4}, raw<double>({-0.0, kInfinity, std::nan(""), 1}));
+    add_output("i", DataType::kInt64, {1}, raw<std::int64_t>({9007199254740993}));
+    ASSERT_TRUE(encode());
+    const std::string_view text = reply_.body.text();
+    EXPECT_NE(text.find(R"("parameters":{"whole":2.0,"none":-Infinity})"), std::string_view::npos);
+    EXPECT_NE(text.find(R"("data":[-0.0,Infinity,NaN,1]})"), std::string_view::npos);
+    EXPECT_NE(text.find(R"("data":[9007199254740993]})"), std::string_view::npos);
+}
+
 TEST_F(RestInferEncodeTest, AnAnswerWithoutIdAndParametersLeavesThemOut) {
     ASSERT_TRUE(encode());
     EXPECT_EQ(reply_.body.text(), R"({"model_name":"digits","model_version":"3","outputs":[]})");

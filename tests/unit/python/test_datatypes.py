@@ -44,10 +44,62 @@ def test_float_is_never_cut_to_an_integer(value: object) -> None:
         wire(value, "INT64")
 
 
-@pytest.mark.parametrize("value", [[300], [-1]])
-def test_integer_out_of_range_is_refused(value: list[int]) -> None:
-    with pytest.raises(InvalidInput, match="UINT8"):
-        wire(value, "UINT8")
+@pytest.mark.parametrize(
+    ("value", "datatype", "named"),
+    [
+        ([300], "UINT8", "300 is not from 0 to 255"),
+        ([-1], "UINT8", "-1 is not from 0 to 255"),
+        (np.array([1, 300], np.uint16), "UINT8", "300"),
+        ([np.int64(300)], "UINT8", "300"),
+        (np.array([2**40]), "INT32", "1099511627776 is not from -2147483648 to 2147483647"),
+        (np.array([-1]), "UINT64", "-1"),
+        (np.array([2**63], np.uint64), "INT64", "9223372036854775808"),
+        (np.array([200], np.int16), "INT8", "200"),
+        ([2**64], "UINT64", "18446744073709551616"),
+        ([-(2**63) - 1, 1], "INT64", "-9223372036854775809"),
+        ([2**63, -1], "INT64", "9223372036854775808"),
+        (np.array([0, 2]), "BOOL", "2 is not from 0 to 1"),
+        ([0, 2], "BOOL", "2"),
+        ([1.0], "BOOL", "float"),
+        ([float("nan")], "INT32", "float"),
+        (np.array([1e300]), "FP32", r"1e\+300 is beyond 3.40282347e\+38"),
+        ([1e300], "FP32", "beyond"),
+        ([70000], "FP16", "70000 is beyond 65504"),
+        (np.array([-1e39]), "BF16", "beyond"),
+        (np.array([3.4e38], np.float32), "BF16", "beyond 3.38953139"),
+        ([10**400], "FP64", "too large"),
+        (np.array([1j]), "FP32", "complex"),
+        (np.array(["a"]), "FP32", "cast"),
+        (np.array(["1"]), "INT32", "cast"),
+    ],
+)
+def test_value_that_does_not_fit_is_refused(value: object, datatype: str, named: str) -> None:
+    with pytest.raises(InvalidInput, match=rf'input "x" takes {datatype} \[-1\]: .*{named}'):
+        wire(value, datatype)
+
+
+@pytest.mark.parametrize(
+    ("value", "datatype", "expected"),
+    [
+        (np.array([255, 0]), "UINT8", [255, 0]),
+        (np.array([-128, 127]), "INT8", [-128, 127]),
+        (np.array([2**63 - 1], np.uint64), "INT64", [2**63 - 1]),
+        ([2**64 - 1, 1], "UINT64", [2**64 - 1, 1]),
+        ([2**53 + 1, -(2**63)], "INT64", [2**53 + 1, -(2**63)]),
+        ([np.int64(7), 8], "UINT8", [7, 8]),
+        (np.array([True, False]), "INT64", [1, 0]),
+        (np.array([0, 1]), "BOOL", [False, True]),
+        ([np.inf, -np.inf], "FP16", [np.inf, -np.inf]),
+        (np.array([np.inf, 1e-300]), "FP32", [np.inf, 0]),
+        ([2**70, 0.5], "FP64", [float(2**70), 0.5]),
+        ([2**70], "FP32", [float(2**70)]),
+        (np.array([2**24 + 1]), "FP32", [2**24]),
+    ],
+)
+def test_value_that_fits_is_taken_whatever_its_type(
+    value: object, datatype: str, expected: list[object]
+) -> None:
+    assert wire(value, datatype).tolist() == expected
 
 
 def test_ragged_list_is_refused() -> None:

@@ -58,6 +58,42 @@ TEST(LatencyTable, FirstRunOfANewSizeReplacesTheGuess) {
     EXPECT_GE(large.typical(4), 900ms);
 }
 
+TEST(LatencyTable, NewSizeBeginsBetweenItsNeighbours) {
+    LatencyTable table(kSeeds, 4, kBegin);
+    for (int i = 0; i < 40; ++i) {
+        table.of(1 << 10, kBegin).observe(1, 1ms, kBegin);
+        table.of(1 << 20, kBegin).observe(1, 101ms, kBegin);
+    }
+    const Clock::duration half = table.of(1 << 19, kBegin).safe(1);
+    EXPECT_GE(half, 49ms);
+    EXPECT_LE(half, 52ms);
+}
+
+TEST(LatencyTable, GuessThatRefusesWhatWouldMeasureItIsHalvedUntilOneIsTried) {
+    const std::vector<model::ServiceTime> one{{1, 10ms}};
+    LatencyTable table(one, 16, kBegin);
+    LatencyModel& latency = table.of(512, kBegin);
+    ASSERT_EQ(latency.safe(20 * 16), 3200ms);
+    latency.doubt(20 * 16);
+    EXPECT_EQ(latency.safe(20 * 16), 1600ms);
+    latency.doubt(16);
+    EXPECT_EQ(latency.safe(16), 40ms);
+    EXPECT_EQ(latency.safe(8), 40ms) << "more rows never take less";
+    EXPECT_EQ(latency.safe(1), 10ms);
+    latency.observe(16, 120ms, kBegin);
+    EXPECT_EQ(latency.safe(16), 120ms);
+    latency.doubt(16);
+    EXPECT_EQ(latency.safe(16), 120ms) << "measured, it is no guess any more";
+}
+
+TEST(LatencyTable, SeedsOfAnotherSizeAreAGuess) {
+    LatencyTable table(kSeeds, 4, kBegin, true);
+    LatencyModel& latency = table.of(512, kBegin);
+    EXPECT_EQ(latency.safe(1), 10ms);
+    latency.observe(1, 1ms, kBegin);
+    EXPECT_EQ(latency.safe(1), 1ms);
+}
+
 TEST(LatencyTable, BatchesThatCouldNotBeMeasuredBeginInProportionAndAreLearned) {
     const std::vector<model::ServiceTime> one{{1, 10ms}};
     LatencyTable table(one, 12, kBegin);

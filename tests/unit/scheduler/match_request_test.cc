@@ -109,5 +109,57 @@ TEST_F(MatchRequest, NamesTheUnknownOutput) {
     EXPECT_EQ(refusal(), R"(output "z" is unknown; model "m" gives "y")");
 }
 
+TEST_F(MatchRequest, SizeOfARequestIsThatOfItsRowsWhereTheModelBatches) {
+    add("a", DataType::kFp32, {3, 2}, 24);
+    add("b", DataType::kInt64, {3, 4}, 96);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 8U + 32U);
+}
+
+TEST_F(MatchRequest, SizeOfARequestIsItsWholeWhereTheModelDoesNotBatch) {
+    spec_.batches = false;
+    add("a", DataType::kFp32, {3, 2}, 24);
+    add("b", DataType::kInt64, {3, 4}, 96);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 24U + 96U);
+    const auto first = call_.shape_class;
+    call_.request.inputs[0].tensor = {DataType::kFp32, {1, 2}, std::span(zeros_).first(8)};
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 8U + 96U);
+    EXPECT_NE(call_.shape_class, first);
+}
+
+TEST_F(MatchRequest, StringsCountByTheirBytes) {
+    spec_.inputs = {{"a", DataType::kBytes, {-1}}};
+    add("a", DataType::kBytes, {2}, 40);
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 20U);
+    spec_.batches = false;
+    ASSERT_EQ(refusal(), "matched");
+    EXPECT_EQ(call_.row_bytes, 40U);
+}
+
+TEST_F(MatchRequest, RefusesEveryRequestWhereTheEngineWouldAnswerOtherwise) {
+    spec_.defect = "operation \"a\" takes the constant 5";
+    const Result<> matched = match_request(spec_, call_);
+    ASSERT_FALSE(matched);
+    EXPECT_EQ(matched.error().code, ErrorCode::kUnsupported);
+    EXPECT_EQ(matched.error().message, R"(model "m": operation "a" takes the constant 5)");
+}
+
+TEST_F(MatchRequest, RefusesAValueThatTheEngineCannotHold) {
+    spec_.inputs = {{"ids", DataType::kInt64, {-1}, DataType::kInt32}};
+    const std::array<std::int64_t, 3> values{-2147483648, 2147483647, 2147483648};
+    const auto bytes = std::as_bytes(std::span(values));
+    call_.request.inputs = {{"ids", {DataType::kInt64, {2}, bytes.first(16)}}};
+    ASSERT_EQ(refusal(), "matched");
+    call_.request.inputs = {{"ids", {DataType::kInt64, {3}, bytes}}};
+    EXPECT_EQ(refusal(),
+              R"(input "ids" has 2147483648 as element 2; the engine of model "m" computes INT64 )"
+              "in INT32, which holds -2147483648 to 2147483647");
+    spec_.inputs[0].computed_as.reset();
+    EXPECT_EQ(refusal(), "matched");
+}
+
 }  // namespace
 }  // namespace lepton::scheduler

@@ -319,5 +319,32 @@ TEST_F(PolicyTest, CallsOfDifferentSizeAreJudgedByWhatTheirSizeTakes) {
     EXPECT_TRUE(ask({.timeout = 400ms, .shape_class = 1, .row_bytes = 1 << 20}));
 }
 
+TEST_F(PolicyTest, GuessRefusesAFewTimesAndThenOneIsTried) {
+    // Only one row was measured: 16 rows are thought to take 160 ms.
+    policy_ = make_policy({}, 16, std::span(kSeeds).first(1), kBegin);
+    int refusals = 0;
+    while (refusals < 100 && !ask({.timeout = 60ms, .rows = 16})) ++refusals;
+    EXPECT_EQ(refusals, 2) << "160, 80, 40 ms";
+    latency().observe(16, 120ms, now_);
+    for (int i = 0; i < 10; ++i) EXPECT_FALSE(ask({.timeout = 60ms, .rows = 16})) << "measured";
+}
+
+TEST_F(PolicyTest, SmallRequestsAreNotJudgedByLargeOnesNorLargeBySmall) {
+    policy_ = make_policy({}, 1, std::span(kSeeds).first(1), kBegin, true);
+    constexpr std::size_t kSmall = 1 << 10;
+    constexpr std::size_t kLarge = 1 << 22;
+    const auto run = [this](std::size_t bytes, Clock::duration took) {
+        InferCall call;
+        call.row_bytes = bytes;
+        for (int i = 0; i < 20; ++i) policy_->latency_of(call, now_).observe(1, took, now_);
+    };
+    run(kLarge, 500ms);
+    EXPECT_TRUE(ask({.timeout = 20ms, .row_bytes = kSmall})) << "after large ones";
+    run(kSmall, 1ms);
+    EXPECT_FALSE(ask({.timeout = 100ms, .row_bytes = kLarge})) << "after small ones";
+    EXPECT_FALSE(ask({.timeout = 100ms, .row_bytes = kLarge / 2})) << "between the two";
+    EXPECT_TRUE(ask({.timeout = 1s, .row_bytes = kLarge}));
+}
+
 }  // namespace
 }  // namespace lepton::scheduler
