@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 # Every Debian package that Lepton is built, tested or checked with; nowhere else is there a list.
 build_packages=(
     ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-dev python3-venv
-    libexpected-dev libboost1.81-dev libnghttp2-dev libsimdjson-dev libspdlog-dev libfmt-dev
+    libexpected-dev libboost1.81-dev libnghttp2-dev libsimdjson-dev libxxhash-dev libspdlog-dev libfmt-dev
     libcli11-dev prometheus-cpp-dev libprotobuf-dev protobuf-compiler
     nlohmann-json3-dev zlib1g-dev libssl-dev
     libgtest-dev libgmock-dev libbenchmark-dev

@@ -29,7 +29,8 @@ class Server:
         self._command = [
             "taskset", "--cpu-list", str(SERVER_CPU), str(binary), "serve", str(models),
             "--host", "127.0.0.1", "--port", "0", "--unix-socket", str(self._socket),
-            "--ready-file", str(self._ready), *(["--busy-poll", BUSY_POLL] if busy_poll else []),
+            "--ready-file", str(self._ready), "--tuning", "first",
+            *(["--busy-poll", BUSY_POLL] if busy_poll else []),
         ]  # fmt: skip
         self._environment = dict(os.environ)
         if preload:

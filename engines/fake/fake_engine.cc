@@ -78,6 +78,8 @@ FakeModel read_model(const std::filesystem::path& path) {
     if (json.contains("fail_when_first_is")) {
         model.fail_when_first_is = json.at("fail_when_first_is").get<int>();
     }
+    model.crash = json.value("crash", "");
+    model.crash_rows = json.value("crash_rows", std::int64_t{0});
     return model;
 }
 
@@ -85,6 +87,12 @@ FakeModel read_model(const std::filesystem::path& path) {
 
 bool FakeEngine::reads(const std::filesystem::path& path) const {
     return path.extension() == ".fake";
+}
+
+bool FakeEngine::may_crash(const std::filesystem::path& path) const {
+    std::ifstream file(path);
+    const Json json = Json::parse(file, nullptr, false, true);
+    return json.is_object() && (json.contains("crash") || json.value("probe", false));
 }
 
 Result<std::unique_ptr<engine::Graph>> FakeEngine::open(const std::filesystem::path& path,

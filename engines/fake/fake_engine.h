@@ -17,7 +17,11 @@ namespace lepton::fake {
 //       "delay": "busy",           // or "sleep" (the default).
 //       "fail": "out of luck",     // Each run fails with this message,
 //       "fail_when_first_is": 13,  // or only one whose first byte is 13.
-//       "fail_load": "no such op"  // The file cannot be opened.
+//       "fail_load": "no such op", // The file cannot be opened.
+//       "crash": "SIGFPE",         // Each run ends the process by a signal of that name, or by
+//                                  // "exit", or never ends: "hang",
+//       "crash_rows": 16,          // or only one of that many rows.
+//       "probe": true              // Is tried in a process of its own, as one that may crash is.
 //     }
 //
 // Thread-safe.
@@ -26,6 +30,7 @@ public:
     [[nodiscard]] std::string_view name() const override { return "fake"; }
     [[nodiscard]] std::string version() const override { return "1"; }
     [[nodiscard]] bool reads(const std::filesystem::path& path) const override;
+    [[nodiscard]] bool may_crash(const std::filesystem::path& path) const override;
     Result<std::unique_ptr<engine::Graph>> open(const std::filesystem::path& path,
                                                 const engine::OpenOptions& options) override;
 };

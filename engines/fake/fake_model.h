@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct FakeModel {
     bool busy = false;
     std::string fail;
     std::optional<int> fail_when_first_is;
+    std::string crash;
+    std::int64_t crash_rows = 0;
 };
 
 }  // namespace lepton::fake

@@ -1,6 +1,8 @@
 #include "engines/fake/fake_session.h"
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -48,6 +50,15 @@ void add_to(DataType dtype, std::byte* data, std::size_t bytes, double value) {
         case DataType::kBytes:
             return;  // Refused when the file was read.
     }
+}
+
+[[noreturn]] void crash(const std::string& how) {
+    constexpr int kExitStatus = 7;
+    if (how == "exit") std::_Exit(kExitStatus);
+    if (how == "SIGFPE") std::raise(SIGFPE);
+    if (how == "SIGSEGV") std::raise(SIGSEGV);
+    if (how == "SIGABRT") std::raise(SIGABRT);
+    while (true) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
 }  // namespace
@@ -120,6 +131,9 @@ Result<> FakeSession::run(std::int64_t rows,
                           std::span<TensorView> outputs) {
     LEPTON_CHECK_OK(check(rows, inputs));
     wait(rows);
+    if (!model_->crash.empty() && (model_->crash_rows == 0 || model_->crash_rows == rows)) {
+        crash(model_->crash);
+    }
     const double add = model_->add + (model_->mix_rows ? static_cast<double>(rows - 1) : 0);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         memory::Buffer& result = results_[i];

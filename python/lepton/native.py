@@ -24,6 +24,13 @@ def bench_path() -> str:
     )
 
 
+def probe_path() -> str:
+    """Returns the file of the program that tries and measures models; it lies by the engines."""
+    return os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "lib", "engines", "lepton-probe"
+    )
+
+
 def exec_server(arguments: list[str]) -> NoReturn:
     """Replaces this process by the server, called "lepton" in its own messages.
 

@@ -54,7 +54,14 @@ class LeptonServer:
             self.command,
             stdout=subprocess.DEVNULL,
             stderr=self.log_file.open("w"),
-            env={**os.environ, **(environment or {})},
+            # Measured before it is ready, so that what a test sees does not change under it; and
+            # nothing is known of an earlier one.
+            env={
+                **os.environ,
+                "LEPTON_TUNING": "first",
+                "XDG_CACHE_HOME": str(folder / "cache"),
+                **(environment or {}),
+            },
         )
         self.port = 0
 

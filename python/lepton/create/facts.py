@@ -123,6 +123,8 @@ class Facts(TypedDict):
     # The value of all elements of those that have one, such as masks and sampling rates; of lengths
     # the largest.
     measured_values: NotRequired[dict[str, int]]
+    # How the server runs it best on this machine, for the server (proto/tuning.proto).
+    tuning: NotRequired[dict[str, object]]
     # What config.pbtxt says where the model had none before.
     config: NotRequired[str]
     # Remarks for a person, one sentence each, e.g. of what was assumed.

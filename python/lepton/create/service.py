@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ from lepton.create.report import render
 from lepton.create.report_html import render_html
 from lepton.create.serving import batching_of
 from lepton.create.source import ModelSource, find_source
+from lepton.native import probe_path
 from lepton.report.machine import machine
 
 __all__ = ["CreateError", "Service", "create_service"]
 
 # File names that say nothing about the model; the folder's name does then.
 _UNTELLING = {"model", "saved_model", "openvino_model", "inference", "frozen_graph"}
+_LONGEST_TUNING = 600.0  # Seconds; a model that takes longer is measured when it is served.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -103,6 +106,10 @@ def create_service(
             batching = _served(work, content, output_path / name, facts)
             if batching is not None:
                 facts["batching"] = batching
+            progress("measuring how it is served best")
+            tuning = _tuning(content / source.entry, facts.get("config"), work)
+            if tuning:
+                facts["tuning"] = tuning
         progress("writing")
         with _locked(output_path):
             version = _publish(content, work, output_path / name, name, facts)
@@ -176,6 +183,27 @@ def _served(work: Path, content: Path, folder: Path, facts: Facts) -> str | None
         return batching_of(repository, folder.name)
     except CreateError as error:
         raise CreateError(f"{facts['source']['path']} cannot be served: {error}") from None
+
+
+def _tuning(entry: Path, config: str | None, work: Path) -> dict[str, object]:
+    """Returns the server's own measurement, so that it starts with it.
+
+    What cannot be measured here, the server finds out when it starts: nothing then.
+    """
+    settings = work / "config.pbtxt"
+    if config:
+        settings.write_text(config)
+    try:
+        done = subprocess.run(
+            [probe_path(), "record", entry, settings],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LONGEST_TUNING,
+            check=True,
+        )
+        return dict(json.loads(done.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return {}
 
 
 def _check_space(source: ModelSource, folder: Path) -> None:

@@ -1,8 +1,12 @@
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -32,25 +36,53 @@ int print_version() {
     return 0;
 }
 
+// A starter that finds the file may believe it: one of a server that has ended is taken away.
+void remove_ready_file(const server::Config& config) {
+    std::error_code ignored;
+    if (!config.ready_file.empty()) std::filesystem::remove(config.ready_file, ignored);
+}
+
+void tell_ready(const server::Server& server,
+                const server::Config& config,
+                const std::vector<server::Failure>& failures) {
+    if (const Result<> ready = server.ready(); !ready) {
+        spdlog::error("not_ready reason={}", observe::quoted(ready.error().message));
+        return;
+    }
+    spdlog::info("ready host={} port={} models={} failed={}",
+                 config.host,
+                 server.port(),
+                 server.models().size(),
+                 failures.size());
+    if (config.ready_file.empty()) return;
+    server::ReadyFile file{config.host, server.port(), ::getpid(), server.models(), {}};
+    for (const auto& failure : failures) {
+        file.failed.push_back({failure.name, failure.error.message});
+    }
+    if (const auto written = write_ready_file(config.ready_file, file); !written) {
+        spdlog::error("{}", written.error().message);
+    }
+}
+
+struct Ending {
+    std::atomic<bool> asked_for = false;
+    std::atomic<int> status = 0;
+};
+
 // Loads in the background of the signal wait below, so that Ctrl-C works while models load.
-void announce(server::Server& server, const server::Config& config) {
-    const std::vector<std::string> failures = server.wait_until_loaded();
-    for (const std::string& failure : failures) {
-        spdlog::error("model_failed reason={}", observe::quoted(failure));
+void announce(server::Server& server, const server::Config& config, Ending& ending) {
+    const auto failures = server.wait_until_loaded();
+    if (ending.asked_for) return;
+    for (const auto& failure : failures) {
+        spdlog::error("model_failed reason={}", observe::quoted(server::to_text(failure)));
     }
     if (server.models().empty()) {
         spdlog::error("nothing_to_serve: no model of the given folders could be loaded");
+        ending.status = kCouldNotServe;
         ::kill(::getpid(), SIGTERM);
         return;
     }
-    if (!failures.empty()) return;
-    spdlog::info(
-        "ready host={} port={} models={}", config.host, server.port(), server.models().size());
-    if (config.ready_file.empty()) return;
-    const server::ReadyFile ready{config.host, server.port(), ::getpid(), server.models()};
-    if (const auto written = write_ready_file(config.ready_file, ready); !written) {
-        spdlog::error("{}", written.error().message);
-    }
+    tell_ready(server, config, failures);
 }
 
 int serve(const Options& options) {
@@ -63,24 +95,27 @@ int serve(const Options& options) {
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
     spdlog::info("config version={} {}", LEPTON_VERSION, options.summary);
+    remove_ready_file(options.config);
     auto server = server::Server::start(options.config);
     if (!server) {
         spdlog::error("{}", server.error().message);
         return server.error().code == ErrorCode::kInvalidArgument ? kWrongUsage : kCouldNotServe;
     }
     int signal = 0;
-    int status = 0;
+    Ending ending;
     {
-        const std::jthread announcer([&] { announce(**server, options.config); });
+        const std::jthread announcer([&] { announce(**server, options.config, ending); });
         ::sigwait(&signals, &signal);
         // The second signal ends the process at once.
         ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+        ending.asked_for = true;
+        (*server)->cancel();
     }
-    if ((*server)->models().empty()) status = kCouldNotServe;
     spdlog::info("stopping signal={}", signal == SIGINT ? "SIGINT" : "SIGTERM");
     (*server)->stop();
+    remove_ready_file(options.config);
     spdlog::info("stopped");
-    return status;
+    return ending.status;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -76,6 +77,12 @@ CLI::Option* add_duration(CLI::App& app, const char* flag, Duration& value, cons
         ->default_str(to_text(value));
 }
 
+std::map<std::string, server::TuningTime> tuning_times() {
+    return {{"later", server::TuningTime::kLater},
+            {"first", server::TuningTime::kFirst},
+            {"never", server::TuningTime::kNever}};
+}
+
 void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.add_option("dirs", config.models, "Folders of models, or of repositories of models")
         ->type_name("DIR")
@@ -127,9 +134,27 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
                     "Folder of the engine plug-ins (default: beside the binary)")
         ->type_name("DIR");
     serve
+        .add_option("--strict-readiness",
+                    config.strict_readiness,
+                    "Whether a model that failed at start keeps the server from being ready")
+        ->type_name("BOOL")
+        ->default_str("true");
+    serve
+        .add_option("--tuning",
+                    config.tuning,
+                    "When models that are new on this machine are measured: later (while they "
+                    "serve), first (before they are ready), never")
+        ->transform(CLI::Transformer(tuning_times(), CLI::ignore_case))
+        ->type_name("WHEN")
+        ->default_str("later");
+    add_duration(serve,
+                 "--probe-timeout",
+                 config.probe_timeout,
+                 "Longest step of trying a new model, such as one run");
+    serve
         .add_option("--ready-file",
                     config.ready_file,
-                    "Written as JSON (host, port, pid, models) once every model is ready")
+                    "Written as JSON (host, port, pid, models, failed) once the server is ready")
         ->type_name("FILE");
     add_duration(serve,
                  "--drain-timeout",

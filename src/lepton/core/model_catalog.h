@@ -15,8 +15,9 @@ class ModelCatalog {
 public:
     virtual ~ModelCatalog() = default;
 
-    // True once every model that was to be loaded at start is ready, and until draining begins.
-    [[nodiscard]] virtual bool ready() const = 0;
+    // Whether the models that were to be loaded at start serve, until draining begins. Errors:
+    // kUnavailable, with the models that it waits for, or that failed and why.
+    [[nodiscard]] virtual Result<> ready() const = 0;
 
     // An empty version means the latest ready one. Errors: kModelNotFound, naming what is there;
     // kUnavailable while it is loading, or with the reason for which it failed to load.

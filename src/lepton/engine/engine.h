@@ -114,6 +114,12 @@ public:
     // by its name. A lookup, not a promise: open() says what is wrong with the content.
     [[nodiscard]] virtual bool reads(const std::filesystem::path& path) const = 0;
 
+    // Whether trying a model for the first time may end the process, so that another one tries it.
+    [[nodiscard]] virtual bool may_crash(const std::filesystem::path& path) const {
+        static_cast<void>(path);
+        return true;
+    }
+
     // Errors: kInvalidArgument naming the file and the reason.
     virtual Result<std::unique_ptr<Graph>> open(const std::filesystem::path& path,
                                                 const OpenOptions& options) = 0;

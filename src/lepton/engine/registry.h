@@ -24,6 +24,8 @@ public:
     // lib/engines beside the folder of the running binary, as the build tree and the wheel have it.
     [[nodiscard]] static std::filesystem::path default_folder();
 
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+
     // Engines of the folder, sorted, loaded or not; those of add() included.
     [[nodiscard]] std::vector<std::string> names() const;
 

@@ -9,9 +9,9 @@
 namespace lepton::inprocess {
 namespace {
 
-std::string joined(const std::vector<std::string>& reasons) {
+std::string joined(const std::vector<server::Failure>& failures) {
     std::string text;
-    for (const std::string& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
+    for (const auto& failure : failures) text += (text.empty() ? "" : "; ") + to_text(failure);
     return text;
 }
 
@@ -75,8 +75,10 @@ Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
     config.cores = options.cores;
     config.cache_dir = options.cache_dir;
     config.engines_dir = options.engines_dir;
+    config.strict_readiness = options.strict_readiness;
     LEPTON_TRY(std::unique_ptr<server::Server> server, server::Server::start(config));
-    if (const std::vector<std::string> failures = server->wait_until_loaded(); !failures.empty()) {
+    const auto failures = server->wait_until_loaded();
+    if (!failures.empty() && (options.strict_readiness || server->models().empty())) {
         return fail(ErrorCode::kInvalidArgument, joined(failures));
     }
     if (server->models().empty()) {

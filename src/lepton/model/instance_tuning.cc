@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "lepton/model/reporting_session.h"
 #include "lepton/model/row_counts.h"
 #include "lepton/model/signature.h"
 #include "lepton/model/warm_up.h"
@@ -18,6 +19,8 @@ using std::chrono::microseconds;
 
 constexpr Clock::duration kWorthThreads = microseconds(200);
 constexpr double kThreadsGain = 0.8;
+// From here on more threads are guessed to be worth having, where nothing is timed.
+constexpr Clock::duration kSurelyWorthThreads = microseconds(10'000);
 // Below, starting quickly counts for more than the last percent of a batch; a model above is not
 // probed: its batches would be over any deadline, and take seconds to compile and to time.
 constexpr Clock::duration kQuickRow = microseconds(1000);
@@ -51,33 +54,70 @@ bool rows_are_numbers(const engine::Graph& graph) {
 // Tries what can be measured, in the order of the members. Not thread-safe; the owner serialises.
 class Tuning {
 public:
-    Tuning(engine::Graph& graph, const ModelConfig& config, int cores)
+    Tuning(engine::Graph& graph, const ModelConfig& config, TuningOptions options)
         : graph_(graph),
           config_(config),
-          threads_per_instance_(std::max(1, cores / config.instances)) {
+          how_(std::move(options)),
+          threads_per_instance_(std::max(1, how_.cores / config.instances)) {
         options_.precision = config.precision;
         if (config.threads > 0) options_.threads = config.threads;
         options_.batches = has_batch_axis(graph) && config.max_batch_size.value_or(1) != 0;
     }
 
     Result<TunedInstances> finish() {
+        if (how_.on_step) how_.on_step("while its rows are proven to be independent");
         decide_batching();
         LEPTON_CHECK_OK(start());
         LEPTON_CHECK_OK(choose_threads());
         LEPTON_CHECK_OK(choose_batching());
         LEPTON_CHECK_OK(make_other_instances());
         LEPTON_CHECK_OK(run_padded_extents());
-        tuned_.threads = options_.threads;
-        tuned_.batches = options_.batches;
-        return std::move(tuned_);
+        plan_.threads = options_.threads;
+        plan_.batches = options_.batches;
+        plan_.rows_trusted = options_.rows_trusted;
+        plan_.free_extent = free_extent_;
+        plan_.tuned = !proves();
+        return TunedInstances{std::move(sessions_), std::move(plan_), std::nullopt};
+    }
+
+    // Without finding out anything.
+    Result<TunedInstances> follow(const TuningPlan& plan, std::optional<Clock::duration> patience) {
+        if (plan.batches && !options_.batches) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "the plan lets requests share a run, which the model does not allow");
+        }
+        plan_ = plan;
+        options_.threads = plan.threads;
+        options_.batches = plan.batches;
+        options_.rows_trusted = plan.rows_trusted && config_.max_batch_size.has_value();
+        free_extent_ = plan.free_extent;
+        std::optional<TuningPlan> rest;
+        if (patience && plan_.service_times.size() > 1 && !config_.max_batch_size) {
+            LEPTON_TRY(const Clock::duration took, make_first_row());
+            const auto others =
+                static_cast<std::int64_t>(plan_.service_times.size() - 1) * config_.instances;
+            if (took * others > *patience) {
+                rest = plan_;
+                plan_.service_times.resize(1);
+                plan_.tuned = false;
+            }
+        }
+        LEPTON_CHECK_OK(make_other_instances());
+        LEPTON_CHECK_OK(run_padded_extents());
+        return TunedInstances{std::move(sessions_), std::move(plan_), std::move(rest)};
     }
 
 private:
     Result<std::unique_ptr<engine::Session>> make_session() {
         LEPTON_TRY(std::unique_ptr<engine::Session> session, graph_.make_session(options_));
+        if (how_.on_step) {
+            session = std::make_unique<ReportingSession>(std::move(session), graph_, how_.on_step);
+        }
         LEPTON_CHECK_OK(session->prepare(1));
         return session;
     }
+
+    [[nodiscard]] bool proves() const { return how_.effort == TuningEffort::kProve; }
 
     [[nodiscard]] WarmUp warm_up() const { return {graph_, options_.batches, free_extent_}; }
 
@@ -87,9 +127,11 @@ private:
         Result<> ran;
         for (const std::int64_t extent : kFreeExtents) {
             free_extent_ = extent;
+            const Clock::time_point begun = Clock::now();
             const auto outputs = warm_up().run(*session_, 0, 1);
             if (outputs) {
-                tuned_.warm_up = "done";
+                first_run_ = Clock::now() - begun;
+                plan_.warm_up = "done";
                 return time_one_row();
             }
             ran = fail(outputs.error().code, "warm-up fails: " + outputs.error().message);
@@ -98,24 +140,34 @@ private:
             if (ran.error().code != ErrorCode::kInvalidArgument) return ran;
             break;
         }
-        tuned_.warm_up = "skipped, no inputs are known that the model takes; " + ran.error().message;
-        tuned_.service_times = {{1, Clock::duration::zero()}};
+        plan_.warm_up = "skipped, no inputs are known that the model takes; " + ran.error().message;
+        plan_.service_times = {{1, Clock::duration::zero()}};
         return {};
     }
 
-    [[nodiscard]] bool quick() const { return tuned_.service_times.front().time < kQuickRow; }
-    [[nodiscard]] bool warm() const { return tuned_.warm_up == "done"; }
+    [[nodiscard]] bool quick() const { return plan_.service_times.front().time < kQuickRow; }
+    [[nodiscard]] bool warm() const { return plan_.warm(); }
+
+    // Of a run like one that took `first`: that of a slow model is believed, where timing would
+    // take several times as long.
+    Result<Clock::duration> time(engine::Session& session,
+                                 std::int64_t rows,
+                                 Clock::duration first) {
+        if (proves() && first > kSlowRow) return first;
+        return warm_up().time(session, rows);
+    }
 
     Result<> time_one_row() {
-        LEPTON_TRY(const Clock::duration time, warm_up().time(*session_, 1));
-        tuned_.service_times = {{1, time}};
+        LEPTON_TRY(const Clock::duration took, time(*session_, 1, first_run_));
+        plan_.service_times = {{1, took}};
         return {};
     }
 
     Result<> choose_threads() {
         if (config_.threads > 0) return {};
-        const Clock::duration one_thread = tuned_.service_times.front().time;
+        const Clock::duration one_thread = plan_.service_times.front().time;
         if (!warm() || threads_per_instance_ == 1 || one_thread <= kWorthThreads) return {};
+        if (proves()) return guess_threads(one_thread);
         const auto worth_it =
             std::chrono::duration_cast<Clock::duration>(kThreadsGain * one_thread);
         options_.threads = threads_per_instance_;
@@ -123,7 +175,23 @@ private:
         LEPTON_TRY(const Clock::duration many_threads, warm_up().time(*session, 1));
         if (many_threads <= worth_it) {
             session_ = std::move(session);
-            tuned_.service_times = {{1, many_threads}};
+            plan_.service_times = {{1, many_threads}};
+        } else {
+            options_.threads = 1;
+        }
+        return {};
+    }
+
+    Result<> guess_threads(Clock::duration one_thread) {
+        if (one_thread < kSurelyWorthThreads) return {};
+        options_.threads = threads_per_instance_;
+        LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
+        const Clock::time_point begun = Clock::now();
+        LEPTON_CHECK_OK(warm_up().run(*session, 0, 1));
+        LEPTON_TRY(const Clock::duration many_threads, time(*session, 1, Clock::now() - begun));
+        if (many_threads <= one_thread) {
+            session_ = std::move(session);
+            plan_.service_times = {{1, many_threads}};
         } else {
             options_.threads = 1;
         }
@@ -133,15 +201,15 @@ private:
     // What the graph and the configuration say, before anything runs.
     void decide_batching() {
         if (!options_.batches) {
-            tuned_.batching = has_batch_axis(graph_) ? "no, max_batch_size is 0"
-                                                     : "no, the model has no batch axis";
+            plan_.batching = has_batch_axis(graph_) ? "no, max_batch_size is 0"
+                                                    : "no, the model has no batch axis";
             return;
         }
-        tuned_.batching = "yes";
+        plan_.batching = "yes";
         if (config_.max_batch_size == 1) return;
         if (!config_.max_batch_size && rows_are_numbers(graph_)) {
             options_.batches = false;
-            tuned_.batching = "no, a row would be a single number";
+            plan_.batching = "no, a row would be a single number";
             return;
         }
         const std::string found = find_dependence();
@@ -149,10 +217,10 @@ private:
         // A limit that the configuration names is the word of someone who knows the model.
         if (config_.max_batch_size) {
             options_.rows_trusted = true;
-            tuned_.batching = "yes, because config.pbtxt says so, although " + found;
+            plan_.batching = "yes, because config.pbtxt says so, although " + found;
         } else {
             options_.batches = false;
-            tuned_.batching = "no, " + found;
+            plan_.batching = "no, " + found;
         }
     }
 
@@ -174,10 +242,13 @@ private:
     Result<> choose_batching() {
         if (!options_.batches) return {};
         if (config_.max_batch_size == 1) return prepare_all();
+        // What the graph proves is enough to begin with, where a comparison would take seconds.
+        const bool slow = warm() && plan_.service_times.front().time > kSlowRow;
+        if (proves() && slow && !config_.max_batch_size) return prepare_what_pays();
         const std::string found = find_contradiction();
         if (found.empty()) return config_.max_batch_size ? prepare_all() : prepare_what_pays();
         if (!config_.max_batch_size) return stop_batching("no, " + found);
-        tuned_.batching = "yes, because config.pbtxt says so, although " + found;
+        plan_.batching = "yes, because config.pbtxt says so, although " + found;
         return prepare_all();
     }
 
@@ -195,17 +266,19 @@ private:
     Result<> stop_batching(std::string why) {
         options_.batches = false;
         LEPTON_CHECK_OK(start());
-        tuned_.batching = std::move(why);
+        plan_.batching = std::move(why);
         return {};
     }
 
     Result<> prepare_and_time(std::int64_t rows) {
         LEPTON_CHECK_OK(session_->prepare(rows));
-        Clock::duration time{};
+        Clock::duration took{};
         if (warm()) {
-            LEPTON_TRY(time, warm_up().time(*session_, rows));
+            const Clock::time_point begun = Clock::now();
+            LEPTON_CHECK_OK(warm_up().run(*session_, 0, rows));
+            LEPTON_TRY(took, time(*session_, rows, Clock::now() - begun));
         }
-        tuned_.service_times.push_back({rows, time});
+        plan_.service_times.push_back({rows, took});
         return {};
     }
 
@@ -226,14 +299,15 @@ private:
                                       config_.queue.preferred_batch_sizes.end());
         if (quick()) {
             counts.insert(kRowCounts.begin(), kRowCounts.end());
-        } else {
+        } else if (!proves()) {
             LEPTON_TRY(const bool pays, batches_pay());
             if (pays) counts.insert(kRowCountsOfSlow.begin(), kRowCountsOfSlow.end());
         }
         if (!counts.contains(2)) session_->drop(2);
         counts.erase(1);
         for (const std::int64_t rows : counts) LEPTON_CHECK_OK(prepare_and_time(rows));
-        std::vector<ServiceTime>& times = tuned_.service_times;
+        if (proves()) return {};
+        std::vector<ServiceTime>& times = plan_.service_times;
         for (const std::size_t kept = row_counts_worth_having(times); times.size() > kept;) {
             session_->drop(times.back().rows);
             times.pop_back();
@@ -243,9 +317,9 @@ private:
 
     // Whether a slow model's rows are cheaper together: most are not, and are spared the rest.
     Result<bool> batches_pay() {
-        if (!warm() || tuned_.service_times.front().time > kSlowRow) return false;
+        if (!warm() || plan_.service_times.front().time > kSlowRow) return false;
         LEPTON_CHECK_OK(session_->prepare(kProbe));
-        Clock::duration& alone = tuned_.service_times.front().time;
+        Clock::duration& alone = plan_.service_times.front().time;
         Clock::duration together = Clock::duration::max();
         // In turns: something else may have had the processor while one of the two was timed.
         for (int i = 0; i < kProbes; ++i) {
@@ -260,15 +334,37 @@ private:
         return false;
     }
 
-    Result<> make_other_instances() {
-        tuned_.sessions.push_back(std::move(session_));
-        while (tuned_.sessions.size() < static_cast<std::size_t>(config_.instances)) {
-            LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
-            for (const ServiceTime& service : tuned_.service_times) {
-                LEPTON_CHECK_OK(session->prepare(service.rows));
-                if (warm()) LEPTON_CHECK_OK(warm_up().run(*session, 0, service.rows));
+    // The first instance, ready for single rows, and how long that took.
+    Result<Clock::duration> make_first_row() {
+        const Clock::time_point begun = Clock::now();
+        LEPTON_TRY(session_, make_session());
+        if (warm()) LEPTON_CHECK_OK(warm_up().run(*session_, 0, 1));
+        return Clock::now() - begun;
+    }
+
+    Result<> prepare_and_run(engine::Session& session) {
+        for (const ServiceTime& service : plan_.service_times) {
+            const auto prepared = session.prepared();
+            if (std::find(prepared.begin(), prepared.end(), service.rows) == prepared.end()) {
+                LEPTON_CHECK_OK(session.prepare(service.rows));
+            } else if (service.rows > 1 || &session == session_.get()) {
+                continue;  // It ran.
             }
-            tuned_.sessions.push_back(std::move(session));
+            if (warm()) LEPTON_CHECK_OK(warm_up().run(session, 0, service.rows));
+        }
+        return {};
+    }
+
+    Result<> make_other_instances() {
+        if (session_ != nullptr) {
+            LEPTON_CHECK_OK(prepare_and_run(*session_));
+            sessions_.push_back(std::move(session_));
+        }
+        const int wanted = how_.first_instance_only ? 1 : config_.instances;
+        while (sessions_.size() < static_cast<std::size_t>(wanted)) {
+            LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
+            LEPTON_CHECK_OK(prepare_and_run(*session));
+            sessions_.push_back(std::move(session));
         }
         return {};
     }
@@ -276,7 +372,7 @@ private:
     // The first run of a shape is slow; and an extent that the model does not take is found out.
     Result<> run_padded_extents() {
         if (!options_.batches || !has_free_axis(graph_, true)) return {};
-        for (const auto& session : tuned_.sessions) {
+        for (const auto& session : sessions_) {
             for (const std::int64_t extent : config_.pad_to) {
                 const WarmUp padded(graph_, true, extent);
                 if (const auto outputs = padded.run(*session, 0, 1); !outputs) {
@@ -291,17 +387,29 @@ private:
 
     engine::Graph& graph_;
     const ModelConfig& config_;
+    const TuningOptions how_;
     const int threads_per_instance_;
     engine::SessionOptions options_;
     std::int64_t free_extent_ = kFreeExtents.front();
-    std::unique_ptr<engine::Session> session_;  // The first instance.
-    TunedInstances tuned_;
+    Clock::duration first_run_{};
+    std::unique_ptr<engine::Session> session_;  // The first instance, until all are made.
+    std::vector<std::unique_ptr<engine::Session>> sessions_;
+    TuningPlan plan_;
 };
 
 }  // namespace
 
-Result<TunedInstances> tune_instances(engine::Graph& graph, const ModelConfig& config, int cores) {
-    return Tuning(graph, config, cores).finish();
+Result<TunedInstances> tune_instances(engine::Graph& graph,
+                                      const ModelConfig& config,
+                                      const TuningOptions& options) {
+    return Tuning(graph, config, options).finish();
+}
+
+Result<TunedInstances> make_instances(engine::Graph& graph,
+                                      const ModelConfig& config,
+                                      const TuningPlan& plan,
+                                      std::optional<Clock::duration> patience) {
+    return Tuning(graph, config, {}).follow(plan, patience);
 }
 
 }  // namespace lepton::model

@@ -3,20 +3,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lepton/core/clock.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/engine/engine.h"
+#include "lepton/model/tuning_plan.h"
 
 namespace lepton::model {
-
-// How long one run of that many rows took when the model was warmed up.
-struct ServiceTime {
-    std::int64_t rows = 1;
-    Clock::duration time{};
-};
 
 enum class QueuePolicy : std::uint8_t {
     kDeadline,  // As many in time as can be; nothing to configure.
@@ -46,8 +42,10 @@ struct LoadedModel {
     // Ascending by rows, one per prepared row count; not empty.
     std::vector<ServiceTime> service_times;
     QueueOptions queue;
-    std::string engine;  // Its name.
-    int threads = 1;     // Of each session.
+    std::string engine;              // Its name.
+    int threads = 1;                 // Of each session.
+    TuningPlan plan;                 // By which the sessions were made,
+    std::optional<TuningPlan> rest;  // and by which they are to be made once there is time.
 };
 
 }  // namespace lepton::model

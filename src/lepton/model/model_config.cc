@@ -338,6 +338,7 @@ Result<ModelConfig> parse_model_config(std::string_view text, const std::string&
         warnings.back().append(": ").append(warning);
     }
     config->warnings = std::move(warnings);
+    config->text = text;
     return config;
 }
 

@@ -59,6 +59,7 @@ struct ModelConfig {
     // Of the settings (model_settings.h) that somebody chose; the others have their defaults.
     std::map<std::string, SettingOrigin, std::less<>> origins;
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.
+    std::string text;                   // Of the file, for a process that is to read it again.
 };
 
 // Reads protobuf text. `source` names the file in messages. Errors: kInvalidArgument naming line

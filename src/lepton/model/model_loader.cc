@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "lepton/model/instance_tuning.h"
 #include "lepton/model/narrowed_tensors.h"
 #include "lepton/model/signature.h"
 #include "lepton/observe/log.h"
 
 namespace lepton::model {
 namespace {
+
+// Beside the engines.
+constexpr const char* kProbeProgram = "lepton-probe";
+// For the compilation of more than what answers a first request. For the smallest models all of it
+// is done in less.
+constexpr Clock::duration kPatience = std::chrono::milliseconds(100);
 
 std::string row_counts(const std::vector<ServiceTime>& service_times) {
     std::string list;
@@ -85,7 +90,8 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
     spec->platform = graph.platform();
     spec->inputs = graph.inputs();
     spec->outputs = completed(graph.outputs(), config.outputs, batch_axis);
-    spec->batches = tuned.batches;
+    const TuningPlan& plan = tuned.plan;
+    spec->batches = plan.batches;
     spec->max_batch_size = config.max_batch_size.value_or(0);
     spec->pad_to = config.pad_to;
     spec->defect = graph.defect();
@@ -94,10 +100,11 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
         {"format", format_of(file)},
         {"precision", std::string(to_string(config.precision))},
         {"instances", std::to_string(tuned.sessions.size())},
-        {"threads", std::to_string(tuned.threads)},
-        {"batching", tuned.batching},
-        {"batch_sizes", row_counts(tuned.service_times)},
-        {"warm_up", tuned.warm_up},
+        {"threads", std::to_string(plan.threads)},
+        {"batching", plan.batching},
+        {"batch_sizes", row_counts(plan.service_times)},
+        {"warm_up", plan.warm_up},
+        {"tuning", plan.origin},
     };
     if (std::string narrowed = narrowed_tensors(*spec); !narrowed.empty()) {
         spec->properties.emplace_back("computed_as", std::move(narrowed));
@@ -128,16 +135,20 @@ Result<engine::Engine*> ModelLoader::choose_engine(const std::filesystem::path& 
                     file.string());
 }
 
-Result<std::unique_ptr<engine::Graph>> ModelLoader::open(engine::Engine& engine,
-                                                         const std::filesystem::path& file,
-                                                         const ModelConfig& config) {
-    engine::OpenOptions options;
-    options.cache_dir = options_.cache_dir;
-    LEPTON_TRY(std::unique_ptr<engine::Graph> graph, engine.open(file, options));
-    LEPTON_TRY(options.input_shapes, check_signature(*graph, config));
-    if (options.input_shapes.empty()) return graph;
-    graph.reset();
-    return engine.open(file, options);
+// What is to be loaded; each load has its own.
+struct ModelLoader::Job {
+    const std::string& name;
+    std::int64_t version;
+    const std::filesystem::path& file;
+    const ModelConfig& config;
+    engine::Engine& engine;
+};
+
+ModelLoader::ModelLoader(engine::EngineRegistry& engines, Options options)
+    : engines_(engines),
+      options_(std::move(options)),
+      records_(options_.records_dir),
+      probe_({.program = engines.folder() / kProbeProgram, .longest_step = options_.longest_step}) {
 }
 
 Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
@@ -145,26 +156,152 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
                                                        const std::filesystem::path& file,
                                                        const ModelConfig& config) {
     LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
-    LEPTON_TRY(std::unique_ptr<engine::Graph> graph, open(*engine, file, config));
-    if (auto can_pad = check_padding(*graph, config); !can_pad) {
-        return fail(can_pad.error().code, file.string() + ": " + can_pad.error().message);
-    }
-    Result<TunedInstances> tuned = tune_instances(*graph, config, options_.cores);
-    if (!tuned) {
-        Error error = std::move(tuned).error();
-        if (error.message.find(file.string()) == std::string::npos) {
-            error.message = file.string() + ": " + error.message;
+    const Job job{name, version, file, config, *engine};
+    return engine->may_crash(file) ? load_tried(job) : tune_here(job);
+}
+
+Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
+                                                       std::int64_t version,
+                                                       const std::filesystem::path& file,
+                                                       const ModelConfig& config,
+                                                       const TuningPlan& plan) {
+    LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
+    return follow({name, version, file, config, *engine}, plan, std::nullopt);
+}
+
+Result<std::shared_ptr<LoadedModel>> ModelLoader::load_tried(const Job& job) {
+    LEPTON_TRY(const TuningSubject subject,
+               TuningSubject::of(job.file, job.engine, job.config, options_.cores));
+    const bool first = options_.tuning == TuningTime::kFirst;
+    const auto patience = first ? std::nullopt : std::optional<Clock::duration>(kPatience);
+    if (auto known = records_.find(subject, job.file)) {
+        known->plan.origin = "recorded in " + known->file.string();
+        const bool told = known->plan.tuned || !first;
+        auto model = told ? follow(job, known->plan, patience)
+                          : fail(ErrorCode::kUnavailable, "it was not measured");
+        if (model) {
+            spdlog::info("tuning_record_used model={} version={} file={}",
+                         job.name,
+                         job.version,
+                         observe::quoted(known->file.string()));
+            return model;
         }
-        return tl::unexpected(std::move(error));
+        if (told) {
+            spdlog::warn("tuning_record_ignored file={} reason={}",
+                         observe::quoted(known->file.string()),
+                         observe::quoted(model.error().message));
+        }
     }
-    auto model = std::make_shared<LoadedModel>();
-    model->spec = make_spec(name, version, file, config, *engine, *graph, *tuned);
-    model->sessions = std::move(tuned->sessions);
-    model->service_times = std::move(tuned->service_times);
-    model->queue = config.queue;
-    model->engine = engine->name();
-    model->threads = tuned->threads;
+    if (!probe_.available()) {
+        spdlog::warn(
+            "probe_missing model={} file={} reason=\"the model is tried in this process, which it "
+            "may end\"",
+            job.name,
+            observe::quoted((engines_.folder() / kProbeProgram).string()));
+        return tune_here(job);
+    }
+    LEPTON_TRY(TuningPlan plan, try_elsewhere(job, subject, first, false));
+    plan.origin = first ? "measured at start" : "as it was tried";
+    LEPTON_TRY(std::shared_ptr<LoadedModel> model, follow(job, plan, patience));
+    records_.keep(subject, plan);
     return model;
+}
+
+Result<TuningPlan> ModelLoader::try_elsewhere(const Job& job,
+                                              const TuningSubject& subject,
+                                              bool tune,
+                                              bool background) {
+    return probe_.run({.engines_folder = engines_.folder(),
+                       .engine = std::string(job.engine.name()),
+                       .file = job.file,
+                       .cache_dir = options_.cache_dir,
+                       .config = job.config,
+                       .subject = subject,
+                       .tune = tune,
+                       .background = background});
+}
+
+Result<TuningPlan> ModelLoader::tune(const std::filesystem::path& file, const ModelConfig& config) {
+    LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
+    LEPTON_TRY(const TuningSubject subject,
+               TuningSubject::of(file, *engine, config, options_.cores));
+    auto known = records_.find(subject, file);
+    if (known && known->plan.tuned) return known->plan;
+    if (!probe_.available()) {
+        return fail(ErrorCode::kUnsupported,
+                    (engines_.folder() / kProbeProgram).string() + " is missing");
+    }
+    const std::string nameless;
+    Result<TuningPlan> plan =
+        try_elsewhere({nameless, 0, file, config, *engine}, subject, true, true);
+    if (plan) {
+        plan->origin = "measured while it served";
+        records_.keep(subject, *plan);
+    } else if (known && plan.error().code != ErrorCode::kUnavailable) {
+        // What it is run with was tried; to measure it again would fail again.
+        known->plan.tuned = true;
+        records_.keep(subject, known->plan);
+    }
+    return plan;
+}
+
+Result<std::shared_ptr<LoadedModel>> ModelLoader::follow(const Job& job,
+                                                         const TuningPlan& plan,
+                                                         std::optional<Clock::duration> patience) {
+    LEPTON_TRY(const std::unique_ptr<engine::Graph> graph,
+               open_graph(job.engine, job.file, job.config, options_.cache_dir));
+    return finish(job, *graph, make_instances(*graph, job.config, plan, patience));
+}
+
+Result<std::shared_ptr<LoadedModel>> ModelLoader::tune_here(const Job& job) {
+    LEPTON_TRY(const std::unique_ptr<engine::Graph> graph,
+               open_graph(job.engine, job.file, job.config, options_.cache_dir));
+    TuningOptions options;
+    options.cores = options_.cores;
+    Result<TunedInstances> tuned = tune_instances(*graph, job.config, options);
+    if (tuned) tuned->plan.origin = "measured at start";
+    return finish(job, *graph, std::move(tuned));
+}
+
+Result<std::shared_ptr<LoadedModel>> ModelLoader::finish(const Job& job,
+                                                         const engine::Graph& graph,
+                                                         Result<TunedInstances> tuned) {
+    if (!tuned) return tl::unexpected(naming_file(std::move(tuned).error(), job.file));
+    auto model = std::make_shared<LoadedModel>();
+    model->spec = make_spec(job.name, job.version, job.file, job.config, job.engine, graph, *tuned);
+    model->sessions = std::move(tuned->sessions);
+    model->service_times = tuned->plan.service_times;
+    model->queue = job.config.queue;
+    model->engine = job.engine.name();
+    model->threads = tuned->plan.threads;
+    model->plan = std::move(tuned->plan);
+    model->rest = std::move(tuned->rest);
+    return model;
+}
+
+Error naming_file(Error error, const std::filesystem::path& file) {
+    if (error.message.find(file.string()) == std::string::npos) {
+        error.message.insert(0, file.string() + ": ");
+    }
+    return error;
+}
+
+Result<std::unique_ptr<engine::Graph>> open_graph(engine::Engine& engine,
+                                                  const std::filesystem::path& file,
+                                                  const ModelConfig& config,
+                                                  const std::filesystem::path& cache_dir) {
+    engine::OpenOptions options;
+    options.cache_dir = cache_dir;
+    LEPTON_TRY(std::unique_ptr<engine::Graph> graph, engine.open(file, options));
+    LEPTON_TRY(options.input_shapes, check_signature(*graph, config));
+    if (!options.input_shapes.empty()) {
+        graph.reset();
+        LEPTON_TRY(graph, engine.open(file, options));
+    }
+    if (auto can_pad = check_padding(*graph, config); !can_pad) {
+        return tl::unexpected(naming_file(std::move(can_pad).error(), file));
+    }
+    return graph;
 }
 
 }  // namespace lepton::model

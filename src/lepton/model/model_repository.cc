@@ -25,16 +25,26 @@ std::string quoted_model(std::string_view name) { return "model \"" + std::strin
 ModelRepository::ModelRepository(engine::EngineRegistry& engines, Options options)
     : options_(std::move(options)),
       loader_(engines, options_.loading),
+      tuner_(loader_,
+             {.delay = options_.tuning_delay,
+              .on_tuned = [this](const BackgroundTuner::Job& job,
+                                 Result<TuningPlan> plan) { on_tuned(job, std::move(plan)); }}),
       control_([this] { work(); }) {}
 
 ModelRepository::~ModelRepository() { stop(); }
 
-void ModelRepository::stop() {
+void ModelRepository::cancel() {
     {
         const MutexLock lock(mutex_);
         stopping_ = true;
     }
     changed_.notify_all();
+    loader_.cancel();
+}
+
+void ModelRepository::stop() {
+    cancel();
+    tuner_.stop();
     if (control_.joinable()) control_.join();
     std::deque<PendingChange> forgotten;
     {
@@ -116,13 +126,15 @@ void ModelRepository::work() {
     while (true) {
         Command command;
         std::optional<PendingChange> pending;
+        std::optional<FoundPlan> plan;
         bool look = false;
         {
             MutexLock lock(mutex_);
             busy_ = false;
             if (commands_.empty() && changes_.empty()) changed_.notify_all();  // Settled.
             const Clock::time_point look_at = next_control();
-            while (commands_.empty() && changes_.empty() && !stopping_ && Clock::now() < look_at) {
+            while (commands_.empty() && changes_.empty() && plans_.empty() && !stopping_ &&
+                   Clock::now() < look_at) {
                 if (look_at == Clock::time_point::max()) {
                     changed_.wait(lock.native());
                 } else {
@@ -131,22 +143,28 @@ void ModelRepository::work() {
             }
             if (stopping_) return;
             // Changes first: somebody waits for each.
-            if (commands_.empty() && changes_.empty()) {
-                controlled_at_ = Clock::now();
-                look = true;
-            } else if (!changes_.empty()) {
+            if (!changes_.empty()) {
                 pending = std::move(changes_.front());
                 changes_.pop_front();
-            } else {
+            } else if (!commands_.empty()) {
                 command = std::move(commands_.front());
                 commands_.pop_front();
+            } else if (!plans_.empty()) {
+                plan = std::move(plans_.front());
+                plans_.pop_front();
+            } else {
+                controlled_at_ = Clock::now();
+                look = true;
             }
-            busy_ = true;
+            // To complete what serves already is nothing to wait for.
+            busy_ = !plan;
         }
         if (look) {
             control_now();
         } else if (pending) {
             pending->done(change_now(pending->change));
+        } else if (plan) {
+            apply_plan(*plan);
         } else if (command.action == Action::kLoad) {
             load_now(command.name);
         } else {
@@ -245,10 +263,13 @@ bool ModelRepository::load_version(const ModelFolder& folder,
                      milliseconds_since(start));
     } else {
         failure = std::move(loaded).error();
-        spdlog::error("model_failed model={} version={} reason={}",
-                      folder.name,
-                      version.number,
-                      observe::quoted(failure->message));
+        const MutexLock lock(mutex_);
+        if (!stopping_) {
+            spdlog::error("model_failed model={} version={} reason={}",
+                          folder.name,
+                          version.number,
+                          observe::quoted(failure->message));
+        }
     }
     const MutexLock lock(mutex_);
     Version& entry = models_.find(folder.name)->second.versions[version.number];
@@ -258,6 +279,7 @@ bool ModelRepository::load_version(const ModelFolder& folder,
     describe(entry, *model, config);
     entry.file = *file;
     entry.stamp = stamp;
+    improve_later(entry);
     return true;
 }
 
@@ -298,13 +320,49 @@ std::vector<ModelRepository::Failure> ModelRepository::failures() const {
     return failures;
 }
 
-bool ModelRepository::ready() const {
+Result<> ModelRepository::ready() const {
+    const auto not_ready = [](const std::string& why) {
+        return fail(ErrorCode::kUnavailable, "the server is not ready: " + why);
+    };
     const MutexLock lock(mutex_);
-    if (!started_ || draining_) return false;
-    return std::all_of(models_.begin(), models_.end(), [](const auto& entry) {
-        const Model& model = entry.second;
-        return !model.found_at_start || model.unloaded || model.ready_once;
+    if (draining_) return not_ready("it is draining");
+    if (!started_) return not_ready("it is starting");
+    std::string loading;
+    std::string failed;
+    for (const auto& [name, model] : models_) {
+        if (!model.found_at_start || model.unloaded || model.ready_once) continue;
+        if (!model.visited) {
+            loading += (loading.empty() ? "" : ", ") + name;
+        } else if (options_.strict_readiness) {
+            failed.append(failed.empty() ? "" : "; ")
+                .append(quoted_model(name))
+                .append(" failed to load: ")
+                .append(reason_of(model));
+        }
+    }
+    if (!loading.empty()) failed.append(failed.empty() ? "" : "; ").append("loading " + loading);
+    if (!failed.empty()) return not_ready(failed);
+    // Where failures do not count, something has to be left.
+    const bool empty = std::none_of(
+        models_.begin(), models_.end(), [](const auto& entry) { return serves(entry.second); });
+    if (empty && !models_.empty() && !options_.strict_readiness) {
+        return not_ready("no model serves");
+    }
+    return {};
+}
+
+bool ModelRepository::serves(const Model& model) {
+    return std::any_of(model.versions.begin(), model.versions.end(), [](const auto& version) {
+        return version.second.spec != nullptr;
     });
+}
+
+std::string ModelRepository::reason_of(const Model& model) {
+    if (model.failure) return model.failure->message;
+    for (const auto& [number, version] : model.versions) {
+        if (version.failure) return version.failure->message;
+    }
+    return "no version is there";
 }
 
 std::string ModelRepository::names_locked() const {
@@ -355,6 +413,8 @@ void ModelRepository::describe(Version& entry,
                                const ModelConfig& config) {
     entry.spec = model.spec;
     entry.engine = model.engine;
+    entry.plan = model.plan;
+    entry.rest = model.rest;
     entry.measured.threads = model.threads;
     entry.measured.largest_batch = model.spec->batches ? model.service_times.back().rows : 0;
     entry.loaded = config;
@@ -376,11 +436,7 @@ std::vector<std::string> ModelRepository::models() const {
     const MutexLock lock(mutex_);
     std::vector<std::string> names;
     for (const auto& [name, model] : models_) {
-        const bool serves =
-            std::any_of(model.versions.begin(), model.versions.end(), [](const auto& version) {
-                return version.second.spec != nullptr;
-            });
-        if (serves) names.push_back(name);
+        if (serves(model)) names.push_back(name);
     }
     return names;
 }

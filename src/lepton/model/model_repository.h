@@ -18,6 +18,7 @@
 #include "lepton/core/model_control.h"
 #include "lepton/core/sync.h"
 #include "lepton/engine/registry.h"
+#include "lepton/model/background_tuner.h"
 #include "lepton/model/instance_controller.h"
 #include "lepton/model/loaded_model.h"
 #include "lepton/model/model_config.h"
@@ -36,8 +37,11 @@ namespace lepton::model {
 //
 // A model that fails never stops the others, and never replaces what serves: a new version that
 // does not load leaves the old one ready. As with Triton's strict readiness, a model that failed at
-// start keeps the server from being ready; its own readiness and find() tell why, and the server
-// goes on.
+// start keeps the server from being ready, unless the options say otherwise; ready(), its own
+// readiness and find() tell why, and the server goes on.
+//
+// A model that was not measured on this machine yet serves as it was tried, and is measured beside;
+// sessions for what was found then take the place of the first ones.
 //
 // A change of a model's configuration goes the same way: what needs no other sessions is applied to
 // those that serve; otherwise the version is loaded anew and takes the old one's place, or does not
@@ -65,6 +69,9 @@ public:
         };
         // How often it is looked at.
         Clock::duration control_interval = std::chrono::seconds(2);
+        bool strict_readiness = true;  // False: models that failed at start do not count.
+        // From a model's load to its measurement.
+        Clock::duration tuning_delay = std::chrono::seconds(2);
     };
     struct Failure {
         std::string name;
@@ -95,6 +102,10 @@ public:
     // Readiness ends for good; the models go on serving.
     void begin_drain();
 
+    // Ends what a stop would wait for and can be ended: models are not tried any more, what is
+    // queued is forgotten, wait_until_settled() returns.
+    void cancel();
+
     // Waits for what is under way, forgets what is queued, and ends the control thread. What is
     // loaded stays. Before the loops stop, where requests come from loops: a version that is being
     // replaced needs them to be drained.
@@ -102,10 +113,13 @@ public:
 
     [[nodiscard]] std::vector<Failure> failures() const;
 
+    // How often other sessions replaced the first ones of a model because of its measurement.
+    [[nodiscard]] std::uint64_t tuned_changes() const { return tuned_changes_; }
+
     // How often a controller has changed a number of instances. Thread-safe.
     [[nodiscard]] std::uint64_t controlled_changes() const { return controlled_changes_; }
 
-    [[nodiscard]] bool ready() const override;
+    [[nodiscard]] Result<> ready() const override;
     [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(
         std::string_view name, std::string_view version) const override;
     [[nodiscard]] std::vector<std::string> versions(std::string_view name) const override;
@@ -135,8 +149,10 @@ private:
         std::filesystem::path file;
         std::string engine;
         Measured measured;
-        ModelConfig loaded;  // With which its sessions were made,
-        ModelConfig config;  // and the one in force.
+        TuningPlan plan;
+        std::optional<TuningPlan> rest;  // As LoadedModel's.
+        ModelConfig loaded;              // With which its sessions were made,
+        ModelConfig config;              // and the one in force.
         std::optional<InstanceController> controller;
     };
     struct Model {
@@ -153,6 +169,10 @@ private:
         ConfigChange change;
         Done done;
     };
+    struct FoundPlan {
+        BackgroundTuner::Job job;
+        TuningPlan plan;
+    };
     // More are refused: each may take as long as a load.
     static constexpr std::size_t kMostChanges = 64;
 
@@ -160,6 +180,10 @@ private:
     // When the control thread has to look at the load again; never, where nobody wants it.
     [[nodiscard]] Clock::time_point next_control() const LEPTON_REQUIRES(mutex_);
     void control_now();
+    // Has the version completed or measured, where it is not.
+    void improve_later(const Version& entry) LEPTON_REQUIRES(mutex_);
+    void on_tuned(const BackgroundTuner::Job& job, Result<TuningPlan> plan);
+    void apply_plan(const FoundPlan& found);
     // Queues it, and only then moves from its arguments.
     Result<> take_change(ConfigChange& change, Done& done);
     Result<ConfigChanged> change_now(const ConfigChange& change);
@@ -178,6 +202,8 @@ private:
     void retire(const std::string& name, std::int64_t number);
     Result<ModelConfig> read_config(const ModelFolder& folder);
     void enqueue(Action action, const std::string& name) LEPTON_REQUIRES(mutex_);
+    [[nodiscard]] static bool serves(const Model& model);
+    [[nodiscard]] static std::string reason_of(const Model& model);
     [[nodiscard]] std::string names_locked() const LEPTON_REQUIRES(mutex_);
 
     const Options options_;
@@ -188,13 +214,16 @@ private:
     std::map<std::string, Model, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
     std::deque<Command> commands_ LEPTON_GUARDED_BY(mutex_);  // At most one per model.
     std::deque<PendingChange> changes_ LEPTON_GUARDED_BY(mutex_);
+    std::deque<FoundPlan> plans_ LEPTON_GUARDED_BY(mutex_);  // At most one per version.
     Clock::time_point controlled_at_ LEPTON_GUARDED_BY(mutex_);
     std::atomic<std::uint64_t> controlled_changes_{0};
+    std::atomic<std::uint64_t> tuned_changes_{0};
     bool busy_ LEPTON_GUARDED_BY(mutex_) = false;
     bool started_ LEPTON_GUARDED_BY(mutex_) = false;
     bool draining_ LEPTON_GUARDED_BY(mutex_) = false;
     bool stopping_ LEPTON_GUARDED_BY(mutex_) = false;
 
+    BackgroundTuner tuner_;
     std::thread control_;  // Last: it uses the rest.
 };
 

@@ -225,10 +225,85 @@ Result<bool> ModelRepository::apply(const std::string& name,
     if (reload) {
         describe(entry, *model, wanted);
         entry.stamp.model = written(file);
+        improve_later(entry);
     } else {
         entry.config = wanted;
     }
     return reload;
+}
+
+void ModelRepository::improve_later(const Version& entry) {
+    BackgroundTuner::Job job{.name = entry.spec->name,
+                             .version = std::stoll(entry.spec->version),
+                             .file = entry.file,
+                             .config = entry.loaded};
+    if (entry.rest) {
+        // By the control thread, which is the caller, as soon as nothing else waits.
+        plans_.push_back({std::move(job), *entry.rest});
+    } else if (!entry.plan.tuned && options_.loading.tuning == TuningTime::kLater) {
+        tuner_.add(std::move(job));
+    }
+}
+
+void ModelRepository::on_tuned(const BackgroundTuner::Job& job, Result<TuningPlan> plan) {
+    if (!plan) {
+        if (plan.error().code == ErrorCode::kUnavailable) return;  // Stopping.
+        spdlog::warn("tuning_failed model={} version={} reason={}",
+                     job.name,
+                     job.version,
+                     observe::quoted(plan.error().message));
+        return;
+    }
+    {
+        const MutexLock lock(mutex_);
+        plans_.push_back({job, *std::move(plan)});
+    }
+    changed_.notify_all();
+}
+
+void ModelRepository::apply_plan(const FoundPlan& found) {
+    const auto& [job, plan] = found;
+    ModelConfig wanted;
+    {
+        const MutexLock lock(mutex_);
+        const auto model = models_.find(job.name);
+        if (model == models_.end()) return;
+        const auto version = model->second.versions.find(job.version);
+        if (version == model->second.versions.end()) return;
+        // It may have been replaced, unloaded or changed, and is measured anew then.
+        Version& entry = version->second;
+        if (entry.spec == nullptr || entry.plan.tuned || entry.file != job.file ||
+            needs_sessions(entry.loaded, job.config)) {
+            return;
+        }
+        if (entry.plan.same_sessions(plan)) {
+            entry.plan = plan;
+            spdlog::info("tuned model={} version={} result=as_it_was", job.name, job.version);
+            return;
+        }
+        wanted = entry.config;
+    }
+    const Result<std::shared_ptr<LoadedModel>> model =
+        loader_.load(job.name, job.version, job.file, wanted, plan);
+    if (!model) {
+        spdlog::warn("tuning_failed model={} version={} reason={}",
+                     job.name,
+                     job.version,
+                     observe::quoted(model.error().message));
+        return;
+    }
+    options_.on_ready(*model);
+    if (plan.tuned) ++tuned_changes_;
+    spdlog::info("sessions_replaced model={} version={} tuned={} threads={} largest_batch={}",
+                 job.name,
+                 job.version,
+                 plan.tuned,
+                 plan.threads,
+                 plan.batches ? plan.service_times.back().rows : 0);
+    const MutexLock lock(mutex_);
+    Version& entry = models_.find(job.name)->second.versions[job.version];
+    describe(entry, **model, wanted);
+    improve_later(entry);
 }
 
 }  // namespace lepton::model

@@ -92,7 +92,7 @@ Result<> GrpcRoutes::describe(std::string_view method, net::Exchange& exchange) 
     }
     if (method == "ServerReady") {
         inference::ServerReadyResponse response;
-        response.set_ready(catalog_.ready());
+        response.set_ready(catalog_.ready().has_value());
         return reply(response);
     }
     if (method == "ModelReady") {

@@ -98,10 +98,7 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
             write_flag("live", body);
             return {};
         case Route::kReady:
-            if (!catalog_.ready()) {
-                return fail(ErrorCode::kUnavailable,
-                            "the server is not ready: it is starting or draining");
-            }
+            LEPTON_CHECK_OK(catalog_.ready());
             write_flag("ready", body);
             return {};
         case Route::kModel: {

@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "lepton/model/model_loader.h"
 #include "lepton/net/limits.h"
 
 namespace lepton::server {
+
+using model::TuningTime;
 
 // Everything that can be chosen about a server. Defaults serve.
 struct Config {
@@ -22,9 +25,12 @@ struct Config {
     int reactors = 0;  // 0: one, and one more for every 4 cores beyond the first 4.
     std::chrono::microseconds busy_poll{0};
     net::Limits limits;
-    std::filesystem::path cache_dir;    // Compiled models; empty: not kept.
+    std::filesystem::path cache_dir;    // Compiled models; empty: not kept. Measurements too.
     std::filesystem::path engines_dir;  // Empty: beside the binary.
     std::filesystem::path ready_file;   // Empty: none.
+    bool strict_readiness = true;       // False: ready without the models that failed.
+    TuningTime tuning = TuningTime::kLater;
+    std::chrono::milliseconds probe_timeout{300'000};  // For one step of trying a new model.
     std::chrono::milliseconds drain_timeout{10'000};
     std::string otlp_endpoint;  // Collector of traces; empty: as OpenTelemetry's variables say.
     bool triton_errors = false;

@@ -9,6 +9,10 @@ namespace {
 std::string json_string(std::string_view text) {
     std::string quoted = "\"";
     for (const char c : text) {
+        if (static_cast<unsigned char>(c) < 0x20) {
+            quoted += ' ';  // Line breaks of another library's message.
+            continue;
+        }
         if (c == '"' || c == '\\') quoted += '\\';
         quoted += c;
     }
@@ -23,8 +27,15 @@ std::string to_json(const ReadyFile& ready) {
         if (!models.empty()) models += ", ";
         models += json_string(model);
     }
+    std::string failed;
+    for (const ReadyFile::Failed& one : ready.failed) {
+        if (!failed.empty()) failed += ", ";
+        failed += "{\"model\": " + json_string(one.model) +
+                  ", \"reason\": " + json_string(one.reason) + "}";
+    }
     return "{\"host\": " + json_string(ready.host) + ", \"port\": " + std::to_string(ready.port) +
-           ", \"pid\": " + std::to_string(ready.pid) + ", \"models\": [" + models + "]}\n";
+           ", \"pid\": " + std::to_string(ready.pid) + ", \"models\": [" + models + "]" +
+           (failed.empty() ? "" : ", \"failed\": [" + failed + "]") + "}\n";
 }
 
 Result<> write_ready_file(const std::filesystem::path& path, const ReadyFile& ready) {

@@ -11,13 +11,20 @@ namespace lepton::server {
 
 // What a starter of the server wants to know once it may send requests.
 struct ReadyFile {
+    struct Failed {
+        std::string model;
+        std::string reason;
+    };
+
     std::string host;
     std::uint16_t port = 0;
     int pid = 0;
     std::vector<std::string> models;
+    std::vector<Failed> failed = {};  // That the server is ready without.
 };
 
 // {"host": "127.0.0.1", "port": 8000, "pid": 17, "models": ["digits"]}
+// and "failed": [{"model": "a", "reason": "..."}], where any did.
 [[nodiscard]] std::string to_json(const ReadyFile& ready);
 
 // Appears whole or not at all. Errors: kUnavailable, naming the path and the system's reason.

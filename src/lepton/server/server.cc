@@ -29,13 +29,13 @@ int reactors_for(const Config& config, int cores) {
     return config.reactors > 0 ? config.reactors : std::max(1, cores / kCoresPerReactor);
 }
 
-std::string to_text(const model::ModelRepository::Failure& failure) {
+}  // namespace
+
+std::string to_text(const Failure& failure) {
     std::string text = "model \"" + failure.name + "\"";
     if (!failure.version.empty()) text += " version " + failure.version;
     return text + ": " + failure.error.message;
 }
-
-}  // namespace
 
 // In reverse of the order in which a request meets them: what is above is used by what is below,
 // and destroyed after it. Only the pipeline, which the repository's control thread publishes to,
@@ -58,7 +58,12 @@ struct Server::Parts {
     model::ModelRepository::Options repository_options() {
         return {
             .roots = config.models,
-            .loading = {.cores = cores_for_models, .cache_dir = config.cache_dir},
+            .loading = {.cores = cores_for_models,
+                        .cache_dir = config.cache_dir,
+                        .records_dir = config.cache_dir.empty() ? model::default_records_folder()
+                                                                : config.cache_dir / "tuning",
+                        .tuning = config.tuning,
+                        .longest_step = config.probe_timeout},
             .on_ready =
                 [this](std::shared_ptr<model::LoadedModel> model) {
                     pipeline.publish(std::move(model));
@@ -72,6 +77,7 @@ struct Server::Parts {
                     pipeline.reconfigure(spec.name, spec.version, queue, max_batch_size);
                 },
             .load_of = [this](const ModelSpec& spec) { return load_of(spec); },
+            .strict_readiness = config.strict_readiness,
         };
     }
 
@@ -133,6 +139,9 @@ struct Server::Parts {
             "lepton_instance_changes_total",
             "Changes of the number of instances that follow the load",
             [this] { return static_cast<double>(repository.controlled_changes()); });
+        metrics.add_counter("lepton_tuned_changes_total",
+                            "Models whose sessions were replaced after they had been measured",
+                            [this] { return static_cast<double>(repository.tuned_changes()); });
         frontend->start();
         spdlog::info(
             "listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} "
@@ -175,12 +184,14 @@ Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Server::~Server() { stop(); }
 
-std::vector<std::string> Server::wait_until_loaded() {
+std::vector<Failure> Server::wait_until_loaded() {
     parts_->repository.wait_until_settled();
-    std::vector<std::string> failures;
-    for (const auto& failure : parts_->repository.failures()) failures.push_back(to_text(failure));
-    return failures;
+    return parts_->repository.failures();
 }
+
+Result<> Server::ready() const { return parts_->repository.ready(); }
+
+void Server::cancel() { parts_->repository.cancel(); }
 
 void Server::stop() {
     if (parts_ == nullptr) return;

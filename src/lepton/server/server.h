@@ -10,9 +10,15 @@
 #include "lepton/core/infer_call.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
+#include "lepton/model/model_repository.h"
 #include "lepton/server/config.h"
 
 namespace lepton::server {
+
+using Failure = model::ModelRepository::Failure;
+
+// For a person: which model failed, and why.
+[[nodiscard]] std::string to_text(const Failure& failure);
 
 // The whole server: the one place that knows all modules, and in which order they start and stop.
 // Not thread-safe; the owner serialises.
@@ -25,8 +31,14 @@ public:
     static Result<std::unique_ptr<Server>> start(const Config& config);
     ~Server();  // stop(), if need be.
 
-    // Returns when every model is ready or has failed; the reasons of those that failed.
-    std::vector<std::string> wait_until_loaded();
+    // Returns when every model is ready or has failed, or at cancel(); those that failed.
+    std::vector<Failure> wait_until_loaded();
+
+    // As catalog().ready().
+    [[nodiscard]] Result<> ready() const;
+
+    // Ends what stop() would wait for and can be ended, such as the loading of models. Thread-safe.
+    void cancel();
 
     // Not ready any more, answers what runs, at most config.drain_timeout long; then closes.
     void stop();

@@ -2,12 +2,15 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -25,6 +28,7 @@ using lepton::testing::fake_model;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 class ModelRepositoryTest : public ::testing::Test {
 protected:
@@ -35,7 +39,7 @@ protected:
                       fake_model("-1, 4", more));
     }
     void open() {
-        ModelRepository::Options options;
+        ModelRepository::Options options = options_;
         options.roots = {folder_.path()};
         options.on_ready = [this](std::shared_ptr<LoadedModel> model) {
             note("+" + model->spec->name + ":" + model->spec->version);
@@ -58,6 +62,7 @@ protected:
     void note(std::string event) {
         const std::lock_guard lock(mutex_);
         events_.push_back(std::move(event));
+        noted_.notify_all();
     }
     std::vector<std::string> events() {
         const std::lock_guard lock(mutex_);
@@ -69,9 +74,25 @@ protected:
     }
 
     lepton::testing::TempFolder folder_;
-    engine::EngineRegistry engines_{"/nowhere"};
+    engine::EngineRegistry engines_{LEPTON_ENGINE_FOLDER};
     std::mutex mutex_;
     std::vector<std::string> events_;
+    void wait_for_event(const std::string& event, std::ptrdiff_t times) {
+        std::unique_lock lock(mutex_);
+        noted_.wait(lock,
+                    [&] { return std::count(events_.begin(), events_.end(), event) >= times; });
+    }
+
+    std::int64_t largest_batch(const std::string& name) {
+        const auto now = repository_->configuration(name, "");
+        for (const ModelSetting& setting : now.value().settings) {
+            if (setting.name == "max_batch_size") return std::get<std::int64_t>(setting.value);
+        }
+        return 0;
+    }
+
+    ModelRepository::Options options_;
+    std::condition_variable noted_;
     std::unique_ptr<ModelRepository> repository_;
 };
 
@@ -124,6 +145,71 @@ TEST_F(ModelRepositoryTest, ABadModelStopsNoOtherButReadiness) {
     ASSERT_EQ(repository_->failures().size(), 1u);
     EXPECT_EQ(repository_->failures()[0].name, "bad");
     EXPECT_EQ(repository_->failures()[0].version, "1");
+}
+
+TEST_F(ModelRepositoryTest, ReadinessNamesTheModelsThatFailedAndWhy) {
+    write_model("bad", 1, R"("fail_load": "no such op")");
+    write_model("good", 1);
+    open();
+    EXPECT_EQ(repository_->ready().error().message, "the server is not ready: it is starting");
+    ASSERT_TRUE(repository_->start());
+    repository_->wait_until_settled();
+    const std::string text = repository_->ready().error().message;
+    EXPECT_THAT(text,
+                StartsWith("the server is not ready: model \"bad\" failed to load: " +
+                           (folder_.path() / "bad/1/model.fake").string()));
+    EXPECT_THAT(text, HasSubstr("no such op"));
+    repository_->begin_drain();
+    EXPECT_EQ(repository_->ready().error().message, "the server is not ready: it is draining");
+}
+
+TEST_F(ModelRepositoryTest, WithoutStrictReadinessFailedModelsDoNotCount) {
+    write_model("bad", 1, R"("fail_load": "no such op")");
+    write_model("good", 1);
+    options_.strict_readiness = false;
+    start();
+    EXPECT_TRUE(repository_->ready());
+    EXPECT_EQ(repository_->failures().size(), 1u);
+}
+
+TEST_F(ModelRepositoryTest, WithoutStrictReadinessSomethingHasToServe) {
+    write_model("bad", 1, R"("fail_load": "no such op")");
+    options_.strict_readiness = false;
+    start();
+    EXPECT_EQ(repository_->ready().error().message, "the server is not ready: no model serves");
+}
+
+TEST_F(ModelRepositoryTest, ACrashInWarmUpIsAFailureOfThatModelAlone) {
+    write_model("bad", 1, R"("crash": "SIGSEGV")");
+    write_model("good", 1);
+    start();
+    EXPECT_THAT(repository_->models(), ElementsAre("good"));
+    EXPECT_THAT(error_of("bad").message,
+                HasSubstr("the model crashed with SIGSEGV in warm-up, at shape x [1,4]"));
+}
+
+TEST_F(ModelRepositoryTest, AModelThatWasOnlyTriedIsMeasuredBesideAndReplaced) {
+    // More than 1 ms for a run, however many rows it has: that batches pay is found by measuring.
+    write_model("slow", 1, R"("probe": true, "delay_us": 3000)");
+    options_.tuning_delay = Clock::duration::zero();
+    start();
+    EXPECT_TRUE(repository_->ready());
+    EXPECT_EQ(largest_batch("slow"), 1);
+    wait_for_event("+slow:1", 2);
+    // It is published before it is described and counted.
+    while (largest_batch("slow") == 1) std::this_thread::yield();
+    EXPECT_EQ(repository_->tuned_changes(), 1u);
+    EXPECT_EQ(largest_batch("slow"), 16);
+}
+
+TEST_F(ModelRepositoryTest, CancelEndsAModelThatHangs) {
+    write_model("bad", 1, R"("crash": "hang")");
+    open();
+    ASSERT_TRUE(repository_->start());
+    repository_->cancel();
+    repository_->wait_until_settled();
+    repository_->stop();
+    EXPECT_THAT(repository_->models(), IsEmpty());
 }
 
 TEST_F(ModelRepositoryTest, AModelThatIsMendedAndLoadedAgainMakesTheServerReady) {

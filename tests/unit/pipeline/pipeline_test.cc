@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 // Knows no model, and says so.
 class EmptyCatalog final : public ModelCatalog {
 public:
-    [[nodiscard]] bool ready() const override { return true; }
+    [[nodiscard]] Result<> ready() const override { return {}; }
     [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(std::string_view name,
                                                                 std::string_view) const override {
         return fail(ErrorCode::kModelNotFound, "no model \"" + std::string(name) + "\"");

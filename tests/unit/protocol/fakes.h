@@ -115,7 +115,10 @@ inline std::string_view text_of(const TensorView& tensor) {
 
 class FakeCatalog final : public ModelCatalog {
 public:
-    bool ready() const override { return is_ready; }
+    Result<> ready() const override {
+        if (is_ready) return {};
+        return fail(ErrorCode::kUnavailable, "the server is not ready: it is loading a");
+    }
     Result<std::shared_ptr<const ModelSpec>> find(std::string_view name,
                                                   std::string_view version) const override {
         if (name != model->name) {

@@ -70,6 +70,9 @@ def test_service_is_a_model_repository_with_its_facts_and_report(
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}],
     }
     assert facts["batches"] is True
+    tuning = facts["tuning"]
+    assert tuning["subject"]["engine"].startswith("openvino ")
+    assert tuning["plan"]["tuned"] is True and tuning["plan"]["service_times"][0]["rows"] == "1"
     assert [run["batch"] for run in facts["latency"]] == [1, 2, 4, 8, 16, 32]
     assert all(0 < run["p50_us"] <= run["p99_us"] for run in facts["latency"])
     sha256sum = subprocess.run(["sha256sum", model], capture_output=True, text=True, check=True)

@@ -18,6 +18,14 @@ TEST(ReadyFile, IsJsonThatAnyStarterCanRead) {
               "\"models\": [\"a\", \"b\\\"c\"]}\n");
 }
 
+TEST(ReadyFile, SaysWhichModelsFailedAndWhy) {
+    const ReadyFile ready{"::1", 1, 2, {"a"}, {{"b", "crashed\nwith \"SIGFPE\""}}};
+    EXPECT_EQ(to_json(ready),
+              "{\"host\": \"::1\", \"port\": 1, \"pid\": 2, \"models\": [\"a\"], "
+              "\"failed\": [{\"model\": \"b\", "
+              "\"reason\": \"crashed with \\\"SIGFPE\\\"\"}]}\n");
+}
+
 TEST(ReadyFile, AppearsWholeAndLeavesNoDraft) {
     const auto path = std::filesystem::temp_directory_path() /
                       ("lepton_ready_file_test_" + std::to_string(::getpid()));

@@ -23,6 +23,7 @@ struct ServerOptions {
     int cores = 0;            // For computing; 0: those that this process may use.
     std::string cache_dir;    // Compiled models are kept there; empty: nowhere.
     std::string engines_dir;  // Of the plug-ins; empty: lib/engines beside the program's folder.
+    bool strict_readiness = true;  // False: opens without the models that do not load.
     // trace, debug, info, warn, error or off; on stderr, by the process's default logger of spdlog.
     std::string log_level = "warn";
 };
@@ -42,7 +43,8 @@ struct ServerOptions {
 class Server {
 public:
     // Returns when every model is loaded and warm. Errors: kInvalidArgument for a folder or an
-    // option that cannot be; otherwise the reason for which a model did not load, naming it.
+    // option that cannot be; otherwise the reason for which a model did not load, naming it, unless
+    // the others are enough.
     [[nodiscard]] static Result<Server> open(const ServerOptions& options);
     // With one folder and all else as it comes.
     [[nodiscard]] static Result<Server> open(std::string service);
