@@ -57,6 +57,7 @@ inline std::shared_ptr<const ModelSpec> make_spec(std::int64_t width_in, std::in
                    .outputs = {{"y", DataType::kFp32, {-1, width_out}}},
                    .batches = true,
                    .pad_to = {},
+                   .defect = {},
                    .properties = {}};
     return std::make_shared<const ModelSpec>(std::move(spec));
 }
@@ -66,7 +67,7 @@ class OneModelCatalog final : public ModelCatalog {
 public:
     explicit OneModelCatalog(std::shared_ptr<const ModelSpec> spec) : spec_(std::move(spec)) {}
 
-    [[nodiscard]] bool ready() const override { return true; }
+    [[nodiscard]] Result<> ready() const override { return {}; }
     [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(std::string_view,
                                                                 std::string_view) const override {
         return spec_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 
@@ -90,6 +91,9 @@ bool FakeEngine::reads(const std::filesystem::path& path) const {
 }
 
 bool FakeEngine::may_crash(const std::filesystem::path& path) const {
+    // What a pipe holds is read once, by open().
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return false;
     std::ifstream file(path);
     const Json json = Json::parse(file, nullptr, false, true);
     return json.is_object() && (json.contains("crash") || json.value("probe", false));

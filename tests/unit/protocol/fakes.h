@@ -144,6 +144,7 @@ public:
                   .batches = true,
                   .max_batch_size = 0,
                   .pad_to = {},
+                  .defect = {},
                   .properties = {{"engine", "fake 1"}, {"precision", "f32"}}});
 };
 
