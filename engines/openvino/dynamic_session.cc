@@ -18,13 +18,12 @@ ov::Shape to_dims(const Shape& shape) {
 }
 
 bool are_shapes_of(std::span<const TensorView> tensors, const std::vector<Shape>& shapes) {
-    return std::equal(tensors.begin(),
-                      tensors.end(),
-                      shapes.begin(),
-                      shapes.end(),
-                      [](const TensorView& tensor, const Shape& shape) {
-                          return tensor.shape == shape;
-                      });
+    return std::equal(
+        tensors.begin(),
+        tensors.end(),
+        shapes.begin(),
+        shapes.end(),
+        [](const TensorView& tensor, const Shape& shape) { return tensor.shape == shape; });
 }
 
 std::vector<Shape> shapes_of(std::span<const TensorView> tensors) {

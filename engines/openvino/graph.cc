@@ -162,10 +162,11 @@ Result<std::shared_ptr<ov::Model>> read_with_shapes(ov::Core& core,
     LEPTON_TRY(std::shared_ptr<ov::Model> model, read(core, file));
     LEPTON_CHECK_OK(guarded(ErrorCode::kInvalidArgument, file, [&] { repair(*model); }));
     if (options.input_shapes.empty()) return model;
-    LEPTON_TRY(const std::vector<TensorSpec> inputs, input_specs(*model).map_error([&](Error error) {
-        error.message = file + ": " + error.message;
-        return error;
-    }));
+    LEPTON_TRY(const std::vector<TensorSpec> inputs,
+               input_specs(*model).map_error([&](Error error) {
+                   error.message = file + ": " + error.message;
+                   return error;
+               }));
     LEPTON_CHECK_OK(reshape(*model, inputs, options, file));
     return model;
 }
@@ -246,7 +247,8 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
     }
     plan->core = std::move(core);
     plan->options = options;
-    LEPTON_TRY(const std::shared_ptr<ov::Model> model, read_with_shapes(*plan->core, path, options));
+    LEPTON_TRY(const std::shared_ptr<ov::Model> model,
+               read_with_shapes(*plan->core, path, options));
     const std::string file = path.string();
     const auto named = [&](Error error) {
         error.message = file + ": " + error.message;
@@ -292,8 +294,10 @@ Result<> Graph::prove_rows(std::int64_t rows, std::int64_t free_extent) {
         shapes.push_back(input.shape);
         for (std::size_t axis = 0; axis < input.shape.rank(); ++axis) {
             std::int64_t& extent = shapes.back()[axis];
-            if (axis == 0) extent = rows;
-            else if (extent < 0) extent = free_extent;
+            if (axis == 0)
+                extent = rows;
+            else if (extent < 0)
+                extent = free_extent;
         }
     }
     LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(shapes));

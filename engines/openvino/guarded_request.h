@@ -15,14 +15,15 @@
 namespace lepton::openvino {
 
 // An infer request whose outputs are known to be of the run that was asked for: each is marked
-// before a run (run_marks.h), state of earlier runs is reset, and what the guards in the graph found
-// is an error. Outputs are those of the compiled model, not of the signature. Not thread-safe; the
-// owner serialises.
+// before a run (run_marks.h), state of earlier runs is reset, and what the guards in the graph
+// found is an error. Outputs are those of the compiled model, not of the signature. Not
+// thread-safe; the owner serialises.
 class GuardedRequest {
 public:
     GuardedRequest() = default;
     // Errors: kInternal.
-    static Result<GuardedRequest> make(ov::CompiledModel compiled, std::shared_ptr<const Plan> plan);
+    static Result<GuardedRequest> make(ov::CompiledModel compiled,
+                                       std::shared_ptr<const Plan> plan);
 
     void set_input(std::size_t index, const ov::Tensor& tensor) {
         request_.set_input_tensor(index, tensor);
@@ -34,8 +35,8 @@ public:
 
     // `thorough`: outputs are marked from end to end rather than at their beginning, for the first
     // run of a shape. Open ones always are, since their memory is new in each run and may hold
-    // anything. Throws what OpenVINO throws. Errors: kInvalidArgument for values that a guard found,
-    // kInternal where OpenVINO left an output, or a part of it, as it was.
+    // anything. Throws what OpenVINO throws. Errors: kInvalidArgument for values that a guard
+    // found, kInternal where OpenVINO left an output, or a part of it, as it was.
     Result<> infer(bool thorough);
 
     // Of the last run.
@@ -43,7 +44,9 @@ public:
         return outputs_[index].tensor;
     }
     // Without those of the guards.
-    [[nodiscard]] std::size_t output_count() const { return outputs_.size() - plan_->faults.size(); }
+    [[nodiscard]] std::size_t output_count() const {
+        return outputs_.size() - plan_->faults.size();
+    }
 
 private:
     struct Output {

@@ -24,8 +24,8 @@ std::vector<OutputSource> separate_outputs(ov::Model& model) {
             continue;
         }
         const auto known = std::find(computed.begin(), computed.end(), tensor);
-        sources.push_back({OutputSource::Kind::kComputed,
-                           static_cast<std::size_t>(known - computed.begin())});
+        sources.push_back(
+            {OutputSource::Kind::kComputed, static_cast<std::size_t>(known - computed.begin())});
         if (known == computed.end()) {
             computed.push_back(tensor);
         } else {

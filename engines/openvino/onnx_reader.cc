@@ -34,8 +34,7 @@ std::vector<Declared> declared_inputs(const ov::frontend::InputModel& file) {
 }
 
 bool has_name(const Parameter& parameter, const std::string& name) {
-    return parameter.get_friendly_name() == name ||
-           parameter.output(0).get_names().contains(name);
+    return parameter.get_friendly_name() == name || parameter.output(0).get_names().contains(name);
 }
 
 // Whether the parameter may be that input, whose name it has lost.

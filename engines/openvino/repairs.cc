@@ -48,8 +48,7 @@ void rewrite_tile(ov::Node& tile) {
     const std::vector<std::int64_t> ones(static_cast<std::size_t>(rank.get_length()), 1);
     const auto apart =
         make_shared<ov::op::v1::Reshape>(data, interleaved(integers(ones), extents), false);
-    const auto repeated =
-        make_shared<ov::op::v3::Broadcast>(apart, interleaved(repeats, extents));
+    const auto repeated = make_shared<ov::op::v3::Broadcast>(apart, interleaved(repeats, extents));
     const auto whole = make_shared<ov::op::v1::Reshape>(
         repeated, make_shared<ov::op::v1::Multiply>(repeats, extents), false);
     whole->set_friendly_name(tile.get_friendly_name());

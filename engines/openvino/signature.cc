@@ -74,7 +74,8 @@ Result<TensorSpec> spec_of(const ov::Output<const ov::Node>& port,
 Result<std::vector<TensorSpec>> input_specs(const ov::Model& model) {
     std::vector<TensorSpec> specs;
     for (const ov::Output<const ov::Node>& port : model.inputs()) {
-        std::string name = choose_name(names_of_input(port), {port.get_node()->get_friendly_name()});
+        std::string name =
+            choose_name(names_of_input(port), {port.get_node()->get_friendly_name()});
         LEPTON_TRY(TensorSpec spec, spec_of(port, "input", std::move(name)));
         spec.computed_as = held_in(port);
         specs.push_back(std::move(spec));

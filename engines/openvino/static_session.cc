@@ -215,9 +215,9 @@ Result<> StaticSession::place_input(Bucket& bucket,
         view.data.data() != tensor.memory.get()) {
         if (foreign == view.data.data()) return {};
         bucket.request.set_input(index,
-                                        ov::Tensor(element_type_of(tensor.dtype),
-                                                   bucket.inputs[index].get_shape(),
-                                                   static_cast<const void*>(view.data.data())));
+                                 ov::Tensor(element_type_of(tensor.dtype),
+                                            bucket.inputs[index].get_shape(),
+                                            static_cast<const void*>(view.data.data())));
         foreign = view.data.data();
         return {};
     }
@@ -237,7 +237,8 @@ Result<> StaticSession::place_input(Bucket& bucket,
 void StaticSession::fill_spare_rows(Bucket& bucket, std::size_t index, std::int64_t rows) {
     const Tensor& tensor = inputs_[index];
     if (tensor.dtype == DataType::kBytes) {
-        const std::size_t row = bucket.inputs[index].get_size() / static_cast<std::size_t>(bucket.rows);
+        const std::size_t row =
+            bucket.inputs[index].get_size() / static_cast<std::size_t>(bucket.rows);
         auto* const strings = bucket.inputs[index].data<std::string>();
         for (std::size_t i = row * static_cast<std::size_t>(rows);
              i < bucket.inputs[index].get_size();
@@ -276,8 +277,8 @@ Result<> StaticSession::view_output(const Bucket& bucket,
                      tensor.row_bytes * static_cast<std::size_t>(rows)};
         return {};
     }
-    const std::size_t elements =
-        computed.get_size() / static_cast<std::size_t>(bucket.rows) * static_cast<std::size_t>(rows);
+    const std::size_t elements = computed.get_size() / static_cast<std::size_t>(bucket.rows) *
+                                 static_cast<std::size_t>(rows);
     LEPTON_CHECK_OK(encode_strings({computed.data<const std::string>(), elements}, tensor.encoded));
     view.data = tensor.encoded;
     return {};

@@ -61,7 +61,7 @@ private:
         std::int64_t rows = 1;
         GuardedRequest request;
         bool bound = false;
-        bool proven = false;  // By a run whose outputs were marked from end to end.
+        bool proven = false;             // By a run whose outputs were marked from end to end.
         std::vector<ov::Tensor> inputs;  // Over the slots; those of kBytes own their strings.
         std::vector<const std::byte*> foreign;  // Per input: set in place of the slot, or null.
     };

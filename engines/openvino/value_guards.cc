@@ -82,7 +82,8 @@ Value any_of(const Value& booleans) {
         booleans,
         ov::op::v0::Constant::create(ov::element::i64, {1}, std::vector<std::int64_t>{-1}),
         false);
-    const auto axis = ov::op::v0::Constant::create(ov::element::i64, {1}, std::vector<std::int64_t>{0});
+    const auto axis =
+        ov::op::v0::Constant::create(ov::element::i64, {1}, std::vector<std::int64_t>{0});
     return make_shared<ov::op::v1::ReduceLogicalOr>(flat, axis, false);
 }
 
@@ -142,8 +143,7 @@ Value guard_places(ov::Node& node) {
     const Value indices = node.input_value(1);
     const ov::PartialShape& shape = indices.get_partial_shape();
     if (shape.rank().is_dynamic() || shape[shape.size() - 1].is_dynamic()) return {};
-    std::vector<std::int64_t> axes(
-        static_cast<std::size_t>(shape[shape.size() - 1].get_length()));
+    std::vector<std::int64_t> axes(static_cast<std::size_t>(shape[shape.size() - 1].get_length()));
     std::iota(axes.begin(), axes.end(), static_cast<std::int64_t>(gather.get_batch_dims()));
     const ov::element::Type type = indices.get_element_type();
     const auto extents = make_shared<ov::op::v8::Gather>(

@@ -201,21 +201,18 @@ void add_axis_rules(RowRules& rules) {
                              "ReorgYolo",
                              "ExtractImagePatches",
                              "STFT"}) {
-        rules[type] = {batch_first, type == std::string_view("ConvolutionBackpropData") ||
-                                            type == std::string_view("GroupConvolutionBackpropData")
-                                        ? 0b100U
-                                        : 0U};
+        rules[type] = {batch_first,
+                       type == std::string_view("ConvolutionBackpropData") ||
+                               type == std::string_view("GroupConvolutionBackpropData")
+                           ? 0b100U
+                           : 0U};
     }
     rules["MaxPool"] = {max_pool};
     for (const char* type : {"GridSample", "DeformableConvolution"}) {
         rules[type] = {batch_first_of_all};
     }
-    for (const char* type : {"LSTMCell",
-                             "GRUCell",
-                             "RNNCell",
-                             "LSTMSequence",
-                             "GRUSequence",
-                             "RNNSequence"}) {
+    for (const char* type :
+         {"LSTMCell", "GRUCell", "RNNCell", "LSTMSequence", "GRUSequence", "RNNSequence"}) {
         rules[type] = {batch_first_of_all};
     }
     rules["TopK"] = {top_k, 0b10};

@@ -13,12 +13,11 @@ constexpr const char* kAcrossRows = "moves elements across the rows of a batch";
 constexpr const char* kUnknownLayout = "has a layout that is not fixed";
 
 std::int64_t product(const ov::Shape& shape, std::size_t first, std::size_t last) {
-    return std::accumulate(shape.begin() + static_cast<std::ptrdiff_t>(first),
-                           shape.begin() + static_cast<std::ptrdiff_t>(last),
-                           std::int64_t{1},
-                           [](std::int64_t all, std::size_t one) {
-                               return all * static_cast<std::int64_t>(one);
-                           });
+    return std::accumulate(
+        shape.begin() + static_cast<std::ptrdiff_t>(first),
+        shape.begin() + static_cast<std::ptrdiff_t>(last),
+        std::int64_t{1},
+        [](std::int64_t all, std::size_t one) { return all * static_cast<std::int64_t>(one); });
 }
 
 // The elements stay in their order. Seen from it, `before` blocks hold one part for each row; the
@@ -35,7 +34,8 @@ std::string regroup(RowOperation& op) {
     std::int64_t over = 1;  // Product of the extents before the axis.
     for (std::size_t k = 0; k < shape.size(); ++k) {
         const auto extent = static_cast<std::int64_t>(shape[k]);
-        if (over > 0 && before % over == 0 && extent > 0 && (over * extent) % (before * rows) == 0) {
+        if (over > 0 && before % over == 0 && extent > 0 &&
+            (over * extent) % (before * rows) == 0) {
             RowAxis to;
             to.at = static_cast<std::int64_t>(k);
             to.outer = before / over;
@@ -87,8 +87,8 @@ std::string split(RowOperation& op) {
     return {};
 }
 
-// The bounds of one axis: the same alone and together, unless it is the axis of the rows, which must
-// be taken whole and in order.
+// The bounds of one axis: the same alone and together, unless it is the axis of the rows, which
+// must be taken whole and in order.
 std::string check_bounds(const RowOperation& op,
                          std::size_t axis,
                          std::size_t out_axis,
@@ -123,8 +123,7 @@ std::string slice(RowOperation& op) {
     }
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const auto axis = static_cast<std::size_t>(axes[i]);
-        const bool same =
-            start->at(i) == start_alone->at(i) && stop->at(i) == stop_alone->at(i);
+        const bool same = start->at(i) == start_alone->at(i) && stop->at(i) == stop_alone->at(i);
         if (std::string why = check_bounds(op, axis, axis, start->at(i), step->at(i), same);
             !why.empty()) {
             return why;
@@ -241,8 +240,8 @@ std::optional<std::vector<std::int64_t>> broadcast_axes(const RowOperation& op) 
     bool listed = false;
     if (const auto* newer = ov::as_type<const ov::op::v3::Broadcast>(node)) {
         const ov::op::BroadcastType type = newer->get_broadcast_spec().m_type;
-        at_the_end = type == ov::op::BroadcastType::NUMPY ||
-                     type == ov::op::BroadcastType::BIDIRECTIONAL;
+        at_the_end =
+            type == ov::op::BroadcastType::NUMPY || type == ov::op::BroadcastType::BIDIRECTIONAL;
         listed = type == ov::op::BroadcastType::EXPLICIT;
     } else if (const auto* older = ov::as_type<const ov::op::v1::Broadcast>(node)) {
         const ov::op::AutoBroadcastType type = older->get_broadcast_spec().m_type;

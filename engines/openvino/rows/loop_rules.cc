@@ -39,9 +39,10 @@ std::vector<std::shared_ptr<Description>> of_kind(
 }
 
 // Gives outputs of the operation what is known of the body's results.
-std::string give_outputs(RowOperation& op,
-                         const std::vector<std::shared_ptr<MultiSubGraphOp::OutputDescription>>& all,
-                         const std::vector<RowValue>& results) {
+std::string give_outputs(
+    RowOperation& op,
+    const std::vector<std::shared_ptr<MultiSubGraphOp::OutputDescription>>& all,
+    const std::vector<RowValue>& results) {
     for (const auto& description : all) {
         RowValue value = results.at(description->m_body_value_index);
         const auto concat =
@@ -116,12 +117,9 @@ std::string branch(RowOperation& op) {
             parameters.at(description->m_body_parameter_index) =
                 within(op.in(description->m_input_index));
         }
-        const std::vector<RowValue> results = follow_rows(*alone->get_function(body),
-                                                          *together->get_function(body),
-                                                          parameters,
-                                                          op.row_count());
-        if (std::string why =
-                give_outputs(op, together->get_output_descriptions(body), results);
+        const std::vector<RowValue> results = follow_rows(
+            *alone->get_function(body), *together->get_function(body), parameters, op.row_count());
+        if (std::string why = give_outputs(op, together->get_output_descriptions(body), results);
             !why.empty()) {
             return why;
         }
@@ -130,8 +128,10 @@ std::string branch(RowOperation& op) {
             continue;
         }
         for (std::size_t i = 0; i < first.size(); ++i) {
-            if (first[i].kind == RowValue::Kind::kMixed) op.give(i, first[i]);
-            else if (!alike(first[i], op.outputs()[i])) return "has branches that differ";
+            if (first[i].kind == RowValue::Kind::kMixed)
+                op.give(i, first[i]);
+            else if (!alike(first[i], op.outputs()[i]))
+                return "has branches that differ";
         }
     }
     return {};

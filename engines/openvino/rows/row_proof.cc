@@ -36,7 +36,8 @@ bool is_one_of(std::string_view type, std::initializer_list<std::string_view> ty
 
 // Two runs of these on equal inputs need not agree.
 bool keeps_state_or_draws(std::string_view type) {
-    return is_one_of(type, {"RandomUniform", "RandomPoisson", "Multinomial", "ReadValue", "Assign"});
+    return is_one_of(type,
+                     {"RandomUniform", "RandomPoisson", "Multinomial", "ReadValue", "Assign"});
 }
 
 bool has_body(std::string_view type) {
@@ -85,7 +86,9 @@ std::vector<ov::Tensor> evaluated(const ov::Node& node, const std::vector<ov::Te
 }
 
 // Whether the batch's elements are, along one axis, those of the run alone, again and again.
-std::optional<RowAxis> repeated(const ov::Tensor& alone, const ov::Tensor& together, std::int64_t rows) {
+std::optional<RowAxis> repeated(const ov::Tensor& alone,
+                                const ov::Tensor& together,
+                                std::int64_t rows) {
     const ov::Shape one = alone.get_shape();
     const ov::Shape many = together.get_shape();
     if (one.size() != many.size() || one.empty()) return std::nullopt;
@@ -126,7 +129,10 @@ RowValue known_value(ov::Tensor alone, ov::Tensor together, std::int64_t rows) {
 }
 
 // Whether the shapes of both runs are what the value says.
-bool fits(const RowValue& value, const ov::Shape& alone, const ov::Shape& together, std::int64_t rows) {
+bool fits(const RowValue& value,
+          const ov::Shape& alone,
+          const ov::Shape& together,
+          std::int64_t rows) {
     if (value.kind == RowValue::Kind::kSame) return alone == together;
     if (value.kind != RowValue::Kind::kRows) return true;
     const auto at = static_cast<std::size_t>(value.axis.at);
@@ -184,7 +190,8 @@ private:
     std::vector<RowValue> outputs_of(ov::Node& alone, ov::Node& together) {
         const std::string_view type = together.get_type_name();
         const auto all = [&](const RowValue& value) {
-            return std::vector<RowValue>(std::max<std::size_t>(1, together.get_output_size()), value);
+            return std::vector<RowValue>(std::max<std::size_t>(1, together.get_output_size()),
+                                         value);
         };
         if (keeps_state_or_draws(type)) {
             return all(RowValue::mixed(name_of(together) + " keeps state, or draws at random"));
@@ -246,7 +253,9 @@ private:
         return outputs;
     }
 
-    std::vector<RowValue> by_rule(ov::Node& alone, ov::Node& together, std::vector<RowValue> inputs) {
+    std::vector<RowValue> by_rule(ov::Node& alone,
+                                  ov::Node& together,
+                                  std::vector<RowValue> inputs) {
         const auto all = [&](const std::string& why) {
             return std::vector<RowValue>(together.get_output_size(),
                                          RowValue::mixed(name_of(together) + " " + why));

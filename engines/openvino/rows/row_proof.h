@@ -13,8 +13,8 @@ namespace lepton::openvino {
 // Whether a run of a batch gives each of its rows what a run of that row alone gives it, proven on
 // the graph: `alone` is the model with its shapes inferred for one row, `together` a clone of it
 // for `rows` rows, at least 2. The walk goes from operation to operation, in both at once, with a
-// rule for each kind of operation (row_operation.h) that says where rows lie in its outputs, or that
-// it lets them meet. It ends at the first that does, or for which there is no rule.
+// rule for each kind of operation (row_operation.h) that says where rows lie in its outputs, or
+// that it lets them meet. It ends at the first that does, or for which there is no rule.
 //
 //     x [rows, 8]     Reshape       MatMul           Softmax, axis 1     y [rows, 4]
 //     rows: axis 0 -> [rows*2, 4] -> [rows*2, 2]  -> ...

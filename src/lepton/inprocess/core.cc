@@ -11,7 +11,8 @@ namespace {
 
 std::string joined(const std::vector<server::Failure>& failures) {
     std::string text;
-    for (const auto& failure : failures) text += (text.empty() ? "" : "; ") + server::to_text(failure);
+    for (const auto& failure : failures)
+        text += (text.empty() ? "" : "; ") + server::to_text(failure);
     return text;
 }
 

@@ -21,11 +21,8 @@ void put(memory::Buffer& buffer, T value) {
 constexpr double kLarge = 1000;
 
 // `large`: floats of either sign, up to kLarge; `whole`: what whole numbers are.
-void put_element(memory::Buffer& buffer,
-                 DataType dtype,
-                 std::uint64_t random,
-                 bool large,
-                 std::uint64_t whole) {
+void put_element(
+    memory::Buffer& buffer, DataType dtype, std::uint64_t random, bool large, std::uint64_t whole) {
     const std::uint64_t bit = random & 1;
     const double unit = static_cast<double>(random >> 11) * 0x1p-53;
     const double fraction = large ? kLarge * (2 * unit - 1) : unit;

@@ -16,7 +16,8 @@ enum class SampleContent : std::uint8_t {
     // To warm a model up: small, and valid as token ids, divisors, extents, masks and images alike.
     // Whole numbers are 1, floats in [0, 1), strings "0" or "1", booleans either.
     kMild,
-    // To compare runs by: every second row is unlike the one before, with floats from -1000 to 1000;
+    // To compare runs by: every second row is unlike the one before, with floats from -1000 to
+    // 1000;
     // whole numbers are 0 or 1.
     kContrasting,
 };

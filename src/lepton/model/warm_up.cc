@@ -39,8 +39,7 @@ Result<std::vector<TensorView>> WarmUp::run(engine::Session& session,
                                             std::int64_t first_row,
                                             std::int64_t rows,
                                             SampleContent content) const {
-    const SampleData sample(
-        graph_.inputs(), batches_, first_row, rows, free_extent_, content);
+    const SampleData sample(graph_.inputs(), batches_, first_row, rows, free_extent_, content);
     std::vector<TensorView> outputs(graph_.outputs().size());
     LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
     return outputs;

@@ -29,8 +29,8 @@ public:
     // runs where they are longer.
     Result<Clock::duration> time(engine::Session& session, std::int64_t rows) const;
 
-    // Whether two rows that are unlike each other give together what each gives alone. Rows that the
-    // model does not take say nothing: true. Precondition: prepared for 1 and 2 rows.
+    // Whether two rows that are unlike each other give together what each gives alone. Rows that
+    // the model does not take say nothing: true. Precondition: prepared for 1 and 2 rows.
     [[nodiscard]] bool rows_agree(engine::Session& session, bool computed_in_16_bits) const;
 
 private:

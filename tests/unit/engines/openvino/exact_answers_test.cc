@@ -231,8 +231,8 @@ TEST_F(ExactAnswersTest, AnIndexBeyondTheDataReadsNothing) {
     const std::vector<float> given{1, 2, 3, 4, 5, 6};
     const auto ask = [&](std::int64_t place) {
         const std::vector<std::int64_t> one{place};
-        return run({view_of(DataType::kFp32, {3, 2}, given),
-                    view_of(DataType::kInt64, {1, 1}, one)});
+        return run(
+            {view_of(DataType::kFp32, {3, 2}, given), view_of(DataType::kInt64, {1, 1}, one)});
     };
     EXPECT_EQ(ask(2), "");
     EXPECT_THAT(values_of<float>(outputs_[0]), ElementsAre(5, 6));

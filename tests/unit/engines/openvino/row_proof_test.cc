@@ -44,9 +44,7 @@ Value reshaped(const Value& x, const Value& shape) {
 Value transposed(const Value& x, const std::vector<std::int64_t>& order) {
     return make_shared<ov::op::v1::Transpose>(x, integers(order));
 }
-Value product(const Value& a, const Value& b) {
-    return make_shared<ov::op::v0::MatMul>(a, b);
-}
+Value product(const Value& a, const Value& b) { return make_shared<ov::op::v0::MatMul>(a, b); }
 Value softmax(const Value& x, std::int64_t axis) {
     return make_shared<ov::op::v8::Softmax>(x, axis);
 }
@@ -76,17 +74,22 @@ std::string dependence(const Shape& row,
 }
 
 TEST(RowProof, ElementsAndMatricesOfWeightsKeepRowsApart) {
-    EXPECT_THAT(dependence({1, 8}, [](const Value& x) {
-        return make_shared<ov::op::v0::Relu>(added(product(x, weights({8, 4})), weights({4})));
-    }), IsEmpty());
-    EXPECT_THAT(dependence({1, 3, 8, 8}, [](const Value& x) {
-        return make_shared<ov::op::v1::Convolution>(x,
-                                                    weights({4, 3, 3, 3}),
-                                                    ov::Strides{1, 1},
-                                                    ov::CoordinateDiff{1, 1},
-                                                    ov::CoordinateDiff{1, 1},
-                                                    ov::Strides{1, 1});
-    }), IsEmpty());
+    EXPECT_THAT(dependence({1, 8},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v0::Relu>(
+                                   added(product(x, weights({8, 4})), weights({4})));
+                           }),
+                IsEmpty());
+    EXPECT_THAT(dependence({1, 3, 8, 8},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v1::Convolution>(x,
+                                                                           weights({4, 3, 3, 3}),
+                                                                           ov::Strides{1, 1},
+                                                                           ov::CoordinateDiff{1, 1},
+                                                                           ov::CoordinateDiff{1, 1},
+                                                                           ov::Strides{1, 1});
+                           }),
+                IsEmpty());
 }
 
 TEST(RowProof, SoftmaxAlongARowIsFineAndAcrossRowsIsNot) {
@@ -116,8 +119,7 @@ Value attention(const Value& x, std::int64_t softmax_axis) {
         return transposed(reshaped(product(x, w), heads), {0, 2, 1, 3});
     };
     const Value keys = split(weights({8, 8}));
-    const Value scores =
-        make_shared<ov::op::v0::MatMul>(split(weights({8, 8})), keys, false, true);
+    const Value scores = make_shared<ov::op::v0::MatMul>(split(weights({8, 8})), keys, false, true);
     const Value mixed = product(softmax(scores, softmax_axis), split(weights({8, 8})));
     return reshaped(transposed(mixed, {0, 2, 1, 3}),
                     shape_from({extent(x, 0), extent(x, 1), integers({8})}));
@@ -131,36 +133,54 @@ TEST(RowProof, AttentionWithinARowIsProven) {
 
 TEST(RowProof, RowsAreFollowedIntoMergedAxesAndOut) {
     // [rows, 6, 4] -> [rows * 6, 4] -> matrix -> [rows, 6, 2], with -1 for what is left.
-    EXPECT_THAT(dependence({1, 6, 4}, [](const Value& x) {
-        const Value flat = product(reshaped(x, integers({-1, 4})), weights({4, 2}));
-        return reshaped(flat, integers({-1, 6, 2}));
-    }), IsEmpty());
+    EXPECT_THAT(dependence({1, 6, 4},
+                           [](const Value& x) {
+                               const Value flat =
+                                   product(reshaped(x, integers({-1, 4})), weights({4, 2}));
+                               return reshaped(flat, integers({-1, 6, 2}));
+                           }),
+                IsEmpty());
     // Time first, as recurrent networks are exported: [6, rows, 4] -> [6 * rows, 4] and back.
-    EXPECT_THAT(dependence({1, 6, 4}, [](const Value& x) {
-        const Value time_first = transposed(x, {1, 0, 2});
-        const Value flat = product(reshaped(time_first, integers({-1, 4})), weights({4, 2}));
-        return transposed(reshaped(flat, integers({6, -1, 2})), {1, 0, 2});
-    }), IsEmpty());
+    EXPECT_THAT(dependence({1, 6, 4},
+                           [](const Value& x) {
+                               const Value time_first = transposed(x, {1, 0, 2});
+                               const Value flat = product(reshaped(time_first, integers({-1, 4})),
+                                                          weights({4, 2}));
+                               return transposed(reshaped(flat, integers({6, -1, 2})), {1, 0, 2});
+                           }),
+                IsEmpty());
     // A softmax over the merged axis meets all rows.
-    EXPECT_THAT(dependence({1, 6, 4}, [](const Value& x) {
-        return reshaped(softmax(reshaped(x, integers({-1, 4})), 0), integers({-1, 6, 4}));
-    }), HasSubstr("Softmax"));
+    EXPECT_THAT(dependence({1, 6, 4},
+                           [](const Value& x) {
+                               return reshaped(softmax(reshaped(x, integers({-1, 4})), 0),
+                                               integers({-1, 6, 4}));
+                           }),
+                HasSubstr("Softmax"));
     // Other rows than those that came: half of one beside half of the next.
-    EXPECT_THAT(dependence({1, 6}, [](const Value& x) {
-        return transposed(reshaped(x, integers({6, -1})), {1, 0});
-    }), HasSubstr("Reshape"));
+    EXPECT_THAT(dependence({1, 6},
+                           [](const Value& x) {
+                               return transposed(reshaped(x, integers({6, -1})), {1, 0});
+                           }),
+                HasSubstr("Reshape"));
 }
 
 TEST(RowProof, TheNumberOfRowsMustNotEnterValues) {
-    EXPECT_THAT(dependence({1, 8}, [](const Value& x) {
-        const auto rows = make_shared<ov::op::v0::Convert>(extent(x, 0), ov::element::f32);
-        return make_shared<ov::op::v1::Divide>(x, rows);
-    }), HasSubstr("number of rows"));
+    EXPECT_THAT(dependence({1, 8},
+                           [](const Value& x) {
+                               const auto rows =
+                                   make_shared<ov::op::v0::Convert>(extent(x, 0), ov::element::f32);
+                               return make_shared<ov::op::v1::Divide>(x, rows);
+                           }),
+                HasSubstr("number of rows"));
     // The extent of another axis may: it is the scale of attention, say.
-    EXPECT_THAT(dependence({1, 8}, [](const Value& x) {
-        const auto width = make_shared<ov::op::v0::Convert>(extent(x, 1), ov::element::f32);
-        return make_shared<ov::op::v1::Divide>(x, make_shared<ov::op::v0::Sqrt>(width));
-    }), IsEmpty());
+    EXPECT_THAT(dependence({1, 8},
+                           [](const Value& x) {
+                               const auto width =
+                                   make_shared<ov::op::v0::Convert>(extent(x, 1), ov::element::f32);
+                               return make_shared<ov::op::v1::Divide>(
+                                   x, make_shared<ov::op::v0::Sqrt>(width));
+                           }),
+                IsEmpty());
 }
 
 TEST(RowProof, AValueOfItsOwnForEachPlaceInTheBatchIsSeen) {
@@ -180,36 +200,57 @@ TEST(RowProof, AValueOfItsOwnForEachPlaceInTheBatchIsSeen) {
 }
 
 TEST(RowProof, PickingAndJoiningAlongOtherAxesIsFine) {
-    EXPECT_THAT(dependence({1, 6, 4}, [](const Value& x) {
-        return make_shared<ov::op::v8::Gather>(x, integer(0), integer(1));
-    }), IsEmpty());
-    EXPECT_THAT(dependence({1, 6, 4}, [](const Value& x) {
-        return make_shared<ov::op::v8::Gather>(x, integers({0, 0}), integer(0));
-    }), HasSubstr("Gather"));
-    EXPECT_THAT(dependence({1, 6}, [](const Value& x) {
-        return make_shared<ov::op::v0::Concat>(ov::OutputVector{x, x}, 1);
-    }), IsEmpty());
-    EXPECT_THAT(dependence({1, 6}, [](const Value& x) {
-        return make_shared<ov::op::v0::Concat>(ov::OutputVector{x, x}, 0);
-    }), HasSubstr("Concat"));
-    EXPECT_THAT(dependence({1, 6}, [](const Value& x) {
-        return make_shared<ov::op::v8::Slice>(
-            x, integers({0}), integers({3}), integers({1}), integers({1}));
-    }), IsEmpty());
-    EXPECT_THAT(dependence({1, 6}, [](const Value& x) {
-        return make_shared<ov::op::v8::Slice>(
-            x, integers({1}), integers({1000}), integers({1}), integers({0}));
-    }), HasSubstr("Slice"));
-    EXPECT_THAT(dependence({1, 6}, [](const Value& x) {
-        return make_shared<ov::op::v8::Slice>(
-            x, integers({-1}), integers({-1000}), integers({-1}), integers({0}));
-    }), HasSubstr("Slice"));
+    EXPECT_THAT(dependence({1, 6, 4},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v8::Gather>(x, integer(0), integer(1));
+                           }),
+                IsEmpty());
+    EXPECT_THAT(dependence({1, 6, 4},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v8::Gather>(
+                                   x, integers({0, 0}), integer(0));
+                           }),
+                HasSubstr("Gather"));
+    EXPECT_THAT(dependence({1, 6},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v0::Concat>(ov::OutputVector{x, x}, 1);
+                           }),
+                IsEmpty());
+    EXPECT_THAT(dependence({1, 6},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v0::Concat>(ov::OutputVector{x, x}, 0);
+                           }),
+                HasSubstr("Concat"));
+    EXPECT_THAT(dependence({1, 6},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v8::Slice>(
+                                   x, integers({0}), integers({3}), integers({1}), integers({1}));
+                           }),
+                IsEmpty());
+    EXPECT_THAT(
+        dependence({1, 6},
+                   [](const Value& x) {
+                       return make_shared<ov::op::v8::Slice>(
+                           x, integers({1}), integers({1000}), integers({1}), integers({0}));
+                   }),
+        HasSubstr("Slice"));
+    EXPECT_THAT(
+        dependence({1, 6},
+                   [](const Value& x) {
+                       return make_shared<ov::op::v8::Slice>(
+                           x, integers({-1}), integers({-1000}), integers({-1}), integers({0}));
+                   }),
+        HasSubstr("Slice"));
 }
 
 TEST(RowProof, AnEmbeddingTableIsReadByRows) {
-    EXPECT_THAT(dependence({1, 5}, [](const Value& ids) {
-        return make_shared<ov::op::v8::Gather>(weights({100, 8}), ids, integer(0));
-    }, ov::element::i64), IsEmpty());
+    EXPECT_THAT(dependence(
+                    {1, 5},
+                    [](const Value& ids) {
+                        return make_shared<ov::op::v8::Gather>(weights({100, 8}), ids, integer(0));
+                    },
+                    ov::element::i64),
+                IsEmpty());
 }
 
 TEST(RowProof, CumulativeSumsAndSortsAcrossRowsAreSeen) {
@@ -226,22 +267,25 @@ TEST(RowProof, CumulativeSumsAndSortsAcrossRowsAreSeen) {
 }
 
 TEST(RowProof, ARecurrentNetworkWhoseStatesBeginAtZeroIsProven) {
-    EXPECT_THAT(dependence({1, 6, 3}, [](const Value& x) {
-        const Value state = make_shared<ov::op::v3::Broadcast>(
-            weights({1}), shape_from({extent(x, 0), integers({1, 4})}));
-        const Value lengths =
-            make_shared<ov::op::v3::Broadcast>(integer(6), shape_from({extent(x, 0)}));
-        return make_shared<ov::op::v5::LSTMSequence>(x,
-                                                     state,
-                                                     state,
-                                                     lengths,
-                                                     weights({1, 16, 3}),
-                                                     weights({1, 16, 4}),
-                                                     weights({1, 16}),
-                                                     4,
-                                                     ov::op::RecurrentSequenceDirection::FORWARD)
-            ->output(0);
-    }), IsEmpty());
+    EXPECT_THAT(dependence({1, 6, 3},
+                           [](const Value& x) {
+                               const Value state = make_shared<ov::op::v3::Broadcast>(
+                                   weights({1}), shape_from({extent(x, 0), integers({1, 4})}));
+                               const Value lengths = make_shared<ov::op::v3::Broadcast>(
+                                   integer(6), shape_from({extent(x, 0)}));
+                               return make_shared<ov::op::v5::LSTMSequence>(
+                                          x,
+                                          state,
+                                          state,
+                                          lengths,
+                                          weights({1, 16, 3}),
+                                          weights({1, 16, 4}),
+                                          weights({1, 16}),
+                                          4,
+                                          ov::op::RecurrentSequenceDirection::FORWARD)
+                                   ->output(0);
+                           }),
+                IsEmpty());
 }
 
 // Steps along `axis` of x, adding each to a state that begins with the first input's sum.
@@ -249,7 +293,8 @@ Value looped(const Value& x, std::int64_t axis, const ov::PartialShape& step_sha
     const auto step = make_shared<ov::op::v0::Parameter>(ov::element::f32, step_shape);
     const auto state = make_shared<ov::op::v0::Parameter>(ov::element::f32, step_shape);
     const auto sum = make_shared<ov::op::v1::Add>(step, state);
-    const auto body = make_shared<ov::Model>(ov::OutputVector{sum}, ov::ParameterVector{step, state});
+    const auto body =
+        make_shared<ov::Model>(ov::OutputVector{sum}, ov::ParameterVector{step, state});
     const auto loop = make_shared<ov::op::v0::TensorIterator>();
     loop->set_body(body);
     loop->set_sliced_input(step, x, 0, 1, 1, -1, axis);
@@ -266,16 +311,20 @@ TEST(RowProof, ALoopIsFollowedThroughItsBody) {
 }
 
 TEST(RowProof, AnOperationThatNoRuleIsKnownOfEndsTheProof) {
-    EXPECT_THAT(dependence({1, 8}, [](const Value& x) {
-        const auto found = make_shared<ov::op::v10::Unique>(x, integer(1));
-        return found->output(0);
-    }), HasSubstr("Unique"));
+    EXPECT_THAT(dependence({1, 8},
+                           [](const Value& x) {
+                               const auto found = make_shared<ov::op::v10::Unique>(x, integer(1));
+                               return found->output(0);
+                           }),
+                HasSubstr("Unique"));
 }
 
 TEST(RowProof, AnOutputWithoutARowForEachRowIsNone) {
-    EXPECT_THAT(dependence({1, 8}, [](const Value& x) {
-        return make_shared<ov::op::v1::ReduceSum>(x, integers({0}), true);
-    }), HasSubstr("ReduceSum"));
+    EXPECT_THAT(dependence({1, 8},
+                           [](const Value& x) {
+                               return make_shared<ov::op::v1::ReduceSum>(x, integers({0}), true);
+                           }),
+                HasSubstr("ReduceSum"));
     EXPECT_THAT(dependence({1, 8}, [](const Value& x) { return transposed(x, {1, 0}); }),
                 HasSubstr("does not have one row for each row"));
 }
