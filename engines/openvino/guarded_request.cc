@@ -14,8 +14,8 @@
 namespace lepton::openvino {
 namespace {
 
-const std::array<std::string, kMarks.size()> kTextMarks{std::string("\x01 not written \x02", 16),
-                                                        std::string("\x02 not written \x01", 16)};
+const std::array<std::string, kMarks.size()> kTextMarks{std::string("\x01 not written \x02"),
+                                                        std::string("\x02 not written \x01")};
 
 void mark(ov::Tensor& tensor, std::size_t pass, bool thorough) {
     if (tensor.get_size() == 0) return;

@@ -82,7 +82,8 @@ std::optional<ov::OutputVector> ways_on(const Target& target) {
     for (int i = 0; i < static_cast<int>(parent->get_internal_subgraphs_size()); ++i) {
         for (const auto& into : parent->get_input_descriptions(i)) {
             if (into->m_input_index != target.get_index()) continue;
-            const auto& parameters = parent->get_function(i)->get_parameters();
+            const auto& parameters =
+                parent->get_function(static_cast<std::size_t>(i))->get_parameters();
             ways.push_back(parameters[into->m_body_parameter_index]->output(0));
         }
     }

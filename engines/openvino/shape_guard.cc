@@ -35,7 +35,7 @@ Result<> check_counts(const ov::Model& model) {
     for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
         const auto* const top = ov::as_type<ov::op::util::TopKBase>(node.get());
         if (top == nullptr || node->get_input_partial_shape(0).is_dynamic()) continue;
-        const std::size_t extent = node->get_input_shape(0)[top->get_axis()];
+        const std::size_t extent = extent_of(node->get_input_shape(0), top->get_axis());
         if (top->get_k() <= extent) continue;
         return fail(ErrorCode::kInvalidArgument,
                     name_of(*node) + " takes " + std::to_string(top->get_k()) + " of " +
@@ -88,8 +88,10 @@ ShapeGuard::Found ShapeGuard::infer(std::span<const Shape> inputs, bool rows) {
         if (const auto taken = infer_shapes(*alone_, partial_shapes(row)); !taken) {
             found->dependence = "a row alone is refused: " + taken.error().message;
         } else {
+            ov::Model& alone = *alone_;
+            ov::Model& together = *skeleton_;
             const auto followed = guarded(ErrorCode::kInternal, "rows cannot be followed", [&] {
-                return find_row_dependence(*alone_, *skeleton_, inputs.size(), count);
+                return find_row_dependence(alone, together, inputs.size(), count);
             });
             found->dependence = followed ? *followed : followed.error().message;
         }

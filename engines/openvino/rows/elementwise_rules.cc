@@ -22,7 +22,7 @@ std::string elementwise(RowOperation& op) {
     for (std::size_t i = 0; i < op.input_count(); ++i) {
         if (op.has_rows(i)) continue;
         const std::int64_t at = axis->at - (op.rank_out(0) - op.rank_in(i));
-        if (at >= 0 && op.shape_in(i)[static_cast<std::size_t>(at)] != 1) {
+        if (at >= 0 && op.shape_in(i)[at] != 1) {
             return "has a value of its own for each place in the batch";
         }
     }

@@ -33,7 +33,7 @@ std::string regroup(RowOperation& op) {
     if (before == 0) return "has no elements";
     std::int64_t over = 1;  // Product of the extents before the axis.
     for (std::size_t k = 0; k < shape.size(); ++k) {
-        const auto extent = static_cast<std::int64_t>(shape[k]);
+        const auto extent = static_cast<std::int64_t>(extent_of(shape, k));
         if (over > 0 && before % over == 0 && extent > 0 &&
             (over * extent) % (before * rows) == 0) {
             RowAxis to;
@@ -98,9 +98,10 @@ std::string check_bounds(const RowOperation& op,
     if (static_cast<std::int64_t>(axis) != op.in(0).axis.at) {
         return same ? std::string() : "takes a part that the number of rows decides";
     }
-    const bool whole = step == 1 && start == 0 &&
-                       op.shape_in(0)[axis] == op.shape_out(0)[out_axis] &&
-                       op.shape_in_alone(0)[axis] == op.shape_out_alone(0)[out_axis];
+    const bool whole =
+        step == 1 && start == 0 &&
+        extent_of(op.shape_in(0), axis) == extent_of(op.shape_out(0), out_axis) &&
+        extent_of(op.shape_in_alone(0), axis) == extent_of(op.shape_out_alone(0), out_axis);
     return whole ? std::string() : kAcrossRows;
 }
 
@@ -214,8 +215,10 @@ std::optional<std::size_t> axis_of_rows(const RowOperation& op) {
     const ov::Shape& alone = op.shape_out_alone(0);
     std::optional<std::size_t> found;
     for (std::size_t i = 0; i < together.size(); ++i) {
-        if (together[i] == alone[i]) continue;
-        if (found || together[i] != alone[i] * static_cast<std::size_t>(op.row_count())) return {};
+        const std::size_t extent = extent_of(together, i);
+        if (extent == extent_of(alone, i)) continue;
+        const auto rows = static_cast<std::size_t>(op.row_count());
+        if (found || extent != extent_of(alone, i) * rows) return {};
         found = i;
     }
     return found;
@@ -228,7 +231,7 @@ std::string repeat_for_rows(RowOperation& op) {
     if (!axis) return "has a shape that the number of rows decides";
     RowAxis rows;
     rows.at = static_cast<std::int64_t>(*axis);
-    rows.inner = static_cast<std::int64_t>(op.shape_out_alone(0)[*axis]);
+    rows.inner = static_cast<std::int64_t>(extent_of(op.shape_out_alone(0), *axis));
     op.give_all(RowValue::rows(rows));
     return {};
 }
@@ -270,7 +273,7 @@ std::string broadcast(RowOperation& op) {
     }
     const std::optional<std::size_t> axis = axis_of_rows(op);
     for (std::size_t i = 0; axis && i < axes->size(); ++i) {
-        if (axes->at(i) == static_cast<std::int64_t>(*axis) && op.shape_in(0)[i] != 1) {
+        if (axes->at(i) == static_cast<std::int64_t>(*axis) && extent_of(op.shape_in(0), i) != 1) {
             return kAcrossRows;
         }
     }
@@ -283,7 +286,8 @@ std::string tile(RowOperation& op) {
     }
     const RowAxis axis = aligned(op.in(0), op.rank_in(0), op.rank_out(0));
     const auto at = static_cast<std::size_t>(axis.at);
-    if (op.shape_out(0)[at] != op.shape_in(0)[static_cast<std::size_t>(op.in(0).axis.at)]) {
+    if (extent_of(op.shape_out(0), at) !=
+        extent_of(op.shape_in(0), static_cast<std::size_t>(op.in(0).axis.at))) {
         return kAcrossRows;
     }
     op.give_all(RowValue::rows(axis));

@@ -44,7 +44,7 @@ std::string give_outputs(
     const std::vector<std::shared_ptr<MultiSubGraphOp::OutputDescription>>& all,
     const std::vector<RowValue>& results) {
     for (const auto& description : all) {
-        RowValue value = results.at(description->m_body_value_index);
+        const RowValue& value = results.at(description->m_body_value_index);
         const auto concat =
             std::dynamic_pointer_cast<MultiSubGraphOp::ConcatOutputDescription>(description);
         if (concat != nullptr && value.kind == RowValue::Kind::kRows) {
@@ -70,7 +70,7 @@ std::string loop(RowOperation& op) {
         static_cast<void>(counted);
     }
     for (const auto& description : inputs) {
-        RowValue value = within(op.in(description->m_input_index));
+        const RowValue value = within(op.in(description->m_input_index));
         const auto slice =
             std::dynamic_pointer_cast<MultiSubGraphOp::SliceInputDescription>(description);
         if (slice != nullptr && value.kind == RowValue::Kind::kRows) {
@@ -110,16 +110,17 @@ std::string branch(RowOperation& op) {
     if (alone == nullptr || together == nullptr) return "has no branches";
     if (!op.is_same(0)) return "decides by the values of a request";
     std::vector<RowValue> first;
-    for (const int body : {0, 1}) {
+    for (const std::size_t body : {std::size_t{0}, std::size_t{1}}) {
         std::vector<RowValue> parameters(together->get_function(body)->get_parameters().size(),
                                          RowValue::same());
-        for (const auto& description : together->get_input_descriptions(body)) {
+        for (const auto& description : together->get_input_descriptions(static_cast<int>(body))) {
             parameters.at(description->m_body_parameter_index) =
                 within(op.in(description->m_input_index));
         }
         const std::vector<RowValue> results = follow_rows(
             *alone->get_function(body), *together->get_function(body), parameters, op.row_count());
-        if (std::string why = give_outputs(op, together->get_output_descriptions(body), results);
+        if (std::string why = give_outputs(
+                op, together->get_output_descriptions(static_cast<int>(body)), results);
             !why.empty()) {
             return why;
         }

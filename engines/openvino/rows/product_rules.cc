@@ -37,7 +37,7 @@ std::string mat_mul(RowOperation& op) {
     for (std::size_t i = 0; i < 2; ++i) {
         if (op.has_rows(i) || rank - axis->at <= 2) continue;
         const std::int64_t at = axis->at - (rank - op.rank_in(i));
-        if (at >= 0 && op.shape_in(i)[static_cast<std::size_t>(at)] != 1) {
+        if (at >= 0 && op.shape_in(i)[at] != 1) {
             return "has a matrix of its own for each place in the batch";
         }
     }
@@ -103,7 +103,7 @@ std::string attention(RowOperation& op) {
     for (std::size_t i = 0; i < op.input_count(); ++i) {
         if (op.has_rows(i)) continue;
         const std::int64_t at = axis->at - (rank - op.rank_in(i));
-        if (at >= 0 && op.shape_in(i)[static_cast<std::size_t>(at)] != 1) {
+        if (at >= 0 && op.shape_in(i)[at] != 1) {
             return "has a value of its own for each place in the batch";
         }
     }

@@ -95,7 +95,7 @@ std::optional<Integers> RowOperation::integers_alone(std::size_t i) const {
 }
 
 std::optional<Integers> RowOperation::fixed_integers(std::size_t i) const {
-    std::optional<Integers> found = integers(i);
+    const std::optional<Integers> found = integers(i);
     return found == integers_alone(i) ? found : std::nullopt;
 }
 

@@ -64,9 +64,9 @@ std::vector<ov::Tensor> evaluated(const ov::Node& node, const std::vector<ov::Te
         ov::Tensor extents(node.get_output_element_type(0), ov::Shape{shape.size()});
         for (std::size_t i = 0; i < shape.size(); ++i) {
             if (extents.get_element_type() == ov::element::i32) {
-                extents.data<std::int32_t>()[i] = static_cast<std::int32_t>(shape[i]);
+                extents.data<std::int32_t>()[i] = static_cast<std::int32_t>(extent_of(shape, i));
             } else {
-                extents.data<std::int64_t>()[i] = static_cast<std::int64_t>(shape[i]);
+                extents.data<std::int64_t>()[i] = static_cast<std::int64_t>(extent_of(shape, i));
             }
         }
         return {extents};
@@ -89,18 +89,21 @@ std::vector<ov::Tensor> evaluated(const ov::Node& node, const std::vector<ov::Te
 std::optional<RowAxis> repeated(const ov::Tensor& alone,
                                 const ov::Tensor& together,
                                 std::int64_t rows) {
-    const ov::Shape one = alone.get_shape();
-    const ov::Shape many = together.get_shape();
+    const ov::Shape& one = alone.get_shape();
+    const ov::Shape& many = together.get_shape();
     if (one.size() != many.size() || one.empty()) return std::nullopt;
     std::optional<std::size_t> axis;
     for (std::size_t i = 0; i < one.size(); ++i) {
-        if (one[i] == many[i]) continue;
-        if (axis || many[i] != one[i] * static_cast<std::size_t>(rows)) return std::nullopt;
+        const std::size_t extent = extent_of(one, i);
+        if (extent == extent_of(many, i)) continue;
+        if (axis || extent_of(many, i) != extent * static_cast<std::size_t>(rows)) {
+            return std::nullopt;
+        }
         axis = i;
     }
     if (!axis) return std::nullopt;
     std::size_t blocks = 1;
-    for (std::size_t i = 0; i < *axis; ++i) blocks *= one[i];
+    for (std::size_t i = 0; i < *axis; ++i) blocks *= extent_of(one, i);
     if (blocks == 0) return std::nullopt;
     const std::size_t bytes = alone.get_byte_size() / blocks;
     const auto* const row = static_cast<const char*>(alone.data());
@@ -111,7 +114,10 @@ std::optional<RowAxis> repeated(const ov::Tensor& alone,
             if (std::memcmp(all + at, row + block * bytes, bytes) != 0) return std::nullopt;
         }
     }
-    return RowAxis{static_cast<std::int64_t>(*axis), 1, static_cast<std::int64_t>(one[*axis])};
+    RowAxis found;
+    found.at = static_cast<std::int64_t>(*axis);
+    found.inner = static_cast<std::int64_t>(extent_of(one, *axis));
+    return found;
 }
 
 RowValue known_value(ov::Tensor alone, ov::Tensor together, std::int64_t rows) {
@@ -138,10 +144,10 @@ bool fits(const RowValue& value,
     const auto at = static_cast<std::size_t>(value.axis.at);
     if (alone.size() != together.size() || at >= together.size()) return false;
     for (std::size_t i = 0; i < together.size(); ++i) {
-        if (i != at && alone[i] != together[i]) return false;
+        if (i != at && extent_of(alone, i) != extent_of(together, i)) return false;
     }
-    const auto extent = static_cast<std::int64_t>(together[at]);
-    return extent == static_cast<std::int64_t>(alone[at]) * rows &&
+    const auto extent = static_cast<std::int64_t>(extent_of(together, at));
+    return extent == static_cast<std::int64_t>(extent_of(alone, at)) * rows &&
            extent == value.axis.outer * value.axis.inner * rows;
 }
 
@@ -247,6 +253,7 @@ private:
         const std::vector<ov::Tensor> together_outputs = evaluated(together, many);
         if (alone_outputs.size() != together_outputs.size()) return {};
         std::vector<RowValue> outputs;
+        outputs.reserve(alone_outputs.size());
         for (std::size_t i = 0; i < alone_outputs.size(); ++i) {
             outputs.push_back(known_value(alone_outputs[i], together_outputs[i], rows_));
         }

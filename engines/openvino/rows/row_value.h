@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -7,6 +8,11 @@
 #include <openvino/runtime/tensor.hpp>
 
 namespace lepton::openvino {
+
+// Extent of an axis; ov::Shape's own operator takes signed axes, those from the end too.
+[[nodiscard]] inline std::size_t extent_of(const ov::Shape& shape, std::size_t axis) {
+    return shape.data()[axis];
+}
 
 // Where the rows of a batch lie in a tensor: position p of axis `at` belongs to row
 // (p / inner) % rows. So an axis that only counts rows has outer = inner = 1; [rows, seq, width]
