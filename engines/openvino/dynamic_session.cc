@@ -136,9 +136,11 @@ Result<> DynamicSession::compile_again() {
     return {};
 }
 
-void DynamicSession::place_output(std::size_t index, const ov::PartialShape& shape) {
+void DynamicSession::place_output(std::size_t index, ov::PartialShape shape) {
     const OutputSource source = plan_->outputs[index];
     if (source.kind != OutputSource::Kind::kComputed) return;
+    // The compiled model knows some extents that the inference of shapes leaves open.
+    ov::PartialShape::merge_into(shape, request_.fixed_shape(source.index));
     Output& output = outputs_[index];
     output.shape = shape;
     const ov::element::Type type = element_type_of(output.dtype);

@@ -54,7 +54,7 @@ private:
     // The compiled model in its first state.
     Result<> compile_again();
     Result<> take_shapes(std::span<const TensorView> inputs);
-    void place_output(std::size_t index, const ov::PartialShape& shape);
+    void place_output(std::size_t index, ov::PartialShape shape);
 
     Result<> set_input(std::size_t index, const TensorView& view);
     Result<> view_output(std::size_t index,

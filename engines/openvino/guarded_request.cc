@@ -78,6 +78,7 @@ Result<GuardedRequest> GuardedRequest::make(ov::CompiledModel compiled,
         for (std::size_t i = 0; i < made.outputs_.size(); ++i) {
             const auto& port = compiled.output(i);
             made.outputs_[i].tensor = ov::Tensor(port.get_element_type(), ov::Shape{0});
+            made.outputs_[i].fixed_shape = port.get_partial_shape();
             made.open_output(i, port.get_partial_shape());
             if (i < made.output_count() || port.get_partial_shape().is_dynamic()) continue;
             made.set_output(i, ov::Tensor(port.get_element_type(), port.get_shape()));
@@ -87,7 +88,8 @@ Result<GuardedRequest> GuardedRequest::make(ov::CompiledModel compiled,
 }
 
 void GuardedRequest::set_output(std::size_t index, const ov::Tensor& tensor) {
-    outputs_[index] = {tensor, false, {}};
+    outputs_[index].tensor = tensor;
+    outputs_[index].open = false;
     request_.set_output_tensor(index, tensor);
 }
 

@@ -43,6 +43,10 @@ public:
     [[nodiscard]] const ov::Tensor& output(std::size_t index) const {
         return outputs_[index].tensor;
     }
+    // As far as it is the same in all runs.
+    [[nodiscard]] const ov::PartialShape& fixed_shape(std::size_t index) const {
+        return outputs_[index].fixed_shape;
+    }
     // Without those of the guards.
     [[nodiscard]] std::size_t output_count() const {
         return outputs_.size() - plan_->faults.size();
@@ -53,6 +57,7 @@ private:
         ov::Tensor tensor;
         bool open = false;
         ov::PartialShape shape;  // Of an open one, as far as it is known.
+        ov::PartialShape fixed_shape;
     };
 
     // In pass 0 or 1, which differ in their marks.

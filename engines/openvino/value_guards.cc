@@ -142,8 +142,10 @@ Value guard_places(ov::Node& node) {
     const Value data = node.input_value(0);
     const Value indices = node.input_value(1);
     const ov::PartialShape& shape = indices.get_partial_shape();
-    if (shape.rank().is_dynamic() || shape[shape.size() - 1].is_dynamic()) return {};
-    std::vector<std::int64_t> axes(static_cast<std::size_t>(shape[shape.size() - 1].get_length()));
+    if (shape.rank().is_dynamic()) return {};
+    const ov::Dimension& last = shape[shape.rank().get_length() - 1];
+    if (last.is_dynamic()) return {};
+    std::vector<std::int64_t> axes(static_cast<std::size_t>(last.get_length()));
     std::iota(axes.begin(), axes.end(), static_cast<std::int64_t>(gather.get_batch_dims()));
     const ov::element::Type type = indices.get_element_type();
     const auto extents = make_shared<ov::op::v8::Gather>(

@@ -121,7 +121,7 @@ Inputs::Inputs(const Signature& model, nb::handle values) {
         // Converting it may run Python code, which may change the dict.
         add(*spec, nb::borrow(value));
     }
-    if (inputs_.empty()) {
+    if (inputs_.empty() && !specs.empty()) {
         refuse("the dict of inputs is empty; model \"" + model.info.name +
                "\" takes: " + names_of(specs));
     }

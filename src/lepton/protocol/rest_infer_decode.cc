@@ -103,7 +103,6 @@ Result<> Decoder::read_request() {
             return {};
         }));
     if (!reader_.at_end()) return invalid({"malformed JSON: more follows the request object"});
-    if (request().inputs.empty()) return invalid({"the request has no \"inputs\""});
     return {};
 }
 

@@ -69,6 +69,16 @@ TEST_F(RestInferDecodeTest, TheProtocolsExampleIsRead) {
 }
 
 // The example of Triton's extension_binary_data.md.
+// A model of constants takes none; tritonclient then leaves the member out.
+TEST_F(RestInferDecodeTest, ARequestMayHaveNoInputs) {
+    for (const char* body : {R"({"id":"a"})", R"({"inputs":[]})"}) {
+        const auto result = decode(body);
+        ASSERT_TRUE(result) << result.error().message;
+        EXPECT_TRUE(request().inputs.empty());
+        exchange_.call.reset();
+    }
+}
+
 TEST_F(RestInferDecodeTest, TheBinaryExtensionsExampleIsReadWithoutACopy) {
     const auto result = decode(R"({
       "model_name" : "mymodel",

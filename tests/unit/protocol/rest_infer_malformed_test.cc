@@ -87,8 +87,6 @@ INSTANTIATE_TEST_SUITE_P(
     Members,
     RestInferMalformed,
     testing::Values(
-        Malformed{"NoInputs", R"({"id":"a"})", "", "no \"inputs\""},
-        Malformed{"EmptyInputs", R"({"inputs":[]})", "", "no \"inputs\""},
         Malformed{
             "InputsTwice",
             R"({"inputs":[{"name":"x","datatype":"FP32","shape":[0],"data":[]}],"inputs":[]})",
