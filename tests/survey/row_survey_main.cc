@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "engines/openvino/openvino_engine.h"
@@ -33,7 +32,7 @@ std::string prove(lepton::engine::Graph& graph, std::int64_t rows) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
     std::int64_t rows = 4;
     int proven = 0;
     int refused = 0;
@@ -42,7 +41,7 @@ int main(int argc, char** argv) {
     lepton::openvino::OpenVinoEngine engine;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
         if (arguments[i] == "--rows" && i + 1 < arguments.size()) {
-            rows = std::atoll(arguments[++i].data());
+            rows = std::atoll(arguments[++i].c_str());
             continue;
         }
         const auto graph = engine.open(arguments[i], {});
@@ -60,7 +59,7 @@ int main(int argc, char** argv) {
             ++refused;
             said = "not proven: " + why;
         }
-        std::printf("%s: %s\n", arguments[i].data(), said.c_str());
+        std::printf("%s: %s\n", arguments[i].c_str(), said.c_str());
     }
     std::printf("%d proven, %d not, %d without a batch axis, %d not read\n",
                 proven,

@@ -65,7 +65,9 @@ LatencyModel& LatencyTable::add(int size, Clock::time_point now) {
         });
     const Entry* const below = larger == entries_.begin() ? nullptr : &*std::prev(larger);
     const Entry* const above = larger == entries_.end() ? nullptr : &*larger;
-    std::vector<model::ServiceTime> times = (above != nullptr ? above : below)->latency->times();
+    // There is one entry at least, which is on one side or the other.
+    const Entry& like = above != nullptr || below == nullptr ? *larger : *below;
+    std::vector<model::ServiceTime> times = like.latency->times();
     if (above != nullptr) {
         // On the line from the size below, or from nothing.
         const double from = below == nullptr ? 0 : bytes_of(below->size);

@@ -123,7 +123,7 @@ TEST_F(HttpExchangeTest, AnswerIsTheSameHoweverItIsCut) {
 }
 
 TEST_F(HttpExchangeTest, ChunkedAnswerIsReadAsWell) {
-    std::string answer = infer_answer({4, 5});
+    const std::string answer = infer_answer({4, 5});
     const std::size_t body_at = answer.find("\r\n\r\n") + 4;
     const std::string body = answer.substr(body_at);
     std::string head = answer.substr(0, body_at);
@@ -132,7 +132,7 @@ TEST_F(HttpExchangeTest, ChunkedAnswerIsReadAsWell) {
     head.replace(length_at, length.size(), "Transfer-Encoding: chunked");
     std::string chunks;
     for (const char c : body) chunks += std::string("1\r\n") + c + "\r\n";
-    for (const std::size_t step : {1, 13, 100'000}) {
+    for (const std::size_t step : {std::size_t{1}, std::size_t{13}, std::size_t{100'000}}) {
         ASSERT_EQ(told(head + chunks + "0\r\n\r\n", step), nullptr);
         EXPECT_EQ(answer_.result["y"].as<float>()[1], 5);
         EXPECT_TRUE(exchange_.reusable());

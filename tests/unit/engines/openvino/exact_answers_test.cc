@@ -94,7 +94,7 @@ TEST_F(ExactAnswersTest, AModelThatOnlyPassesOnComputesNothing) {
     const auto x = parameter("x", {-1, 2}, ov::element::i64);
     open({x, x}, {x}, kWhole);
     for (const std::int64_t rows : {1, 3}) {
-        std::vector<std::int64_t> given(static_cast<std::size_t>(rows * 2), rows + 40);
+        const std::vector<std::int64_t> given(static_cast<std::size_t>(rows * 2), rows + 40);
         ASSERT_EQ(run({view_of(DataType::kInt64, {rows, 2}, given)}), "");
         EXPECT_EQ(values_of<std::int64_t>(outputs_[0]), given);
         EXPECT_EQ(values_of<std::int64_t>(outputs_[1]), given);
