@@ -34,9 +34,11 @@ std::optional<DataType> narrower(const ov::element::Type& type) {
 bool takes_all_bits(const ov::Node& reader, const ov::element::Type& type) {
     if (ov::is_type<ov::op::v0::Result>(&reader)) return true;
     if (ov::is_type<ov::op::util::ShapeOfBase>(&reader)) return true;
-    // Integers are converted from their own type: to float, not by way of INT32. FP64 goes by FP32.
-    return type.is_integral() && ov::is_type<ov::op::v0::Convert>(&reader) &&
-           reader.get_output_element_type(0).is_real();
+    if (!ov::is_type<ov::op::v0::Convert>(&reader)) return false;
+    // Integers are converted from their own type: to float, not by way of INT32. FP64 goes by FP32,
+    // whose largest value is beyond all of FP16, so that what is too large becomes infinite there.
+    const ov::element::Type to = reader.get_output_element_type(0);
+    return type.is_integral() ? to.is_real() : to == ov::element::f16;
 }
 
 using Target = ov::Input<ov::Node>;

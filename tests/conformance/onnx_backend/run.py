@@ -186,6 +186,7 @@ def _write_report(
         ElementTree.SubElement(entry, "failure", message=total)
     root = ElementTree.Element("testsuites")
     root.append(suite)
+    file.parent.mkdir(parents=True, exist_ok=True)
     ElementTree.ElementTree(root).write(file, encoding="unicode")
 
 
