@@ -83,6 +83,7 @@ def test_wheel_holds_the_product_and_the_libraries_it_needs(wheel: Path) -> None
     assert "lepton/bin/lepton-server" in names
     assert "lepton/bin/lepton-bench" in names
     assert "lepton/lib/engines/lepton_engine_openvino.so" in names
+    assert "lepton/lib/engines/lepton-probe" in names
     assert "lepton/py.typed" in names
     assert "LeonAI/__init__.py" in names
     assert not [name for name in names if "libopenvino" in name or "fake" in name]
@@ -100,10 +101,11 @@ def test_programs_find_all_libraries_without_those_of_the_system(
     programs = [
         package / "bin/lepton-server",
         package / "bin/lepton-bench",
+        package / "lib/engines/lepton-probe",
         *package.glob("lib/engines/*.so"),
         *package.glob("_native.*.so"),
     ]
-    assert len(programs) == 4
+    assert len(programs) == 5
     for program in programs:
         said = subprocess.run(
             ["ldd", program], env=environment, capture_output=True, text=True, check=True
