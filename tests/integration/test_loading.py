@@ -143,7 +143,7 @@ class TestRecords:
         assert properties(first, "a")["tuning"] == "measured at start"
         (record,) = (tmp_path / "cache/lepton/tuning").iterdir()
         second = start_server(tmp_path / "models", environment=known).wait_until_ready()
-        assert properties(second, "a")["tuning"] == f"recorded in {record}"
+        assert properties(second, "a")["tuning"] == f"recorded in {record.name}"
         assert "tuning_record_used model=a" in second.log
         assert second.infer("a", four()).status == 200
 

@@ -1,6 +1,8 @@
 #include "engines/openvino/rows/row_operation.h"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 #include <openvino/core/attribute_visitor.hpp>
 #include <openvino/op/constant.hpp>

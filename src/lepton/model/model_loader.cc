@@ -175,7 +175,8 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::load_tried(const Job& job) {
     const bool first = options_.tuning == TuningTime::kFirst;
     const auto patience = first ? std::nullopt : std::optional<Clock::duration>(kPatience);
     if (auto known = records_.find(subject, job.file)) {
-        known->plan.origin = "recorded in " + known->file.string();
+        // Clients read this: where the file lies is for the log alone.
+        known->plan.origin = "recorded in " + known->file.filename().string();
         const bool told = known->plan.tuned || !first;
         auto model = told ? follow(job, known->plan, patience)
                           : fail(ErrorCode::kUnavailable, "it was not measured");
