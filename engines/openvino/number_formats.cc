@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -120,11 +122,15 @@ bool fits(Element value) {
 
 template <class Element>
 std::optional<std::string> first_too_large(const ov::op::v0::Constant& constant) {
-    const auto* const begin = constant.get_data_ptr<Element>();
-    const auto* const end = begin + ov::shape_size(constant.get_shape());
-    const auto* const found = std::find_if_not(begin, end, fits<Element>);
-    if (found == end) return std::nullopt;
-    return std::to_string(*found);
+    // Constants of a file that is mapped lie where the file has them, aligned or not.
+    const auto* const bytes = static_cast<const std::byte*>(constant.get_data_ptr());
+    const std::size_t elements = ov::shape_size(constant.get_shape());
+    for (std::size_t i = 0; i < elements; ++i) {
+        Element value{};
+        std::memcpy(&value, bytes + i * sizeof(Element), sizeof(Element));
+        if (!fits(value)) return std::to_string(value);
+    }
+    return std::nullopt;
 }
 
 std::optional<std::string> first_too_large(const ov::op::v0::Constant& constant) {

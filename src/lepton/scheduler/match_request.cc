@@ -32,6 +32,11 @@ Result<> place_input(const ModelSpec& spec, Request& request, std::size_t index)
         return input.name == spec.inputs[index].name;
     });
     if (found == request.inputs.end()) {
+        if (request.inputs.empty()) {
+            return fail(ErrorCode::kInvalidArgument,
+                        "the request has no inputs; model \"" + spec.name + "\" takes " +
+                            names_of(spec.inputs));
+        }
         return refuse("input",
                       spec.inputs[index].name,
                       "is missing; model \"" + spec.name + "\" takes " + names_of(spec.inputs));

@@ -58,6 +58,10 @@ TEST_F(MatchRequest, NamesTheMissingInputAndWhatTheModelTakes) {
     EXPECT_EQ(refusal(), R"(input "b" is missing; model "m" takes "a", "b")");
 }
 
+TEST_F(MatchRequest, SaysThatThereAreNoInputsAtAll) {
+    EXPECT_EQ(refusal(), R"(the request has no inputs; model "m" takes "a", "b")");
+}
+
 TEST_F(MatchRequest, NamesTheUnknownInput) {
     add("a", DataType::kFp32, {1, 2}, 8);
     add("b", DataType::kInt64, {1, 1}, 8);
