@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,13 +14,21 @@ from .programs import SERVER_CPU, MeasurementError
 
 # Longer than a closed loop with one client leaves the server idle.
 BUSY_POLL = "1ms"
+# Nothing is left to be measured beside the benchmark.
+TUNED = ("--tuning", "first")
 
 
 class Server:
     """One running server; ends with its `with` block."""
 
     def __init__(
-        self, binary: Path, models: Path, *, busy_poll: bool = False, preload: Path | None = None
+        self,
+        binary: Path,
+        models: Path,
+        *,
+        busy_poll: bool = False,
+        preload: Path | None = None,
+        options: Sequence[str] = TUNED,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="lepton-bench-")
         self._log = Path(self._folder.name, "server.log")
@@ -29,7 +38,7 @@ class Server:
         self._command = [
             "taskset", "--cpu-list", str(SERVER_CPU), str(binary), "serve", str(models),
             "--host", "127.0.0.1", "--port", "0", "--unix-socket", str(self._socket),
-            "--ready-file", str(self._ready), "--tuning", "first",
+            "--ready-file", str(self._ready), *options,
             *(["--busy-poll", BUSY_POLL] if busy_poll else []),
         ]  # fmt: skip
         self._environment = dict(os.environ)
