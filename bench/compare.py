@@ -6,12 +6,15 @@
 Both servers run at the same time on processor 0, and are asked in turn from processor 1, so that
 each pair of figures comes from the same second; who goes first changes from round to round. The
 load generator is that of the second build. Prints the median over the rounds of new / old and the
-half of the rounds that lie around it. Do nothing else on the machine meanwhile.
+half of the rounds that lie around it, and over all of it the geometric mean with its standard
+error: on a virtual machine single figures scatter by a tenth. Do nothing else on the machine
+meanwhile.
 """
 
 import argparse
 import itertools
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -91,6 +94,12 @@ def spread(values: list[float]) -> str:
     return f"{middle:.3f}  ({low:.3f} to {high:.3f})"
 
 
+def mean_of(ratios: list[float]) -> str:
+    logarithms = [math.log(ratio) for ratio in ratios]
+    error = statistics.stdev(logarithms) / math.sqrt(len(logarithms))
+    return f"{math.exp(statistics.mean(logarithms)):.3f}  (+-{error:.3f})"
+
+
 def main() -> int:
     arguments = parse_arguments()
     builds = (arguments.old.resolve(), arguments.new.resolve())
@@ -105,6 +114,12 @@ def main() -> int:
                 "p50": p50s,
                 "rate": rates,
             }
+        everything = [pair for turns in pairs.values() for pair in turns]
+        table.add_section()
+        table.add_row(
+            model.name, "all", "", mean_of([pair.p50 for pair in everything]),
+            mean_of([pair.rate for pair in everything]), end_section=True,
+        )  # fmt: skip
     Console().print(table)
     if arguments.output:
         arguments.output.write_text(json.dumps(figures, indent=2) + "\n")
