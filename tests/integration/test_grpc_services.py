@@ -27,7 +27,7 @@ def four(model="four"):
 
 
 class TestHealth:
-    @pytest.mark.parametrize("service", ["", SERVICE])
+    @pytest.mark.parametrize("service", ["", SERVICE, "four"])
     def test_check_says_serving(self, grpc_channel, service):
         stub = health_pb2_grpc.HealthStub(grpc_channel)
         answer = stub.Check(health_pb2.HealthCheckRequest(service=service))
@@ -146,6 +146,10 @@ class TestMetadata:
         assert [part.split(";")[0].strip() for part in timing.split(",")] == [
             "net", "queue", "input", "compute", "output",
         ]  # fmt: skip
+
+    @pytest.mark.parametrize("value", ["trailing ", " leading", " both ", " "])
+    def test_blanks_around_a_value_are_no_error(self, grpc_stub, value):
+        grpc_stub.ModelInfer(four(), metadata=(("my_header", value),), timeout=10)
 
     def test_unicode_in_an_error_survives(self, grpc_stub):
         with pytest.raises(grpc.RpcError) as failure:

@@ -18,7 +18,27 @@ double milliseconds_since(Clock::time_point start) {
 
 tl::unexpected<Error> stopping() { return fail(ErrorCode::kUnavailable, "the server is stopping"); }
 
-std::string quoted_model(std::string_view name) { return "model \"" + std::string(name) + "\""; }
+// Clients ask for any name: what they are told has a bound.
+std::string quoted_model(std::string_view name) {
+    constexpr std::size_t kLongestName = 256;
+    const bool cut = name.size() > kLongestName;
+    return "model \"" + std::string(name.substr(0, kLongestName)) + (cut ? "...\"" : "\"");
+}
+
+// "a, b and 7 more", "none".
+template <class Range, class NameOf>
+std::string listed(const Range& all, NameOf name_of) {
+    constexpr std::size_t kMostListed = 8;
+    std::string text;
+    std::size_t count = 0;
+    for (const auto& one : all) {
+        if (count == kMostListed) break;
+        if (count++ > 0) text += ", ";
+        text += name_of(one);
+    }
+    if (all.size() > count) text += " and " + std::to_string(all.size() - count) + " more";
+    return text.empty() ? "none" : text;
+}
 
 }  // namespace
 
@@ -366,12 +386,7 @@ std::string ModelRepository::reason_of(const Model& model) {
 }
 
 std::string ModelRepository::names_locked() const {
-    std::string names;
-    for (const auto& [name, model] : models_) {
-        if (!names.empty()) names += ", ";
-        names += name;
-    }
-    return names.empty() ? "none" : names;
+    return listed(models_, [](const auto& entry) -> std::string_view { return entry.first; });
 }
 
 Result<std::shared_ptr<const ModelSpec>> ModelRepository::find(std::string_view name,
@@ -383,17 +398,14 @@ Result<std::shared_ptr<const ModelSpec>> ModelRepository::find(std::string_view 
                     "no " + quoted_model(name) + ", there are: " + names_locked());
     }
     const Model& model = found->second;
-    std::string served;
+    std::vector<std::int64_t> served;
     std::string reason = model.failure ? model.failure->message : "";
     bool loading = !model.visited && !model.unloaded;
     for (auto entry = model.versions.rbegin(); entry != model.versions.rend(); ++entry) {
         const std::string number = std::to_string(entry->first);
         const bool asked_for = version.empty() || version == number;
         if (asked_for && entry->second.spec != nullptr) return entry->second.spec;
-        if (entry->second.spec != nullptr) {
-            if (!served.empty()) served.insert(0, ", ");
-            served.insert(0, number);
-        }
+        if (entry->second.spec != nullptr) served.push_back(entry->first);
         if (!asked_for) continue;
         loading = loading || entry->second.loading;
         if (reason.empty() && entry->second.failure) reason = entry->second.failure->message;
@@ -403,9 +415,11 @@ Result<std::shared_ptr<const ModelSpec>> ModelRepository::find(std::string_view 
         return fail(ErrorCode::kUnavailable, quoted_model(name) + " failed to load: " + reason);
     }
     if (model.unloaded) return fail(ErrorCode::kUnavailable, quoted_model(name) + " is unloaded");
+    std::reverse(served.begin(), served.end());
     return fail(ErrorCode::kModelNotFound,
                 quoted_model(name) + " has no version \"" + std::string(version) +
-                    "\", there are: " + (served.empty() ? "none" : served));
+                    "\", there are: " +
+                    listed(served, [](std::int64_t number) { return std::to_string(number); }));
 }
 
 void ModelRepository::describe(Version& entry,

@@ -67,7 +67,9 @@ void Connection::read() {
     reading_ = true;
     auto on_done = [this](const error_code& error, std::size_t count) {
         reading_ = false;
-        if (error) {
+        if (error == asio::error::eof) {
+            on_end();
+        } else if (error) {
             close();
         } else {
             on_read(count);
@@ -93,6 +95,22 @@ void Connection::on_read(std::size_t count) {
         session_->on_read(count, now);
     }
     if (session_ == nullptr || session_->read_deadline() != kNoDeadline) reactor_.watch_timeouts();
+}
+
+// A client may shut its side and read on (RFC 9112 section 9.6 has servers do so), or be gone: only
+// a failure to reach it tells, which the wait for an error reports.
+void Connection::on_end() {
+    if (closed_) return;
+    read_ended_ = true;
+    if (lingering_ || session_ == nullptr || !session_->on_end()) return close();
+    if (closed_) return;
+    reading_ = true;
+    auto on_gone = [this](const error_code&) {
+        reading_ = false;
+        close();
+    };
+    socket_.async_wait(Socket::wait_error,
+                       asio::bind_allocator(reactor_.operations().allocator(), on_gone));
 }
 
 void Connection::sniff(std::size_t count, Clock::time_point now) {
@@ -171,6 +189,7 @@ void Connection::linger() {
     if (closed_ || std::exchange(lingering_, true)) return;
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
+    if (read_ended_) return close();
     opened_ = Clock::now();
     reactor_.watch_timeouts();
     read();

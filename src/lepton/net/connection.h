@@ -66,6 +66,7 @@ private:
     void read();
     void read_next();
     void on_read(std::size_t count);
+    void on_end();
     void sniff(std::size_t count, Clock::time_point now);
     void send_unsent();
     void linger();
@@ -83,7 +84,8 @@ private:
     std::size_t sent_ = 0;
     Clock::time_point last_sent_;  // When the kernel last took bytes of unsent_, or it began.
     ReadAgain read_again_{*this};
-    bool reading_ = false;
+    bool reading_ = false;     // Or, once the client has shut its side, waiting for it to go.
+    bool read_ended_ = false;  // The client has shut its side.
     bool writing_ = false;
     bool closing_ = false;    // Close once unsent_ is empty.
     bool lingering_ = false;  // Our side is shut; waiting for the peer's end.

@@ -21,6 +21,8 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr std::size_t kReadBytes = std::size_t{8} << 10;
+// What every answer begins with.
+constexpr std::string_view kAnswerStart = "HTTP/1.1 ";
 // Pipelined bytes kept while a request runs; a client that sends more waits in its own socket.
 constexpr std::size_t kPipelineBytes = std::size_t{64} << 10;
 
@@ -28,10 +30,24 @@ std::span<const std::byte> as_bytes(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+// Framing bytes that a client may send with each byte of a chunked body, beyond a first allowance;
+// a chunk of one byte needs 5. https://github.com/golang/go/issues/64433
+constexpr std::size_t kFramingPerByte = 16;
+
+// Whether a request line is one, of a version that is not spoken here.
+bool has_other_version(std::string_view line) {
+    const std::size_t first = line.find(' ');
+    const std::size_t last = line.rfind(' ');
+    if (last == std::string_view::npos || line.find(' ', first + 1) != last) return false;
+    const std::string_view version = line.substr(last + 1);
+    const auto is_digit = [&](std::size_t at) { return version[at] >= '0' && version[at] <= '9'; };
+    return version.size() == 8 && version.starts_with("HTTP/") && is_digit(5) &&
+           version[6] == '.' && is_digit(7) && version != "HTTP/1.0" && version != "HTTP/1.1";
+}
+
 int status_of(const boost::beast::error_code& error) {
     if (error == http::error::header_limit) return 431;
     if (error == http::error::body_limit) return 413;
-    if (error == http::error::bad_version) return 505;
     return 400;
 }
 
@@ -43,12 +59,15 @@ public:
         reply.body = wire.pool().take(0);
         scratch = wire.pool().take(0);
         call.loop = &wire.loop();
+        last_read_ = now;
         begin_message();
         on_bytes(now);
     }
 
     std::span<std::byte> read_space() override;
     void on_read(std::size_t count, Clock::time_point now) override;
+    bool on_end() override;
+    void on_writable() override;
     [[nodiscard]] Clock::time_point read_deadline() const override { return read_deadline_; }
     void on_timeout() override;
     void on_closed() override;
@@ -68,10 +87,13 @@ private:
 
     void begin_message();
     void on_bytes(Clock::time_point now);
+    void go_on();
+    bool skip_empty_lines();
     bool parse_head(Clock::time_point now);
     bool parse_chunks(Clock::time_point now);
     bool take_body(Clock::time_point now);
     void handle(Clock::time_point now);
+    void refuse(const boost::beast::error_code& error);
     void refuse(int status, std::string_view reason);
     void write_reply();
     // Drops `count` bytes that were parsed.
@@ -82,10 +104,13 @@ private:
             begin_ = 0;
         }
     }
-    // Whether the line at hand says HTTP, whatever the version.
-    [[nodiscard]] bool names_http() const {
+    [[nodiscard]] std::string_view line_at_hand() const {
         const std::string_view text = input_.text().substr(begin_);
-        return text.substr(0, text.find('\n')).find(" HTTP/") != std::string_view::npos;
+        return text.substr(0, text.find_first_of("\r\n"));
+    }
+    // The client does not read its answers: it gets no further ones made.
+    [[nodiscard]] bool is_stuck() const {
+        return wire_.unsent_bytes() > wire_.limits().max_unsent_bytes;
     }
     [[nodiscard]] asio::const_buffer unparsed() const {
         return {input_.data() + begin_, input_.size() - begin_};
@@ -98,10 +123,15 @@ private:
     bool read_into_body_ = false;  // unless it goes straight to the end of message.body.
     std::optional<Http1Parser> parser_;
     State state_ = State::kHead;
-    std::size_t body_bytes_ = 0;  // In kBody: Content-Length.
+    std::size_t head_bytes_ = 0;   // Parsed of the head, with empty lines before it.
+    std::size_t body_bytes_ = 0;   // In kBody: Content-Length.
+    std::size_t chunk_bytes_ = 0;  // In kChunks: parsed so far, framing and content.
+    Clock::time_point last_read_;
     Clock::time_point read_deadline_ = kNoDeadline;
-    std::string head_;      // Of the reply.
-    bool parsing_ = false;  // on_bytes is on the stack: send() must not enter it again.
+    std::string head_;           // Of the reply.
+    bool answer_begun_ = false;  // kAnswerStart was sent before the answer was there.
+    bool peer_ended_ = false;    // The client has shut its side.
+    bool parsing_ = false;       // on_bytes is on the stack: send() must not enter it again.
     bool keep_alive_ = true;
     bool draining_ = false;
     bool closed_ = false;
@@ -117,13 +147,14 @@ std::span<std::byte> Http1Session::read_space() {
         input_.resize(input_.size() - begin_);
         begin_ = 0;
     }
-    if (input_.size() >= kPipelineBytes && state_ == State::kHandling) return {};
+    if (input_.size() >= kPipelineBytes && (state_ == State::kHandling || is_stuck())) return {};
     input_.reserve(std::max(kReadBytes, input_.size() + kReadBytes / 2));
     read_at_ = input_.size();
     return {input_.data() + read_at_, input_.capacity() - read_at_};
 }
 
 void Http1Session::on_read(std::size_t count, Clock::time_point now) {
+    last_read_ = now;
     if (read_into_body_) {
         message.body.resize(message.body.size() + count);
     } else {
@@ -141,6 +172,7 @@ void Http1Session::begin_message() {
     call.context = nullptr;
     parser_.emplace(message, wire_.limits());
     state_ = State::kHead;
+    head_bytes_ = chunk_bytes_ = 0;
     read_deadline_ = kNoDeadline;
 }
 
@@ -168,16 +200,52 @@ void Http1Session::on_bytes(Clock::time_point now) {
     parsing_ = false;
 }
 
+// After an answer, or when the client has taken what it owed to take.
+void Http1Session::go_on() {
+    on_bytes(Clock::now());
+    const bool reads = state_ != State::kHandling && state_ != State::kEnded;
+    if (peer_ended_ && reads && !is_stuck()) {
+        state_ = State::kEnded;  // What is there is no whole request, and never will be.
+        read_deadline_ = kNoDeadline;
+        return wire_.close_when_sent();
+    }
+    wire_.resume_reading();
+}
+
+// RFC 9112 section 2.2: some clients send one behind the body before. Returns whether a request
+// line may have begun.
+bool Http1Session::skip_empty_lines() {
+    constexpr std::string_view kEmptyLine = "\r\n";
+    while (input_.text().substr(begin_).starts_with(kEmptyLine)) {
+        consume(kEmptyLine.size());
+        head_bytes_ += kEmptyLine.size();
+    }
+    return begin_ < input_.size() && input_.text().substr(begin_) != kEmptyLine.substr(0, 1);
+}
+
 bool Http1Session::parse_head(Clock::time_point now) {
-    if (begin_ == input_.size()) return false;
-    if (message.begun == Clock::time_point{}) message.begun = now;
+    if (begin_ == input_.size() || is_stuck()) return false;
     boost::beast::error_code error;
-    consume(parser_->put(unparsed(), error));
+    if (parser_->got_some() || skip_empty_lines()) {
+        // What was sent while the request before was at work has waited since the latest read, or
+        // for longer.
+        if (message.begun == Clock::time_point{}) message.begun = last_read_;
+        const std::size_t taken = parser_->put(unparsed(), error);
+        consume(taken);
+        head_bytes_ += taken;
+    } else if (begin_ < input_.size()) {
+        error = http::error::need_more;
+    } else if (head_bytes_ <= wire_.limits().max_head_bytes) {
+        return false;  // It may stay idle after the empty line.
+    }
+    // Beast bounds what it is given at a time.
+    if (head_bytes_ > wire_.limits().max_head_bytes) error = http::error::header_limit;
     if (error == http::error::need_more) {
         if (read_deadline_ == kNoDeadline) read_deadline_ = now + wire_.limits().head_timeout;
         return false;
     }
-    if (error == http::error::bad_version && !names_http()) {
+    if (error == http::error::bad_version &&
+        line_at_hand().find(" HTTP/") == std::string_view::npos) {
         // Not HTTP at all: whoever speaks otherwise would not understand an answer either.
         state_ = State::kEnded;
         read_deadline_ = kNoDeadline;
@@ -185,14 +253,10 @@ bool Http1Session::parse_head(Clock::time_point now) {
         return false;
     }
     if (error) {
-        refuse(status_of(error), error.message());
+        refuse(error);
         return false;
     }
     keep_alive_ = parser_->keep_alive() && !draining_;
-    if (parser_->version() == 11 && message.fields.find("host").empty()) {
-        refuse(400, "field \"host\" is missing");
-        return false;
-    }
     if (parser_->expects_continue() && input_.size() == begin_ && !parser_->is_done()) {
         wire_.write(as_bytes("HTTP/1.1 100 Continue\r\n\r\n"));
     }
@@ -224,9 +288,18 @@ bool Http1Session::take_body(Clock::time_point now) {
 bool Http1Session::parse_chunks(Clock::time_point now) {
     if (begin_ == input_.size()) return false;
     boost::beast::error_code error;
-    consume(parser_->put(unparsed(), error));
+    const std::size_t taken = parser_->put(unparsed(), error);
+    consume(taken);
+    chunk_bytes_ += taken;
     if (error && error != http::error::need_more) {
-        refuse(status_of(error), error.message());
+        refuse(error);
+        return false;
+    }
+    // The rest of the bytes are sizes with any number of zeros, extensions, and trailers.
+    const std::size_t seen = chunk_bytes_ + (parser_->is_done() ? 0 : input_.size() - begin_);
+    const std::size_t most = wire_.limits().max_head_bytes + kFramingPerByte * message.body.size();
+    if (seen - message.body.size() > most) {
+        refuse(400, "its chunks' sizes, extensions and trailers are longer than a head may be");
         return false;
     }
     if (parser_->is_done()) {
@@ -242,6 +315,17 @@ void Http1Session::handle(Clock::time_point now) {
     read_deadline_ = kNoDeadline;
     message.received = now;
     wire_.handler().handle(*this);
+}
+
+void Http1Session::refuse(const boost::beast::error_code& error) {
+    const Http1Parser::Fault& fault = parser_->fault();
+    if (error == http::error::bad_version && has_other_version(line_at_hand())) {
+        refuse(505, error.message());
+    } else if (error == http::error::bad_value && !fault.reason.empty()) {
+        refuse(fault.status, fault.reason);
+    } else {
+        refuse(status_of(error), error.message());
+    }
 }
 
 // The protocol is broken or the message is too large: one answer, and the connection ends, because
@@ -281,9 +365,7 @@ void Http1Session::send() {
         return;
     }
     begin_message();
-    if (parsing_) return;
-    on_bytes(Clock::now());
-    wire_.resume_reading();
+    if (!parsing_) go_on();
 }
 
 void Http1Session::write_reply() {
@@ -294,7 +376,8 @@ void Http1Session::write_reply() {
     };
     const auto text =
         http::obsolete_reason(http::int_to_status(static_cast<unsigned>(reply.status)));
-    head_.assign("HTTP/1.1 ").append(decimal(reply.status)).append(" ");
+    head_.assign(std::exchange(answer_begun_, false) ? "" : kAnswerStart);
+    head_.append(decimal(reply.status)).append(" ");
     head_.append(text.data(), text.size()).append("\r\ncontent-type: ").append(reply.content_type);
     head_.append("\r\ncontent-length: ").append(decimal(reply.body.size())).append("\r\n");
     for (std::size_t i = 0; i < reply.fields.size(); ++i) {
@@ -312,6 +395,24 @@ void Http1Session::write_reply() {
     wire_.write(
         as_bytes(head_),
         message.method == Method::kHead ? std::span<const std::byte>() : reply.body.bytes());
+}
+
+bool Http1Session::on_end() {
+    peer_ended_ = true;
+    if (state_ == State::kHandling) {
+        // TCP does not tell a client that reads on from one that is gone, and whose request is to
+        // be cancelled. Any byte does: who is gone resets the connection.
+        answer_begun_ = true;
+        wire_.write(as_bytes(kAnswerStart));
+        return true;
+    }
+    if (wire_.unsent_bytes() == 0) return false;
+    go_on();
+    return true;
+}
+
+void Http1Session::on_writable() {
+    if (state_ == State::kHead && (begin_ < input_.size() || peer_ended_)) go_on();
 }
 
 void Http1Session::on_timeout() {

@@ -60,6 +60,11 @@ struct Message {
     memory::Buffer body;
     Clock::time_point begun;     // When its first byte was read.
     Clock::time_point received;  // When its last byte was read.
+
+    // What its timeouts count from: the time that it took to arrive has passed for the client too.
+    [[nodiscard]] Clock::time_point arrival() const {
+        return begun == Clock::time_point{} ? received : begun;
+    }
 };
 
 // What to answer. HTTP: status, content_type, fields, body. gRPC: body is one message without its

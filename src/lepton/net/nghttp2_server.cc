@@ -49,6 +49,18 @@ int on_header(nghttp2_session* session,
     return 0;
 }
 
+// nghttp2 would leave the field out and go on; RFC 9113 section 8.2.1 has the request refused.
+int on_invalid_header(nghttp2_session*,
+                      const nghttp2_frame*,
+                      const std::uint8_t* /*name*/,
+                      std::size_t /*name_size*/,
+                      const std::uint8_t* /*value*/,
+                      std::size_t /*value_size*/,
+                      std::uint8_t /*flags*/,
+                      void*) noexcept {
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
 int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* listener) noexcept {
     of(listener).on_frame(*frame);
     return 0;
@@ -120,6 +132,7 @@ std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter> make_callbacks() {
     LEPTON_CHECK(nghttp2_session_callbacks_new(&made) == 0);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(made, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(made, on_stream_close);
@@ -138,6 +151,8 @@ std::unique_ptr<nghttp2_option, OptionDeleter> make_options() {
     LEPTON_CHECK(nghttp2_option_new(&made) == 0);
     nghttp2_option_set_no_auto_window_update(made, 1);
     nghttp2_option_set_no_closed_streams(made, 1);  // StreamOrder keeps enough of them.
+    // gRPC clients send metadata as their callers wrote them; RequestHead takes the blanks off.
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(made, 1);
     nghttp2_option_set_stream_reset_rate_limit(made, kResetBurst, kResetsPerSecond);
     return std::unique_ptr<nghttp2_option, OptionDeleter>(made);
 }

@@ -23,6 +23,13 @@ RequestHead::Encoding encoding_of(std::string_view name) {
     return name == "deflate" ? RequestHead::Encoding::kDeflate : RequestHead::Encoding::kOther;
 }
 
+std::string_view trim(std::string_view value) {
+    const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+    while (!value.empty() && is_blank(value.front())) value.remove_prefix(1);
+    while (!value.empty() && is_blank(value.back())) value.remove_suffix(1);
+    return value;
+}
+
 void split_target(std::string_view target, Message& message) {
     const std::size_t mark = target.find('?');
     message.path = target.substr(0, mark);
@@ -46,6 +53,7 @@ void RequestHead::add(std::string_view name, std::string_view value, Message& me
         }
         return;
     }
+    value = trim(value);
     if (name == "content-type") {
         content = grpc_content_of(value);
     } else if (name == "content-length") {
@@ -53,7 +61,10 @@ void RequestHead::add(std::string_view name, std::string_view value, Message& me
         const auto end = std::from_chars(value.data(), value.data() + value.size(), length);
         if (end.ec == std::errc()) content_length = length;
     } else if (name == "host") {
-        if (has_authority) return;
+        if (has_authority) {
+            hosts_differ = value != message.fields.find("host");
+            return;
+        }
     } else if (name == "expect") {
         expects_continue = value == "100-continue";
     } else if (name.starts_with("grpc-")) {

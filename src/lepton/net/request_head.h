@@ -14,7 +14,8 @@ namespace lepton::net {
 struct RequestHead {
     enum class Encoding : std::uint8_t { kIdentity, kGzip, kDeflate, kOther };
 
-    // One field, pseudo or not; names are in lower case (nghttp2 sees to it).
+    // One field, pseudo or not; names are in lower case (nghttp2 sees to it). Blanks around a value
+    // are none of it (RFC 9110 section 5.5).
     void add(std::string_view name, std::string_view value, Message& message);
 
     GrpcContent content = GrpcContent::kNone;
@@ -22,6 +23,7 @@ struct RequestHead {
     bool accepts_gzip = false;                // In the answers to a gRPC call.
     bool has_grpc_fields = false;
     bool has_authority = false;
+    bool hosts_differ = false;  // The field "host" says another one than ":authority".
     bool expects_continue = false;
     bool connects = false;  // The method is CONNECT.
     bool post = false;

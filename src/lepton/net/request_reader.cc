@@ -35,6 +35,10 @@ void RequestReader::on_head(Http2Exchange& exchange) {
                       kGrpcResourceExhausted,
                       "header list of " + std::to_string(head.bytes) +
                           " bytes exceeds the limit of " + std::to_string(limits_.max_head_bytes)});
+    } else if (head.hosts_differ) {
+        // RFC 9113 section 8.3.1.
+        host_.refuse(exchange,
+                     {400, kGrpcInternal, "field \"host\" is not what \":authority\" says"});
     } else if (head.connects) {
         // Such a stream has no end that could be waited for.
         host_.refuse(exchange, {405, kGrpcUnimplemented, "method CONNECT is not offered"});

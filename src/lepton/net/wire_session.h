@@ -48,6 +48,11 @@ public:
     // `count` bytes were read into read_space() at `now`. May call the handler.
     virtual void on_read(std::size_t count, Clock::time_point now) = 0;
 
+    // The client has shut its side, and everything it sent was read. True: it is still owed
+    // answers, and may be there to read them; the connection ends with close_when_sent(). What is
+    // not sent by then tells, by the failure of sending it, whether the client is there.
+    virtual bool on_end() { return false; }
+
     // Everything written was taken by the kernel.
     virtual void on_writable() {}
 

@@ -9,6 +9,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "lepton/core/utf8.h"
+
 namespace lepton::observe {
 namespace {
 
@@ -20,7 +22,8 @@ using Models = std::vector<std::shared_ptr<ModelMetrics>>;
 constexpr double kNanosPerSecond = 1e9;
 
 std::vector<ClientMetric::Label> labels_of(const ModelMetrics& of) {
-    return {{"model", of.model}, {"version", of.version}};
+    // Prometheus drops a whole page that is not UTF-8; the name of a folder need not be.
+    return {{"model", to_utf8(of.model)}, {"version", of.version}};
 }
 
 template <std::size_t kBounds>

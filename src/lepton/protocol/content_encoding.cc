@@ -79,6 +79,45 @@ bool equal_ignoring_case(std::string_view a, std::string_view lower) {
     });
 }
 
+// RFC 9110 section 8.4.1.3: "x-gzip" is the same.
+bool is_gzip(std::string_view name) {
+    return equal_ignoring_case(name, "gzip") || equal_ignoring_case(name, "x-gzip");
+}
+
+// Takes what stands before the next separator off `rest`, blanks around it left out.
+std::string_view take_item(std::string_view& rest, char separator) {
+    const std::size_t size = std::min(rest.find(separator), rest.size());
+    const std::string_view item = trim(rest.substr(0, size));
+    rest.remove_prefix(std::min(size + 1, rest.size()));
+    return item;
+}
+
+// How welcome a coding is, in thousandths, by its parameters (RFC 9110 section 12.4.2); a malformed
+// weight is none.
+int weight_of(std::string_view parameters) {
+    constexpr int kFull = 1000;
+    while (!parameters.empty()) {
+        std::string_view value = take_item(parameters, ';');
+        if (!equal_ignoring_case(take_item(value, '='), "q")) continue;
+        const std::string_view whole = take_item(value, '.');
+        int weight = whole == "1" ? kFull : 0;
+        if (whole != "0" && whole != "1") return 0;
+        int unit = kFull;
+        for (const char digit : value) {
+            unit /= 10;
+            if (digit < '0' || digit > '9' || unit == 0) return 0;
+            weight += unit * (digit - '0');
+        }
+        return weight <= kFull ? weight : 0;
+    }
+    return kFull;
+}
+
+bool begins_gzip(const z_stream& stream) {
+    constexpr Bytef kFirstByte = 0x1F;
+    return stream.avail_in > 0 && *stream.next_in == kFirstByte;
+}
+
 }  // namespace
 
 std::string_view to_string(ContentEncoding encoding) {
@@ -96,7 +135,7 @@ std::string_view to_string(ContentEncoding encoding) {
 Result<ContentEncoding> parse_content_encoding(std::string_view value) {
     const std::string_view name = trim(value);
     if (name.empty() || equal_ignoring_case(name, "identity")) return ContentEncoding::kIdentity;
-    if (equal_ignoring_case(name, "gzip")) return ContentEncoding::kGzip;
+    if (is_gzip(name)) return ContentEncoding::kGzip;
     if (equal_ignoring_case(name, "deflate")) return ContentEncoding::kDeflate;
     return fail(ErrorCode::kInvalidArgument,
                 concat({"header content-encoding is ",
@@ -105,10 +144,33 @@ Result<ContentEncoding> parse_content_encoding(std::string_view value) {
 }
 
 ContentEncoding preferred_encoding(std::string_view accept_encoding) {
-    const std::string_view name = trim(accept_encoding);
-    if (equal_ignoring_case(name, "gzip")) return ContentEncoding::kGzip;
-    if (equal_ignoring_case(name, "deflate")) return ContentEncoding::kDeflate;
-    return ContentEncoding::kIdentity;
+    constexpr int kUnnamed = -1;
+    int gzip = kUnnamed;
+    int deflate = kUnnamed;
+    int identity = kUnnamed;
+    int any = kUnnamed;
+    while (!accept_encoding.empty()) {
+        std::string_view parameters = take_item(accept_encoding, ',');
+        const std::string_view name = take_item(parameters, ';');
+        const int weight = weight_of(parameters);
+        if (is_gzip(name)) {
+            gzip = std::max(gzip, weight);
+        } else if (equal_ignoring_case(name, "deflate")) {
+            deflate = weight;
+        } else if (equal_ignoring_case(name, "identity")) {
+            identity = weight;
+        } else if (name == "*") {
+            any = weight;
+        }
+    }
+    // "*" is no wish for an encoding, but one has to be found where the plain answer is excluded.
+    if (identity == 0) {
+        if (gzip == kUnnamed) gzip = any;
+        if (deflate == kUnnamed) deflate = any;
+    }
+    const int best = std::max(gzip, deflate);
+    if (best <= 0 || identity > best) return ContentEncoding::kIdentity;
+    return gzip == best ? ContentEncoding::kGzip : ContentEncoding::kDeflate;
 }
 
 Result<> decompress(memory::Buffer& body,
@@ -126,7 +188,12 @@ Result<> decompress(memory::Buffer& body,
     const std::size_t most = max_bytes + 1;
     memory::Buffer plain = pool.take(std::min(most, std::max(body.size() * 4, kFirstCapacity)));
     int status = Z_OK;
-    while (status == Z_OK && plain.size() < most) {
+    while (plain.size() < most) {
+        // RFC 1952 section 2.2: one member may follow the other.
+        if (status == Z_STREAM_END && encoding == ContentEncoding::kGzip && begins_gzip(stream)) {
+            status = inflateReset(&stream);
+        }
+        if (status != Z_OK) break;
         if (plain.size() == plain.capacity()) plain.reserve(std::min(most, plain.capacity() * 2));
         const std::size_t room =
             std::min({plain.capacity() - plain.size(), most - plain.size(), kMostOutputPerCall});

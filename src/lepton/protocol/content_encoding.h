@@ -15,15 +15,14 @@ enum class ContentEncoding : std::uint8_t { kIdentity, kGzip, kDeflate };
 // Errors: kInvalidArgument for an encoding that is not offered, or for more than one.
 Result<ContentEncoding> parse_content_encoding(std::string_view value);
 
-// How to answer. Compressing takes longer than a network of our time, and many HTTP libraries offer
-// every encoding that they know without being asked; so an answer is compressed only for a client
-// that names exactly one of ours, which is how an explicit wish looks.
+// How to answer, by a list of RFC 9110 section 12.5.3: gzip or deflate where the client names them,
+// whichever is more welcome, but never "*" alone.
 [[nodiscard]] ContentEncoding preferred_encoding(std::string_view accept_encoding);
 
 [[nodiscard]] std::string_view to_string(ContentEncoding encoding);
 
-// Replaces the body by what it holds. Errors: kInvalidArgument for a malformed body,
-// kPayloadTooLarge when more than `max_bytes` come out.
+// Replaces the body by what it holds, for gzip all members one after the other. Errors:
+// kInvalidArgument for a malformed body, kPayloadTooLarge when more than `max_bytes` come out.
 Result<> decompress(memory::Buffer& body,
                     ContentEncoding encoding,
                     std::size_t max_bytes,

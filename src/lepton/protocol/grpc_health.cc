@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include <health.pb.h>
 
@@ -18,8 +21,24 @@ using Status = HealthCheckResponse::ServingStatus;
 
 constexpr std::chrono::milliseconds kWatchInterval{100};
 
-bool is_known(std::string_view service) {
+// The server's own names; every other one is a model's.
+bool is_server(std::string_view service) {
     return service.empty() || service == "inference.GRPCInferenceService";
+}
+
+Result<> check_name(std::string_view service) {
+    constexpr std::size_t kLongestName = 1024;  // A watch keeps it.
+    if (service.size() <= kLongestName) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "the name of a service is longer than " + std::to_string(kLongestName) + " bytes");
+}
+
+Status status_of(std::string_view service, const ModelCatalog& catalog) {
+    const Result<> serves =
+        is_server(service) ? catalog.ready() : catalog.find(service, "").map([](const auto&) {});
+    if (serves) return HealthCheckResponse::SERVING;
+    return serves.error().code == ErrorCode::kModelNotFound ? HealthCheckResponse::SERVICE_UNKNOWN
+                                                            : HealthCheckResponse::NOT_SERVING;
 }
 
 void write_status(Status status, memory::BufferPool& pool, net::Reply& reply) {
@@ -41,9 +60,9 @@ public:
         });
     }
 
-    void add(net::Exchange& exchange, bool known) {
-        const Status status = known ? current() : HealthCheckResponse::SERVICE_UNKNOWN;
-        calls_.push_back({&exchange, status});
+    void add(net::Exchange& exchange, std::string service) {
+        const Status status = status_of(service, health_.catalog_);
+        calls_.push_back({&exchange, std::move(service), status});
         exchange.handler_state = this;
         exchange.on_gone = &on_gone;
         push(exchange, status);
@@ -63,12 +82,11 @@ private:
 
     void push_changes() {
         scheduled_ = false;
-        const Status status = current();
         // By index: send() may take the call off the list.
         for (std::size_t i = 0; i < calls_.size(); ++i) {
             Watched& watched = calls_[i];
-            if (watched.last == HealthCheckResponse::SERVICE_UNKNOWN || watched.last == status)
-                continue;
+            const Status status = status_of(watched.service, health_.catalog_);
+            if (watched.last == status) continue;
             watched.last = status;
             push(*watched.exchange, status);
         }
@@ -77,13 +95,9 @@ private:
 
     struct Watched {
         net::Exchange* exchange;
+        std::string service;
         Status last;  // What the client was told.
     };
-
-    [[nodiscard]] Status current() const {
-        return health_.catalog_.ready() ? HealthCheckResponse::SERVING
-                                        : HealthCheckResponse::NOT_SERVING;
-    }
 
     void push(net::Exchange& exchange, Status status) {
         exchange.reply.clear();
@@ -124,13 +138,13 @@ GrpcHealth::~GrpcHealth() = default;
 Result<> GrpcHealth::check(net::Exchange& exchange) {
     HealthCheckRequest request;
     LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
-    if (!is_known(request.service())) {
+    LEPTON_CHECK_OK(check_name(request.service()));
+    const Status status = status_of(request.service(), catalog_);
+    if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
         return fail(ErrorCode::kModelNotFound,
-                    concat({"there is no service ", in_quotes(request.service())}));
+                    concat({"there is no service or model ", in_quotes(request.service())}));
     }
-    write_status(catalog_.ready() ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING,
-                 pool_,
-                 exchange.reply);
+    write_status(status, pool_, exchange.reply);
     return {};
 }
 
@@ -143,7 +157,8 @@ Result<> GrpcHealth::watch(net::Exchange& exchange) {
     }
     HealthCheckRequest request;
     LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
-    watchers.add(exchange, is_known(request.service()));
+    LEPTON_CHECK_OK(check_name(request.service()));
+    watchers.add(exchange, request.service());
     return {};
 }
 

@@ -11,15 +11,15 @@
 
 namespace lepton::protocol {
 
-// The service grpc.health.v1.Health, for "" (the server) and the inference service, which are ready
-// together. A watched call stays open; each loop that has one looks every 100 ms whether the state
-// changed. Thread-safe: calls are confined to their loops.
+// The service grpc.health.v1.Health: "" (the server) and the inference service are ready together,
+// every other name is a model's. A watched call stays open; each loop that has one looks every 100
+// ms whether the state changed. Thread-safe: calls are confined to their loops.
 class GrpcHealth {
 public:
     GrpcHealth(const ModelCatalog& catalog, memory::BufferPool& pool);
     ~GrpcHealth();
 
-    // Fills the reply. Errors: kModelNotFound for an unknown service.
+    // Fills the reply. Errors: kModelNotFound for a name that is nobody's.
     Result<> check(net::Exchange& exchange);
 
     // Sends the state and keeps the call open until the client goes. Errors: kInvalidArgument, and

@@ -173,7 +173,7 @@ Result<> Decoder::read_request(Bytes message) {
 Result<> Decoder::read_request_parameter(Bytes entry) {
     LEPTON_TRY(const auto parameter, read_map_entry(entry));
     if (!parameter) return {};
-    return apply_request_parameter(*parameter, exchange_->message.received, request());
+    return apply_request_parameter(*parameter, exchange_->message.arrival(), request());
 }
 
 Result<> Decoder::read_input(Bytes message) {

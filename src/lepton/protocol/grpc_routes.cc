@@ -65,7 +65,9 @@ Result<> GrpcRoutes::dispatch(net::Exchange& exchange) {
         return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
     }
     if (path == kInfer) {
-        LEPTON_CHECK_OK(start_infer(exchange));
+        if (const Result<> started = start_infer(exchange); !started) {
+            return tl::unexpected(refuse_infer(exchange, started.error(), catalog_, options_));
+        }
         service_.infer(exchange.call);
         return {};
     }
@@ -144,7 +146,7 @@ Result<> GrpcRoutes::start_infer(net::Exchange& exchange) {
     InferCall& call = exchange.call;
     const InferFields fields = find_infer_fields(message.fields);
     begin_infer(exchange, fields, options_.observer);
-    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.received));
+    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.arrival()));
     LEPTON_CHECK_OK(decode_grpc_infer(exchange, pool_));
 
     exchange.handler_state = this;

@@ -48,6 +48,19 @@ void end_infer(net::Exchange& exchange) {
     end(exchange);
 }
 
+Error refuse_infer(const net::Exchange& exchange,
+                   Error error,
+                   const ModelCatalog& catalog,
+                   const Router::Options& options) {
+    const InferCall& call = exchange.call;
+    // Over gRPC the name is in the message, which may be malformed before it.
+    if (call.request.model_name.empty()) return error;
+    const auto model = catalog.find(call.request.model_name, call.request.model_version);
+    if (!model) return model.error().code == ErrorCode::kModelNotFound ? model.error() : error;
+    if (options.on_undecoded) options.on_undecoded(**model, call, error.code);
+    return error;
+}
+
 void end_refused_infer(net::Exchange& exchange, const Error& error) {
     if (exchange.call.protocol == CallProtocol::kInProcess) return;
     exchange.call.response.error = error;

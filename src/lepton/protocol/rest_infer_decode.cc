@@ -20,6 +20,12 @@ tl::unexpected<Error> invalid(std::initializer_list<std::string_view> pieces) {
     return fail(ErrorCode::kInvalidArgument, concat(pieces));
 }
 
+// Clients that write every member they know say null for what their caller did not give.
+bool is_left_out(json::value& value) {
+    bool is_null = false;
+    return !value.is_null().get(is_null) && is_null;
+}
+
 // What one element of "inputs" says besides its data.
 struct InputHeader {
     std::string_view name;
@@ -95,9 +101,9 @@ Result<> Decoder::read_request() {
     LEPTON_CHECK_OK(
         reader_.for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
             if (key == "inputs") return read_inputs(value);
-            if (key == "outputs") return read_outputs(value);
-            if (key == "parameters") return read_parameters(value);
-            if (key == "id") {
+            if (key == "outputs" && !is_left_out(value)) return read_outputs(value);
+            if (key == "parameters" && !is_left_out(value)) return read_parameters(value);
+            if (key == "id" && !is_left_out(value)) {
                 LEPTON_TRY(request().id, reader_.as_text(value, "\"id\""));
             }
             return {};
@@ -137,7 +143,7 @@ Result<> Decoder::read_input_field(std::string_view key, json::value value, Inpu
     } else if (key == "shape") {
         return read_shape(value, input);
     } else if (key == "parameters") {
-        return read_input_parameters(value, input);
+        if (!is_left_out(value)) return read_input_parameters(value, input);
     } else if (key == "data") {
         if (input.data_key != nullptr) {
             return invalid({"input ", in_quotes(input.name), " has \"data\" twice"});
@@ -257,7 +263,7 @@ Result<> Decoder::read_output(json::object object) {
         reader_.for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
             if (key == "name") {
                 LEPTON_TRY(output.name, reader_.as_text(value, "\"name\" of an output"));
-            } else if (key == "parameters") {
+            } else if (key == "parameters" && !is_left_out(value)) {
                 return read_output_parameters(value, output);
             }
             return {};
@@ -322,7 +328,7 @@ Result<> Decoder::read_parameter(std::string_view name, json::value value) {
                         excerpt(value),
                         "; it must be a string, a number, true or false"});
     }
-    return apply_request_parameter(parameter, exchange_->message.received, request());
+    return apply_request_parameter(parameter, exchange_->message.arrival(), request());
 }
 
 // The bytes of the JSON part; 0 for a raw binary request.

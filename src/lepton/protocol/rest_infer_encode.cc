@@ -14,6 +14,9 @@
 namespace lepton::protocol {
 namespace {
 
+// A client may get an answer plain, and those beside it wait while it is compressed: some 10 ms for
+// each of these bytes' millions.
+constexpr std::size_t kMostCompressed = std::size_t{1} << 20;
 constexpr std::size_t kRoomForHeader = 512;
 constexpr std::size_t kRoomPerOutput = 256;
 
@@ -209,7 +212,7 @@ Result<> encode_rest_infer(const Request& request,
             if (is_binary(request, i)) reply.body.append(response.outputs[i].tensor.data);
         }
     }
-    if (compress(reply.body, encoding, pool)) {
+    if (reply.body.size() <= kMostCompressed && compress(reply.body, encoding, pool)) {
         reply.fields.add("content-encoding", to_string(encoding));
     }
     return {};

@@ -57,7 +57,9 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
     LEPTON_TRY(const HttpTarget target, parse_target(exchange.message.path));
     LEPTON_CHECK_OK(check_method(exchange, target.route));
     if (target.route == Route::kInfer) {
-        LEPTON_CHECK_OK(start_infer(exchange, target));
+        if (const Result<> started = start_infer(exchange, target); !started) {
+            return tl::unexpected(refuse_infer(exchange, started.error(), catalog_, options_));
+        }
         service_.infer(exchange.call);
         return {};
     }
@@ -82,6 +84,7 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
             }
             exchange.reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
             body.append(std::string_view(options_.metrics_page()));
+            compress_if_asked(exchange);
             return {};
         case Route::kSlow: {
             if (!options_.slow_requests) {
@@ -122,6 +125,12 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
             break;
     }
     return fail(ErrorCode::kInternal, "a route is not described");
+}
+
+void RestRoutes::compress_if_asked(net::Exchange& exchange) {
+    const auto encoding = preferred_encoding(exchange.message.fields.find("accept-encoding"));
+    if (!compress(exchange.reply.body, encoding, pool_)) return;
+    exchange.reply.fields.add("content-encoding", to_string(encoding));
 }
 
 Result<ModelControl*> RestRoutes::model_control() const {
@@ -174,13 +183,13 @@ Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& tar
 Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& target) {
     net::Message& message = exchange.message;
     InferCall& call = exchange.call;
+    call.request.model_name = target.model;
+    call.request.model_version = target.version;
     const InferFields fields = find_infer_fields(message.fields);
     begin_infer(exchange, fields, options_.observer);
     LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
     LEPTON_CHECK_OK(decompress(message.body, encoding, options_.max_body_bytes, pool_));
-    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.received));
-    call.request.model_name = target.model;
-    call.request.model_version = target.version;
+    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.arrival()));
     LEPTON_CHECK_OK(decode_rest_infer(exchange, fields, pool_, catalog_));
 
     exchange.handler_state = this;

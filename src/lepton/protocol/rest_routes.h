@@ -27,6 +27,7 @@ private:
 
     Result<> dispatch(net::Exchange& exchange);
     Result<> describe(net::Exchange& exchange, const HttpTarget& target);
+    void compress_if_asked(net::Exchange& exchange);
     Result<ModelControl*> model_control() const;
     Result<> start_change(net::Exchange& exchange, const HttpTarget& target);
     Result<> start_infer(net::Exchange& exchange, const HttpTarget& target);

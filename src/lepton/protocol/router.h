@@ -40,6 +40,9 @@ public:
             nullptr;
         // Tells and changes how models are run; without it the routes of that are unknown.
         ModelControl* control = nullptr;
+        // Told of each inference that could not be decoded, for a model that is there; may be null.
+        std::function<void(const ModelSpec& model, const InferCall& call, ErrorCode why)>
+            on_undecoded = nullptr;
         // Looks on at every inference; may be null.
         CallObserver* observer = nullptr;
     };

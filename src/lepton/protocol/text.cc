@@ -1,19 +1,9 @@
 #include "lepton/protocol/text.h"
 
-#include <simdjson.h>
-
 namespace lepton::protocol {
 namespace {
 
 constexpr std::size_t kLongestWord = 128;
-
-// Length of the UTF-8 sequence that begins with `lead`, by its first bits; 1 for what is none.
-std::size_t sequence_size(unsigned char lead) {
-    if (lead >= 0xF0) return 4;
-    if (lead >= 0xE0) return 3;
-    if (lead >= 0xC0) return 2;
-    return 1;
-}
 
 }  // namespace
 
@@ -23,20 +13,6 @@ std::string concat(std::initializer_list<std::string_view> pieces) {
     std::string text;
     text.reserve(size);
     for (const std::string_view piece : pieces) text.append(piece);
-    return text;
-}
-
-std::string to_utf8(std::string_view bytes) {
-    std::string text;
-    text.reserve(bytes.size());
-    while (!bytes.empty()) {
-        const std::size_t size = sequence_size(static_cast<unsigned char>(bytes.front()));
-        const std::string_view sequence = bytes.substr(0, size);
-        const bool valid =
-            sequence.size() == size && simdjson::validate_utf8(sequence.data(), sequence.size());
-        text.append(valid ? sequence : std::string_view("\xEF\xBF\xBD"));
-        bytes.remove_prefix(valid ? size : 1);
-    }
     return text;
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "lepton/core/utf8.h"  // IWYU pragma: export
+
 namespace lepton::protocol {
 
 // Pieces of an error message in one string.
@@ -14,9 +16,6 @@ namespace lepton::protocol {
 // A client's word for an error message: in quotes, cut to a sensible length, with every byte that
 // is not printable UTF-8 replaced, so that the message is safe in JSON, in a header and in a log.
 [[nodiscard]] std::string in_quotes(std::string_view word);
-
-// The bytes as valid UTF-8, each invalid one as U+FFFD.
-[[nodiscard]] std::string to_utf8(std::string_view bytes);
 
 // The whole text as a decimal integer of that type; nothing when it is none, or out of range.
 template <class Integer>

@@ -1,16 +1,23 @@
 #include "lepton/server/ready_file.h"
 
+#include <cstddef>
 #include <fstream>
+#include <string>
+#include <string_view>
 #include <system_error>
+
+#include "lepton/core/utf8.h"
 
 namespace lepton::server {
 namespace {
 
 std::string json_string(std::string_view text) {
+    constexpr std::string_view kHex = "0123456789abcdef";
     std::string quoted = "\"";
-    for (const char c : text) {
+    for (const char c : to_utf8(text)) {
         if (static_cast<unsigned char>(c) < 0x20) {
-            quoted += ' ';  // Line breaks of another library's message.
+            const auto code = static_cast<std::size_t>(c);
+            quoted.append("\\u00").append({kHex[code >> 4], kHex[code & 15]});
             continue;
         }
         if (c == '"' || c == '\\') quoted += '\\';

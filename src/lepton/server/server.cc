@@ -100,6 +100,10 @@ struct Server::Parts {
         options.max_body_bytes = config.limits.max_body_bytes;
         options.control = &repository;
         options.metrics_page = [this] { return metrics.page(); };
+        options.on_undecoded = [this](const ModelSpec& spec, const InferCall& call, ErrorCode why) {
+            metrics.of(spec.name, spec.version)
+                ->on_finished(call.timeline, call.request.deadline, &why, call.rows);
+        };
         options.slow_requests = [this](std::string_view model, std::size_t limit) {
             return slow.read(model, limit, Clock::now());
         };

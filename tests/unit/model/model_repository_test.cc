@@ -248,6 +248,14 @@ TEST_F(ModelRepositoryTest, RootsThatCannotBeUsedAreAnError) {
     EXPECT_FALSE(repository.ready());
 }
 
+TEST_F(ModelRepositoryTest, WhatIsToldOfUnknownModelsIsBounded) {
+    for (int i = 0; i < 12; ++i) write_model("m" + std::to_string(10 + i), 1);
+    start();
+    EXPECT_EQ(error_of("b").message,
+              "no model \"b\", there are: m10, m11, m12, m13, m14, m15, m16, m17 and 4 more");
+    EXPECT_LT(error_of(std::string(100'000, 'x')).message.size(), 1000U);
+}
+
 TEST_F(ModelRepositoryTest, UnknownModelsAndVersionsAreToldWhatIsThere) {
     write_model("a", 1);
     write_model("a", 2);

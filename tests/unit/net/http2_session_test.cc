@@ -46,6 +46,81 @@ TEST(Http2Session, BytesMayArriveOneByOne) {
     EXPECT_EQ(peer.call(framed("abc")).body, framed("abc"));
 }
 
+// RFC 9113, where a proxy that speaks HTTP/1.1 behind it could be made to see another request.
+TEST(Http2Session, MalformedRequestsAreReset) {
+    const Fields fields[] = {
+        // 8.2.2: fields of the connection.
+        {{"connection", "close"}},
+        {{"connection", "keep-alive"}},
+        {{"keep-alive", "timeout=5"}},
+        {{"proxy-connection", "close"}},
+        {{"transfer-encoding", "chunked"}},
+        {{"upgrade", "h2c"}},
+        {{"te", "gzip"}},
+        {{"te", "trailers, deflate"}},
+        // 8.2.1: names and values.
+        {{"a b", "c"}},
+        {{"a:b", "c"}},
+        {{"", "c"}},
+        {{"a", "b\r\nc: d"}},
+        {{"a", "b\nc"}},
+        {{"a", std::string("b\0c", 3)}},
+        // 8.1.1: content-length.
+        {{"content-length", "2"}, {"content-length", "2"}},
+        {{"content-length", "3"}},
+        {{"content-length", "1"}},
+        {{"content-length", "0"}},
+        {{"content-length", "+2"}},
+        {{"content-length", "-2"}},
+        {{"content-length", "2, 2"}},
+        {{"content-length", "0x2"}},
+        {{"content-length", ""}},
+        {{"content-length", " 2"}},
+        {{"content-length", "18446744073709551618"}},
+        // 8.3.
+        {{":path", "/other"}},
+        {{":status", "200"}},
+        {{":other", "x"}},
+        {{"host", "host:1"}, {"host", "host:1"}},
+    };
+    for (const Fields& more : fields) {
+        Http2Peer peer;
+        Fields head = kPost;
+        head.insert(head.end(), more.begin(), more.end());
+        const ClientStream& stream = peer.request(head, "{}");
+        EXPECT_TRUE(stream.closed) << more[0].first << ": " << more[0].second;
+        EXPECT_EQ(stream.error, NGHTTP2_PROTOCOL_ERROR) << more[0].first << ": " << more[0].second;
+        EXPECT_EQ(peer.handler.handled, 0) << more[0].first << ": " << more[0].second;
+    }
+}
+
+TEST(Http2Session, HostsThatDifferAreRefused) {
+    Http2Peer peer;
+    peer.handler.answer = echo;
+    Fields head = kPost;
+    head.emplace_back("host", "other");
+    EXPECT_EQ(find(peer.request(head, "{}").head, ":status"), "400");
+    head.back().second = "host:1";
+    EXPECT_EQ(find(peer.request(head, "{}").head, ":status"), "200");
+    EXPECT_EQ(peer.handler.handled, 1);
+}
+
+TEST(Http2Session, FieldsThatAreAllowedAreTaken) {
+    Http2Peer peer;
+    peer.handler.answer = [](Exchange& exchange) {
+        EXPECT_EQ(exchange.message.fields.find("my-header"), "blanks  inside");
+        EXPECT_EQ(exchange.message.fields.find("empty"), "");
+        exchange.send();
+    };
+    Fields head = kPost;
+    head.emplace_back("te", "trailers");
+    head.emplace_back("content-length", "2");
+    head.emplace_back("my-header", " \tblanks  inside ");
+    head.emplace_back("empty", " ");
+    EXPECT_EQ(find(peer.request(head, "{}").head, ":status"), "200");
+    EXPECT_EQ(peer.handler.handled, 1);
+}
+
 TEST(Http2Session, QueryIsSplitFromThePath) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {

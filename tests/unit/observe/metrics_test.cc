@@ -35,6 +35,18 @@ TEST(Metrics, PageHoldsCumulativeBucketsAndTheSumInSeconds) {
               std::string::npos);
 }
 
+TEST(Metrics, NamesOfFoldersMayBeAnyBytes) {
+    Metrics metrics;
+    (void)metrics.of("caf\xe9", "1");
+    (void)metrics.of("two\nlines\"", "1");
+    const std::string page = metrics.page();
+    EXPECT_NE(page.find("nv_inference_count{model=\"caf\xEF\xBF\xBD\",version=\"1\"} 0"),
+              std::string::npos);
+    EXPECT_NE(page.find(R"(nv_inference_count{model="two\nlines\"",version="1"} 0)"),
+              std::string::npos);
+    EXPECT_EQ(page.find('\xe9'), std::string::npos);
+}
+
 TEST(Metrics, DeadlinesThatWereMetAndMissedAndErrorsOfPredictionAreOnThePage) {
     Metrics metrics;
     const auto model = metrics.of("m", "1");

@@ -62,6 +62,41 @@ TEST_P(ContentEncodingTest, DamagedBodiesAreRefused) {
     }
 }
 
+class GzipMembers : public ContentEncodingTest {
+protected:
+    std::string packed(std::string_view text) {
+        memory::Buffer body = buffer(text);
+        EXPECT_TRUE(compress(body, GetParam(), pool_));
+        return std::string(body.text());
+    }
+};
+
+TEST_P(GzipMembers, AreJoined) {
+    memory::Buffer body = buffer(packed("abc") + packed("") + packed(std::string(5000, 'd')));
+    ASSERT_TRUE(decompress(body, GetParam(), 5003, pool_));
+    EXPECT_EQ(body.text(), "abc" + std::string(5000, 'd'));
+}
+
+TEST_P(GzipMembers, CountTogether) {
+    memory::Buffer body = buffer(packed(std::string(60, 'a')) + packed(std::string(60, 'b')));
+    EXPECT_EQ(decompress(body, GetParam(), 119, pool_).error().code, ErrorCode::kPayloadTooLarge);
+}
+
+TEST_P(GzipMembers, AreAllWhole) {
+    const std::string second = packed("second");
+    for (const std::string& damaged : {packed("first") + second.substr(0, 1),
+                                       packed("first") + second.substr(0, second.size() - 1),
+                                       packed("first") + second + "\x1f",
+                                       packed("first") + "\x1f" + second,
+                                       packed("first") + std::string(4, '\0')}) {
+        memory::Buffer body = buffer(damaged);
+        EXPECT_EQ(decompress(body, GetParam(), 1000, pool_).error().code,
+                  ErrorCode::kInvalidArgument);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Gzip, GzipMembers, testing::Values(ContentEncoding::kGzip));
+
 INSTANTIATE_TEST_SUITE_P(Both,
                          ContentEncodingTest,
                          testing::Values(ContentEncoding::kGzip, ContentEncoding::kDeflate));
@@ -70,18 +105,54 @@ TEST(ParseContentEncoding, KnowsTheNamesInAnyCase) {
     EXPECT_EQ(parse_content_encoding(""), ContentEncoding::kIdentity);
     EXPECT_EQ(parse_content_encoding("Identity"), ContentEncoding::kIdentity);
     EXPECT_EQ(parse_content_encoding(" GZIP "), ContentEncoding::kGzip);
+    EXPECT_EQ(parse_content_encoding("x-gzip"), ContentEncoding::kGzip);
     EXPECT_EQ(parse_content_encoding("deflate"), ContentEncoding::kDeflate);
     for (const std::string_view value : {"br", "gzip, deflate", "x"}) {
         EXPECT_FALSE(parse_content_encoding(value)) << value;
     }
 }
 
-TEST(PreferredEncoding, OnlyAnExplicitWishIsFollowed) {
-    EXPECT_EQ(preferred_encoding("gzip"), ContentEncoding::kGzip);
-    EXPECT_EQ(preferred_encoding("deflate"), ContentEncoding::kDeflate);
-    EXPECT_EQ(preferred_encoding(""), ContentEncoding::kIdentity);
-    EXPECT_EQ(preferred_encoding("gzip, deflate"), ContentEncoding::kIdentity);
-    EXPECT_EQ(preferred_encoding("br"), ContentEncoding::kIdentity);
+TEST(PreferredEncoding, IsTheMostWelcomeOfTheList) {
+    struct Case {
+        std::string_view accept;
+        ContentEncoding chosen;
+    };
+    for (const auto& [accept, chosen] : {
+             Case{"gzip", ContentEncoding::kGzip},
+             Case{"GZip", ContentEncoding::kGzip},
+             Case{"x-gzip", ContentEncoding::kGzip},
+             Case{"deflate", ContentEncoding::kDeflate},
+             Case{"gzip, deflate", ContentEncoding::kGzip},
+             Case{"deflate, gzip, br, zstd", ContentEncoding::kGzip},
+             Case{"gzip;q=0.5,deflate", ContentEncoding::kDeflate},
+             Case{"gzip;q=1.0, identity;q=0.5", ContentEncoding::kGzip},
+             Case{"br, gzip;q=0.5", ContentEncoding::kGzip},
+             Case{"br, gzip ; Q=0.001", ContentEncoding::kGzip},
+             Case{"gzip;x=y;q=1", ContentEncoding::kGzip},
+             Case{"*, gzip", ContentEncoding::kGzip},
+             Case{" ,, gzip ,", ContentEncoding::kGzip},
+             Case{"identity;q=0, gzip", ContentEncoding::kGzip},
+             Case{"identity;q=0, *", ContentEncoding::kGzip},
+             Case{"identity;q=0, gzip;q=0, *", ContentEncoding::kDeflate},
+             Case{"*;q=0, deflate;q=0.2", ContentEncoding::kDeflate},
+             Case{"", ContentEncoding::kIdentity},
+             Case{"*", ContentEncoding::kIdentity},
+             Case{"br", ContentEncoding::kIdentity},
+             Case{"identity", ContentEncoding::kIdentity},
+             Case{"identity, gzip;q=0.9", ContentEncoding::kIdentity},
+             Case{"gzip;q=0", ContentEncoding::kIdentity},
+             Case{"gzip;q=0.000, deflate; q=0", ContentEncoding::kIdentity},
+             Case{"gzip;q=0, *", ContentEncoding::kIdentity},
+             Case{"*;q=0", ContentEncoding::kIdentity},
+             Case{"gzip;q=2", ContentEncoding::kIdentity},
+             Case{"gzip;q=1.001", ContentEncoding::kIdentity},
+             Case{"gzip;q=0.0001", ContentEncoding::kIdentity},
+             Case{"gzip;q=x", ContentEncoding::kIdentity},
+             Case{"gzip;q=", ContentEncoding::kIdentity},
+             Case{"gzipx", ContentEncoding::kIdentity},
+         }) {
+        EXPECT_EQ(preferred_encoding(accept), chosen) << accept;
+    }
 }
 
 }  // namespace

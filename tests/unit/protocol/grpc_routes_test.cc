@@ -210,6 +210,59 @@ TEST_F(GrpcRoutesTest, AWatchTellsEachChangeUntilTheClientGoes) {
     EXPECT_TRUE(exchange_.loop.timers.empty());
 }
 
+TEST_F(GrpcRoutesTest, HealthKnowsEachModel) {
+    grpc::health::v1::HealthCheckRequest request;
+    request.set_service("digits");
+    catalog_.is_ready = false;  // Another model is loading.
+    handle("/grpc.health.v1.Health/Check", request.SerializeAsString());
+    EXPECT_EQ(parsed<HealthCheckResponse>().status(), HealthCheckResponse::SERVING);
+    catalog_.loading = true;
+    handle("/grpc.health.v1.Health/Check", request.SerializeAsString());
+    EXPECT_EQ(parsed<HealthCheckResponse>().status(), HealthCheckResponse::NOT_SERVING);
+    request.set_service(std::string(2000, 'x'));
+    EXPECT_EQ(handle("/grpc.health.v1.Health/Check", request.SerializeAsString()).grpc_status,
+              kInvalidArgument);
+}
+
+TEST_F(GrpcRoutesTest, AWatchFollowsItsModel) {
+    const auto status = [this] { return parsed<HealthCheckResponse>().status(); };
+    const std::string name = std::exchange(catalog_.model->name, "another");
+    grpc::health::v1::HealthCheckRequest request;
+    request.set_service(name);
+    handle("/grpc.health.v1.Health/Watch", request.SerializeAsString());
+    EXPECT_EQ(status(), HealthCheckResponse::SERVICE_UNKNOWN);
+    catalog_.model->name = name;
+    catalog_.loading = true;
+    exchange_.loop.run_timers();
+    EXPECT_EQ(status(), HealthCheckResponse::NOT_SERVING);
+    catalog_.loading = false;
+    exchange_.loop.run_timers();
+    EXPECT_EQ(status(), HealthCheckResponse::SERVING);
+    exchange_.loop.run_timers();
+    EXPECT_EQ(exchange_.sent.size(), 3U);
+    exchange_.on_gone(exchange_);
+}
+
+TEST_F(GrpcRoutesTest, AnUnknownModelIsSaidBeforeAnythingOfItsInputs) {
+    ErrorCode told = ErrorCode::kInternal;
+    int count = 0;
+    make_router({.on_undecoded = [&](const ModelSpec&, const InferCall&, ErrorCode why) {
+        told = why;
+        ++count;
+    }});
+    inference::ModelInferRequest message = infer_request();
+    message.mutable_inputs(0)->set_datatype("FP99");
+    EXPECT_EQ(call("ModelInfer", message).grpc_status, kInvalidArgument);
+    EXPECT_EQ(told, ErrorCode::kInvalidArgument);
+    exchange_.reset();
+    message.set_model_name("other");
+    EXPECT_EQ(call("ModelInfer", message).grpc_status, kNotFound);
+    exchange_.reset();
+    EXPECT_EQ(handle("/inference.GRPCInferenceService/ModelInfer", "\xff").grpc_status,
+              kInvalidArgument);
+    EXPECT_EQ(count, 1);
+}
+
 TEST_F(GrpcRoutesTest, AWatchOfAnUnknownServiceStaysOpen) {
     grpc::health::v1::HealthCheckRequest request;
     request.set_service("other");

@@ -41,6 +41,20 @@ protected:
     FakeExchange exchange_{pool_};
 };
 
+TEST_F(RestInferDecodeTest, NullStandsForWhatIsLeftOut) {
+    const auto result = decode(R"({"id":null,"parameters":null,"outputs":null,"inputs":[
+        {"name":"x","parameters":null,"datatype":"FP32","shape":[1],"data":[1]}]})");
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_EQ(request().id, "");
+    EXPECT_TRUE(request().outputs.empty());
+    EXPECT_EQ(elements<float>(tensor()), (std::vector<float>{1}));
+    ASSERT_TRUE(decode(R"({"inputs":[{"data":[1],"parameters":null,"name":"x","datatype":"FP32",
+        "shape":[1]}],"outputs":[{"name":"y","parameters":null}],"id":"a"})"));
+    EXPECT_EQ(request().id, "a");
+    EXPECT_FALSE(decode(R"({"id":nul,"inputs":[]})"));
+    EXPECT_FALSE(decode(R"({"id":nullx,"inputs":[]})"));
+}
+
 // The first example of
 // https://github.com/open-inference/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 // with the three elements that its "input1" of shape [3] should have.

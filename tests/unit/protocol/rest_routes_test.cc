@@ -96,6 +96,18 @@ TEST_F(RestRoutesTest, MetricsAreThePageThatWasGiven) {
     EXPECT_EQ(exchange_.sent[0].content_type, "text/plain; version=0.0.4; charset=utf-8");
 }
 
+TEST_F(RestRoutesTest, MetricsAreCompressedWhenAsked) {
+    make_router({.metrics_page = [] { return std::string(5000, '#'); }});
+    exchange_.message.fields.add("accept-encoding", "gzip");
+    const auto& sent = get("/metrics");
+    EXPECT_EQ(sent.fields.at("content-encoding"), "gzip");
+    EXPECT_LT(sent.body.size(), 100U);
+    memory::Buffer body = pool_.take(512);
+    body.append(sent.body);
+    ASSERT_TRUE(decompress(body, ContentEncoding::kGzip, 5000, pool_));
+    EXPECT_EQ(body.text(), std::string(5000, '#'));
+}
+
 TEST_F(RestRoutesTest, WithoutMetricsTheirRouteIsUnknown) {
     EXPECT_EQ(get("/metrics").status, 404);
 }
@@ -164,6 +176,64 @@ TEST_F(RestRoutesTest, ABadHeaderDeadlineIsRefusedBeforeTheModelIsAsked) {
     exchange_.message.fields.add("x-request-timeout-ms", "soon");
     EXPECT_EQ(infer().status, 400);
     EXPECT_EQ(service_.calls, 0);
+}
+
+TEST_F(RestRoutesTest, AnUnknownModelIsSaidBeforeAnythingOfItsInputs) {
+    exchange_.message.fields.add("x-request-timeout-ms", "soon");
+    for (const std::string_view body : {"", "{", R"({"inputs":[{"name":"x"}]})"}) {
+        exchange_.sent.clear();
+        EXPECT_EQ(handle(net::Method::kPost, "/v2/models/other/infer", body).status, 404) << body;
+        EXPECT_THAT(exchange_.sent[0].body, HasSubstr("other"));
+        exchange_.sent.clear();
+        exchange_.reset();
+    }
+}
+
+TEST_F(RestRoutesTest, WhatCannotBeDecodedIsReported) {
+    std::vector<std::pair<std::string, ErrorCode>> told;
+    make_router(
+        {.max_body_bytes = 1000,
+         .on_undecoded = [&told](const ModelSpec& model, const InferCall& call, ErrorCode why) {
+             EXPECT_NE(call.timeline.received, Clock::time_point{});
+             told.emplace_back(model.name, why);
+         }});
+    for (const std::string_view body : {"", "{", R"({"inputs":[{"name":"x"}]})"}) {
+        EXPECT_EQ(infer(body).status, 400);
+        exchange_.sent.clear();
+        exchange_.reset();
+    }
+    exchange_.message.fields.add("content-encoding", "gzip");
+    EXPECT_EQ(infer().status, 400);
+    exchange_.sent.clear();
+    exchange_.reset();
+    exchange_.message.fields.add("grpc-timeout", "x");
+    EXPECT_EQ(infer().status, 400);
+    EXPECT_EQ(told,
+              (std::vector<std::pair<std::string, ErrorCode>>(
+                  5, {"digits", ErrorCode::kInvalidArgument})));
+    exchange_.sent.clear();
+    exchange_.reset();
+    EXPECT_EQ(handle(net::Method::kPost, "/v2/models/other/infer", "{").status, 404);
+    exchange_.sent.clear();
+    exchange_.reset();
+    EXPECT_EQ(infer().status, 200);
+    EXPECT_EQ(told.size(), 5U);
+}
+
+TEST_F(RestRoutesTest, DeadlinesCountFromTheRequestsFirstByte) {
+    exchange_.message.begun = exchange_.message.received - 10ms;
+    exchange_.message.fields.add("x-request-timeout-ms", "15");
+    infer();
+    EXPECT_EQ(service_.last->request.deadline, exchange_.message.begun + 15ms);
+}
+
+TEST_F(RestRoutesTest, LargeAnswersAreNotCompressed) {
+    const std::string scores((std::size_t{2} << 20) + 4, '\0');
+    service_.outputs = {
+        {"scores",
+         {DataType::kFp32, {1, static_cast<std::int64_t>(scores.size() / 4)}, bytes_of(scores)}}};
+    exchange_.message.fields.add("accept-encoding", "gzip, deflate");
+    EXPECT_FALSE(infer().fields.contains("content-encoding"));
 }
 
 TEST_F(RestRoutesTest, EveryErrorHasTheStatusOfTheTable) {

@@ -23,7 +23,15 @@ TEST(ReadyFile, SaysWhichModelsFailedAndWhy) {
     EXPECT_EQ(to_json(ready),
               "{\"host\": \"::1\", \"port\": 1, \"pid\": 2, \"models\": [\"a\"], "
               "\"failed\": [{\"model\": \"b\", "
-              "\"reason\": \"crashed with \\\"SIGFPE\\\"\"}]}\n");
+              "\"reason\": \"crashed\\u000awith \\\"SIGFPE\\\"\"}]}\n");
+}
+
+TEST(ReadyFile, NamesOfFoldersMayBeAnyBytes) {
+    const ReadyFile ready{"::1", 1, 2, {"caf\xe9", "two\nlines", "\x01\x1f\x7f"}, {{"\xff", "\r"}}};
+    EXPECT_EQ(to_json(ready),
+              "{\"host\": \"::1\", \"port\": 1, \"pid\": 2, "
+              "\"models\": [\"caf\xEF\xBF\xBD\", \"two\\u000alines\", \"\\u0001\\u001f\x7f\"], "
+              "\"failed\": [{\"model\": \"\xEF\xBF\xBD\", \"reason\": \"\\u000d\"}]}\n");
 }
 
 TEST(ReadyFile, AppearsWholeAndLeavesNoDraft) {
