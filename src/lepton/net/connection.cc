@@ -1,5 +1,6 @@
 #include "lepton/net/connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -27,6 +28,12 @@ constexpr std::string_view kHttp2Mark = "PRI";
 // are read and dropped for this long.
 constexpr auto kLinger = std::chrono::seconds(1);
 
+// Whether any of these is true of the socket: POLLHUP, POLLERR, POLLRDHUP.
+bool has_event(int socket, short events) {
+    pollfd waits{.fd = socket, .events = events, .revents = 0};
+    return ::poll(&waits, 1, 0) > 0 && (waits.revents & events) != 0;
+}
+
 }  // namespace
 
 Connection::Connection(Socket socket,
@@ -53,11 +60,11 @@ void Connection::start() {
 }
 
 void Connection::read() {
-    if (reading_ || closed_) return;
+    if (reading_ || closed_ || ended_) return;
     std::span<std::byte> space;
     if (session_ != nullptr && !lingering_) {
         space = session_->read_space();
-        if (space.empty()) return;
+        if (space.empty()) return reactor_.watch_timeouts();
     } else {
         first_bytes_.reserve(kFirstBytes);
         if (lingering_) first_bytes_.clear();
@@ -67,7 +74,9 @@ void Connection::read() {
     reading_ = true;
     auto on_done = [this](const error_code& error, std::size_t count) {
         reading_ = false;
-        if (error) {
+        if (error == asio::error::eof) {
+            on_end();
+        } else if (error) {
             close();
         } else {
             on_read(count);
@@ -93,6 +102,27 @@ void Connection::on_read(std::size_t count) {
         session_->on_read(count, now);
     }
     if (session_ == nullptr || session_->read_deadline() != kNoDeadline) reactor_.watch_timeouts();
+}
+
+void Connection::on_end() {
+    if (closed_ || lingering_ || session_ == nullptr) return close();
+    ended_ = true;
+    if (session_->on_end()) return probe();
+    unsent_bytes() > 0 ? close_when_sent() : close();
+}
+
+bool Connection::reading_rests() const {
+    return !reading_ && !ended_ && !read_again_.scheduled && session_ != nullptr &&
+           !session_->idle();
+}
+
+void Connection::probe() {
+    session_->probe();
+    if (std::exchange(probing_, true)) return;
+    socket_.async_wait(Socket::wait_error, [this](const error_code& error) {
+        probing_ = false;
+        if (error || has_event(socket_.native_handle(), POLLHUP | POLLERR)) close();
+    });
 }
 
 void Connection::sniff(std::size_t count, Clock::time_point now) {
@@ -169,6 +199,7 @@ void Connection::close_when_sent() {
 
 void Connection::linger() {
     if (closed_ || std::exchange(lingering_, true)) return;
+    if (ended_) return close();
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
     opened_ = Clock::now();
@@ -202,7 +233,9 @@ bool Connection::check_timeout(Clock::time_point now) {
         return !closed_;
     }
     if (now >= session_->read_deadline()) session_->on_timeout();
-    return !closed_ && (sending || lingering_ || session_->read_deadline() != kNoDeadline);
+    if (reading_rests() && has_event(socket_.native_handle(), POLLRDHUP)) probe();
+    return !closed_ &&
+           (sending || lingering_ || reading_rests() || session_->read_deadline() != kNoDeadline);
 }
 
 void Connection::drain() {

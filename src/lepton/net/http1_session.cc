@@ -23,6 +23,8 @@ namespace http = boost::beast::http;
 constexpr std::size_t kReadBytes = std::size_t{8} << 10;
 // Pipelined bytes kept while a request runs; a client that sends more waits in its own socket.
 constexpr std::size_t kPipelineBytes = std::size_t{64} << 10;
+// Every reply begins with it, whatever the client speaks.
+constexpr std::string_view kReplyBegin = "HTTP/1.1 ";
 
 std::span<const std::byte> as_bytes(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
@@ -43,6 +45,7 @@ public:
         reply.body = wire.pool().take(0);
         scratch = wire.pool().take(0);
         call.loop = &wire.loop();
+        call.client = reinterpret_cast<std::uintptr_t>(&wire);
         begin_message();
         on_bytes(now);
     }
@@ -51,6 +54,8 @@ public:
     void on_read(std::size_t count, Clock::time_point now) override;
     [[nodiscard]] Clock::time_point read_deadline() const override { return read_deadline_; }
     void on_timeout() override;
+    bool on_end() override;
+    void probe() override;
     void on_closed() override;
     [[nodiscard]] bool idle() const override { return state_ != State::kHandling; }
     void on_drain() override;
@@ -104,6 +109,8 @@ private:
     bool parsing_ = false;  // on_bytes is on the stack: send() must not enter it again.
     bool keep_alive_ = true;
     bool draining_ = false;
+    bool ended_ = false;        // Nothing more will come.
+    bool reply_begun_ = false;  // kReplyBegin was sent.
     bool closed_ = false;
 };
 
@@ -283,7 +290,10 @@ void Http1Session::send() {
     begin_message();
     if (parsing_) return;
     on_bytes(Clock::now());
-    wire_.resume_reading();
+    if (!ended_) return wire_.resume_reading();
+    if (state_ == State::kHandling || state_ == State::kEnded) return;
+    state_ = State::kEnded;
+    wire_.close_when_sent();
 }
 
 void Http1Session::write_reply() {
@@ -294,7 +304,9 @@ void Http1Session::write_reply() {
     };
     const auto text =
         http::obsolete_reason(http::int_to_status(static_cast<unsigned>(reply.status)));
-    head_.assign("HTTP/1.1 ").append(decimal(reply.status)).append(" ");
+    head_.assign(reply_begun_ ? std::string_view() : kReplyBegin);
+    reply_begun_ = false;
+    head_.append(decimal(reply.status)).append(" ");
     head_.append(text.data(), text.size()).append("\r\ncontent-type: ").append(reply.content_type);
     head_.append("\r\ncontent-length: ").append(decimal(reply.body.size())).append("\r\n");
     for (std::size_t i = 0; i < reply.fields.size(); ++i) {
@@ -322,8 +334,18 @@ void Http1Session::on_timeout() {
 void Http1Session::on_closed() {
     closed_ = true;
     if (state_ != State::kHandling) return;
-    call.cancelled.store(true, std::memory_order_relaxed);  // Read without ordering, see InferCall.
     if (on_gone != nullptr) on_gone(*this);
+    call.cancel();  // May send, and so end.
+}
+
+bool Http1Session::on_end() {
+    ended_ = true;
+    return state_ == State::kHandling;
+}
+
+void Http1Session::probe() {
+    if (state_ != State::kHandling || std::exchange(reply_begun_, true)) return;
+    wire_.write(as_bytes(kReplyBegin));
 }
 
 void Http1Session::on_drain() {

@@ -55,6 +55,13 @@ public:
     [[nodiscard]] virtual Clock::time_point read_deadline() const = 0;
     virtual void on_timeout() = 0;
 
+    // The peer sends nothing more. True: it may be waiting for an answer all the same, and is to be
+    // told from one that has gone, as probe() helps to.
+    virtual bool on_end() { return false; }
+    // Sends of the answer that is being made what is known of it, if anything: the kernel of a peer
+    // that has closed its socket, and not only its side of the connection, refuses it.
+    virtual void probe() {}
+
     // The peer is gone, or the connection is being torn down: marks open calls as cancelled. Open
     // exchanges stay alive until they are sent; idle() tells when the last one is.
     virtual void on_closed() = 0;

@@ -133,6 +133,9 @@ bool ModelScheduler::submit(InferCall& call) {
     call.on_written = [](InferCall& written) noexcept {
         static_cast<ModelScheduler*>(written.route.get())->count(written);
     };
+    call.on_cancelled = [](InferCall& gone) noexcept {
+        static_cast<ModelScheduler*>(gone.route.get())->cancel(gone);
+    };
     std::vector<Refused> refused;
     Result<> admitted = match_request(*model_->spec, call);
     if (admitted) admitted = answer_bound_.check(call.request, call.rows);
@@ -142,6 +145,7 @@ bool ModelScheduler::submit(InferCall& call) {
             metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
             call.response.model.reset();
             call.on_written = nullptr;
+            call.on_cancelled = nullptr;
             return false;
         }
         if (admitted) admitted = admit(call, refused);
@@ -435,6 +439,15 @@ void ModelScheduler::on_wake_up(WakeUp& wake_up) {
     }
     finish(refused);
     dispatch(*wake_up.loop);
+}
+
+void ModelScheduler::cancel(InferCall& call) {
+    std::vector<Refused> refused;
+    {
+        const MutexLock lock(mutex_);
+        policy_->cancel(call, refused);
+    }
+    finish(refused);
 }
 
 void ModelScheduler::expire() {

@@ -63,6 +63,9 @@ public:
     // stays. On no loop's thread.
     void reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size);
 
+    // Ends the call if it waits: its client has gone. On the call's loop.
+    void cancel(InferCall& call);
+
     // Ends the calls whose deadline passed while they were queued. The loops do so by themselves.
     void expire();
 
