@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "engines/openvino/element_type.h"
@@ -30,6 +31,24 @@ std::vector<Shape> shapes_of(std::span<const TensorView> tensors) {
     std::vector<Shape> shapes;
     for (const TensorView& tensor : tensors) shapes.push_back(tensor.shape);
     return shapes;
+}
+
+// No tensor is larger.
+constexpr std::size_t kMostBytes = std::numeric_limits<std::ptrdiff_t>::max();
+
+// What is open counts as nothing, and of strings only their lengths. More than kMostBytes where it
+// overflows.
+std::size_t least_bytes(const ov::PartialShape& shape, DataType dtype) {
+    std::size_t bytes = dtype == DataType::kBytes ? sizeof(std::uint32_t) : element_bytes(dtype);
+    if (shape.rank().is_dynamic()) return 0;
+    bool overflows = false;
+    for (const ov::Dimension& dim : shape) {
+        const auto extent =
+            static_cast<std::size_t>(std::max<std::int64_t>(0, dim.get_min_length()));
+        if (extent == 0) return 0;
+        overflows = __builtin_mul_overflow(bytes, extent, &bytes) || overflows;
+    }
+    return overflows ? std::numeric_limits<std::size_t>::max() : bytes;
 }
 
 }  // namespace
@@ -117,6 +136,12 @@ Result<> DynamicSession::take_shapes(std::span<const TensorView> inputs) {
     shapes_.clear();
     std::vector<Shape> shapes = shapes_of(inputs);
     LEPTON_TRY(const auto facts, plan_->shapes->facts(shapes));
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        const ov::PartialShape& shape = facts->outputs[i];
+        if (least_bytes(shape, outputs_[i].dtype) <= kMostBytes) continue;
+        return fail(ErrorCode::kInvalidArgument,
+                    "output \"" + outputs_[i].name + "\" would have shape " + shape.to_string());
+    }
     if (spoiled_) LEPTON_CHECK_OK(compile_again());
     for (std::size_t i = 0; i < outputs_.size(); ++i) place_output(i, facts->outputs[i]);
     shapes_ = std::move(shapes);
@@ -205,6 +230,19 @@ Result<> DynamicSession::may_share(std::span<const TensorView> inputs) {
         return {};
     }
     return fail(ErrorCode::kUnsupported, facts->dependence);
+}
+
+std::span<const std::size_t> DynamicSession::output_bytes(std::span<const TensorView> inputs) {
+    if (are_shapes_of(inputs, sized_)) return output_bytes_;
+    std::vector<Shape> shapes = shapes_of(inputs);
+    const auto facts = plan_->shapes->facts(shapes);
+    if (!facts) return {};  // run() says why.
+    output_bytes_.clear();
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        output_bytes_.push_back(least_bytes((*facts)->outputs[i], outputs_[i].dtype));
+    }
+    sized_ = std::move(shapes);
+    return output_bytes_;
 }
 
 Result<> DynamicSession::run(std::int64_t rows,

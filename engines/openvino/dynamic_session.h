@@ -29,6 +29,7 @@ public:
     [[nodiscard]] std::span<const std::int64_t> prepared() const override { return row_counts_; }
     [[nodiscard]] std::span<std::byte> slot(std::size_t) override { return {}; }
     Result<> may_share(std::span<const TensorView> inputs) override;
+    std::span<const std::size_t> output_bytes(std::span<const TensorView> inputs) override;
     Result<> run(std::int64_t rows,
                  std::span<const TensorView> inputs,
                  std::span<TensorView> outputs) override;
@@ -75,6 +76,8 @@ private:
     // run before to be still there, and would compute with the wrong ones.
     bool spoiled_ = false;
     std::vector<Shape> shared_;  // With which rows were last proven independent.
+    std::vector<Shape> sized_;   // For which output_bytes_ holds.
+    std::vector<std::size_t> output_bytes_;
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;
     std::vector<std::int64_t> row_counts_;

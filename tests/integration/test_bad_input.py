@@ -62,6 +62,9 @@ JSON_TABLE = {
     "missing input": (inputs(tensor(name="z")), 400, ['"x"', '"four"']),
     "repeated input": (inputs(tensor(), tensor()), 400, ['"x"']),
     "unknown output": (four(outputs=[{"name": "z"}]), 400, ['"z"', '"four"', '"y"']),
+    "repeated output": (
+        four(outputs=[{"name": "y"}, {"name": "y"}]), 400, ['"y"', "twice"],
+    ),
     "output without name": (four(outputs=[{}]), 400, ["output", "name"]),
     "parameters no object": (four(parameters=[1]), 400, ["parameters"]),
     "nested parameter": (four(parameters={"a": {}}), 400, ['"a"']),
@@ -89,6 +92,17 @@ def test_json(server, case):
         assert word in refused.error, refused.error
     assert "\n" not in refused.error
     assert server.infer("four", four()).status == 200
+
+
+@pytest.mark.parametrize("shape", [[HUGE, 0], [2**40, 0], [1025, 0]])
+def test_rows_without_data_are_bounded(server, shape):
+    in_json = inputs(tensor(shape=shape, data=[]))
+    in_binary = inputs(tensor(shape=shape, data=None, parameters={"binary_data_size": 0}))
+    for body in ((in_json, {}), binary(in_binary, b"")):
+        refused = server.infer("identity_fp32", *body)
+        assert refused.status == 400, refused.body
+        assert '"x"' in refused.error and str(shape[0]) in refused.error
+    assert server.infer("identity_fp32", inputs(tensor(shape=[1024, 0], data=[]))).status == 200
 
 
 def test_numbers_beyond_their_type_are_refused(server):

@@ -105,6 +105,21 @@ class TestStatuses:
         assert error.code() == grpc.StatusCode.INTERNAL
         assert "out of luck" in error.details()
 
+    def test_an_output_named_twice_is_an_invalid_argument(self, grpc_stub):
+        request = four()
+        for _ in range(2):
+            request.outputs.add(name="y")
+        error = self.refuse(lambda: grpc_stub.ModelInfer(request))
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert '"y"' in error.details() and "twice" in error.details()
+
+    def test_rows_without_data_are_bounded(self, grpc_stub):
+        request = pb.ModelInferRequest(model_name="identity_fp32", raw_input_contents=[b""])
+        request.inputs.add(name="x", datatype="FP32", shape=[2**62, 0])
+        error = self.refuse(lambda: grpc_stub.ModelInfer(request))
+        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+        assert '"x"' in error.details() and str(2**62) in error.details()
+
     def test_expired_is_deadline_exceeded(self, grpc_stub):
         error = self.refuse(lambda: grpc_stub.ModelInfer(rows_of("slow", 100), timeout=0.05))
         assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED

@@ -110,6 +110,13 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
         ->type_name("BYTES")
         ->capture_default_str();
     serve
+        .add_option("--max-answer-bytes",
+                    config.max_answer_bytes,
+                    "Largest answer, as the bytes of its tensors; 0 sets no bound")
+        ->transform(CLI::AsSizeValue(false))
+        ->type_name("BYTES")
+        ->capture_default_str();
+    serve
         .add_option("--max-connections",
                     config.limits.max_connections,
                     "Connections beyond this are closed at once")

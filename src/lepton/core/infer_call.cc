@@ -27,6 +27,7 @@ void InferCall::reset() {
     caller_waits = false;
     on_complete = nullptr;
     on_written = nullptr;
+    on_cancelled = nullptr;
     cancelled.store(false, std::memory_order_relaxed);  // Nobody else holds the call here.
     route.reset();
     rows = 1;

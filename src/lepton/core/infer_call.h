@@ -88,6 +88,9 @@ public:
     int status = 0;                    // As the protocol answered: HTTP's, or gRPC's.
     CallObserver* observer = nullptr;  // Set by the transport; may be null.
 
+    // Whose call it is, where clients share a queue fairly: a number of the transport's, which
+    // stands for a connection. Kept from call to call, like the loop; 0: of nobody in particular.
+    std::uint64_t client = 0;
     EventLoop* loop = nullptr;  // Null: on_complete runs on whichever thread completes.
     // Only without a loop: the thread that hands the call over has nothing to do until the answer,
     // so that a run of any length may take place on it.
@@ -98,9 +101,10 @@ public:
     // Set by the service, may be null: see written().
     void (*on_written)(InferCall& call) noexcept = nullptr;
 
-    // Set by the transport when the client went away: the call then ends as kCancelled as soon as
-    // the service gets to it. Read without ordering: a late read only costs a wasted run.
+    // Set by cancel(). Read without ordering: a late read only costs a wasted run.
     std::atomic<bool> cancelled{false};
+    // Set by the service while it has the call, may be null: see cancel().
+    void (*on_cancelled)(InferCall& call) noexcept = nullptr;
 
     // The scheduler's notes, meaningless to others.
     std::shared_ptr<void> route;    // What the pipeline chose; kept alive until the answer.
@@ -123,6 +127,13 @@ public:
     void complete(Error error) {
         response.error = std::move(error);
         complete();
+    }
+
+    // The client went away: a call that waits completes now, before this returns, and one that runs
+    // when its run is over, with kCancelled. By the transport, on the call's loop.
+    void cancel() {
+        cancelled.store(true, std::memory_order_relaxed);
+        if (on_cancelled != nullptr) on_cancelled(*this);
     }
 
     void run() noexcept override { on_complete(*this); }

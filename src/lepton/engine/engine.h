@@ -61,6 +61,14 @@ public:
         return {};
     }
 
+    // How many bytes each output of a run of these inputs has, at least, as far as their shapes say
+    // before the run and the signature does not; empty where they say nothing, or are refused.
+    // Valid until the next call.
+    virtual std::span<const std::size_t> output_bytes(std::span<const TensorView> inputs) {
+        static_cast<void>(inputs);
+        return {};
+    }
+
     // Runs once, in the calling thread (plus the session's own computing threads). Sets each of
     // `outputs` to a view that stays valid until the next run() on this session. Inputs that lie
     // outside slot() are read in place where the engine can (64-byte aligned, of a prepared row
@@ -127,7 +135,7 @@ public:
 
 // A plug-in is a shared library with this one C function; it returns an Engine to be owned by the
 // caller, or null with `error` filled in. `abi` is kPluginAbi of the caller.
-inline constexpr int kPluginAbi = 1;
+inline constexpr int kPluginAbi = 2;
 using MakeEngine = Engine* (*)(int abi, std::string* error);
 inline constexpr const char* kMakeEngineSymbol = "lepton_make_engine";
 

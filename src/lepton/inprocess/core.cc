@@ -73,6 +73,7 @@ Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
     server::Config config;
     config.models.assign(options.services.begin(), options.services.end());
     config.listen = false;
+    config.max_answer_bytes = 0;  // The memory is the caller's own, and so is the request.
     config.cores = options.cores;
     config.cache_dir = options.cache_dir;
     config.engines_dir = options.engines_dir;

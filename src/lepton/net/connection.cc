@@ -1,5 +1,6 @@
 #include "lepton/net/connection.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -27,6 +28,12 @@ constexpr std::string_view kHttp2Mark = "PRI";
 // are read and dropped for this long.
 constexpr auto kLinger = std::chrono::seconds(1);
 
+// Whether any of these is true of the socket: POLLHUP, POLLERR, POLLRDHUP.
+bool has_event(int socket, short events) {
+    pollfd waits{.fd = socket, .events = events, .revents = 0};
+    return ::poll(&waits, 1, 0) > 0 && (waits.revents & events) != 0;
+}
+
 }  // namespace
 
 Connection::Connection(Socket socket,
@@ -53,11 +60,11 @@ void Connection::start() {
 }
 
 void Connection::read() {
-    if (reading_ || closed_) return;
+    if (reading_ || closed_ || read_ended_) return;
     std::span<std::byte> space;
     if (session_ != nullptr && !lingering_) {
         space = session_->read_space();
-        if (space.empty()) return;
+        if (space.empty()) return reactor_.watch_timeouts();
     } else {
         first_bytes_.reserve(kFirstBytes);
         if (lingering_) first_bytes_.clear();
@@ -97,20 +104,29 @@ void Connection::on_read(std::size_t count) {
     if (session_ == nullptr || session_->read_deadline() != kNoDeadline) reactor_.watch_timeouts();
 }
 
-// A client may shut its side and read on (RFC 9112 section 9.6 has servers do so), or be gone: only
-// a failure to reach it tells, which the wait for an error reports.
 void Connection::on_end() {
     if (closed_) return;
     read_ended_ = true;
-    if (lingering_ || session_ == nullptr || !session_->on_end()) return close();
-    if (closed_) return;
-    reading_ = true;
-    auto on_gone = [this](const error_code&) {
-        reading_ = false;
-        close();
-    };
-    socket_.async_wait(Socket::wait_error,
-                       asio::bind_allocator(reactor_.operations().allocator(), on_gone));
+    if (lingering_ || session_ == nullptr) return close();
+    if (session_->on_end()) {
+        if (!closed_) probe();
+    } else {
+        unsent_bytes() > 0 ? close_when_sent() : close();
+    }
+}
+
+bool Connection::reading_rests() const {
+    return !reading_ && !read_ended_ && !read_again_.scheduled && session_ != nullptr &&
+           !session_->idle();
+}
+
+void Connection::probe() {
+    session_->probe();
+    if (closed_ || std::exchange(probing_, true)) return;
+    socket_.async_wait(Socket::wait_error, [this](const error_code& error) {
+        probing_ = false;
+        if (error || has_event(socket_.native_handle(), POLLHUP | POLLERR)) close();
+    });
 }
 
 void Connection::sniff(std::size_t count, Clock::time_point now) {
@@ -187,9 +203,9 @@ void Connection::close_when_sent() {
 
 void Connection::linger() {
     if (closed_ || std::exchange(lingering_, true)) return;
+    if (read_ended_) return close();
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
-    if (read_ended_) return close();
     opened_ = Clock::now();
     reactor_.watch_timeouts();
     read();
@@ -221,7 +237,9 @@ bool Connection::check_timeout(Clock::time_point now) {
         return !closed_;
     }
     if (now >= session_->read_deadline()) session_->on_timeout();
-    return !closed_ && (sending || lingering_ || session_->read_deadline() != kNoDeadline);
+    if (reading_rests() && has_event(socket_.native_handle(), POLLRDHUP)) probe();
+    return !closed_ &&
+           (sending || lingering_ || reading_rests() || session_->read_deadline() != kNoDeadline);
 }
 
 void Connection::drain() {

@@ -16,7 +16,9 @@ class Reactor;
 // A client's socket, TCP or Unix. Reads for whichever protocol the first bytes announce and writes
 // its answers: at once where the kernel takes them, later otherwise. A read is always outstanding
 // while the session has room, so that a client that goes away is noticed while its request runs.
-// Owned by its reactor and confined to its thread.
+// One that only ends its side still gets its answer: what tells the two apart is that the kernel of
+// a peer that has closed its socket resets the connection when bytes come. Owned by its reactor and
+// confined to its thread.
 class Connection final : public Wire {
 public:
     using Socket = boost::asio::generic::stream_protocol::socket;
@@ -36,7 +38,7 @@ public:
     [[nodiscard]] bool closed() const { return closed_; }
     // Closed, and nothing refers to it any more.
     [[nodiscard]] bool finished() const {
-        return closed_ && !reading_ && !writing_ && !read_again_.scheduled &&
+        return closed_ && !reading_ && !writing_ && !probing_ && !read_again_.scheduled &&
                (session_ == nullptr || session_->idle());
     }
 
@@ -67,6 +69,10 @@ private:
     void read_next();
     void on_read(std::size_t count);
     void on_end();
+    // A request runs, its session takes no more bytes, and so nobody reads.
+    [[nodiscard]] bool reading_rests() const;
+    // Closes when the peer turns out to have closed its socket.
+    void probe();
     void sniff(std::size_t count, Clock::time_point now);
     void send_unsent();
     void linger();
@@ -84,9 +90,10 @@ private:
     std::size_t sent_ = 0;
     Clock::time_point last_sent_;  // When the kernel last took bytes of unsent_, or it began.
     ReadAgain read_again_{*this};
-    bool reading_ = false;     // Or, once the client has shut its side, waiting for it to go.
+    bool reading_ = false;
     bool read_ended_ = false;  // The client has shut its side.
     bool writing_ = false;
+    bool probing_ = false;    // Waiting for the client to turn out to be gone.
     bool closing_ = false;    // Close once unsent_ is empty.
     bool lingering_ = false;  // Our side is shut; waiting for the peer's end.
     bool closed_ = false;

@@ -60,16 +60,18 @@ public:
         scratch = wire.pool().take(0);
         call.loop = &wire.loop();
         last_read_ = now;
+        call.client = reinterpret_cast<std::uintptr_t>(&wire);
         begin_message();
         on_bytes(now);
     }
 
     std::span<std::byte> read_space() override;
     void on_read(std::size_t count, Clock::time_point now) override;
-    bool on_end() override;
     void on_writable() override;
     [[nodiscard]] Clock::time_point read_deadline() const override { return read_deadline_; }
     void on_timeout() override;
+    bool on_end() override;
+    void probe() override;
     void on_closed() override;
     [[nodiscard]] bool idle() const override { return state_ != State::kHandling; }
     void on_drain() override;
@@ -399,16 +401,15 @@ void Http1Session::write_reply() {
 
 bool Http1Session::on_end() {
     peer_ended_ = true;
-    if (state_ == State::kHandling) {
-        // TCP does not tell a client that reads on from one that is gone, and whose request is to
-        // be cancelled. Any byte does: who is gone resets the connection.
-        answer_begun_ = true;
-        wire_.write(as_bytes(kAnswerStart));
-        return true;
-    }
+    if (state_ == State::kHandling) return true;
     if (wire_.unsent_bytes() == 0) return false;
     go_on();
     return true;
+}
+
+void Http1Session::probe() {
+    if (state_ != State::kHandling || std::exchange(answer_begun_, true)) return;
+    wire_.write(as_bytes(kAnswerStart));
 }
 
 void Http1Session::on_writable() {
@@ -423,8 +424,8 @@ void Http1Session::on_timeout() {
 void Http1Session::on_closed() {
     closed_ = true;
     if (state_ != State::kHandling) return;
-    call.cancelled.store(true, std::memory_order_relaxed);  // Read without ordering, see InferCall.
     if (on_gone != nullptr) on_gone(*this);
+    call.cancel();  // May send, and so end.
 }
 
 void Http1Session::on_drain() {

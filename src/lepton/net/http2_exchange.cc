@@ -20,6 +20,7 @@ Http2Exchange::Http2Exchange(Connection& connection, EventLoop& loop, memory::Bu
     reply.body = pool.take(0);
     scratch = pool.take(0);
     call.loop = &loop;
+    call.client = reinterpret_cast<std::uintptr_t>(&connection);
 }
 
 void Http2Exchange::open(std::int32_t id) {

@@ -401,7 +401,9 @@ void Http2Session::lose(Http2Exchange& exchange) {
     }
     if (exchange.on_gone != nullptr) {
         exchange.on_gone(exchange);  // May send, and so close it.
-    } else if (!exchange.with_handler) {
+    } else if (exchange.with_handler) {
+        exchange.call.cancel();  // The same.
+    } else {
         close_exchange(exchange);
     }
 }

@@ -48,17 +48,20 @@ public:
     // `count` bytes were read into read_space() at `now`. May call the handler.
     virtual void on_read(std::size_t count, Clock::time_point now) = 0;
 
-    // The client has shut its side, and everything it sent was read. True: it is still owed
-    // answers, and may be there to read them; the connection ends with close_when_sent(). What is
-    // not sent by then tells, by the failure of sending it, whether the client is there.
-    virtual bool on_end() { return false; }
-
     // Everything written was taken by the kernel.
     virtual void on_writable() {}
 
     // When, if nothing is read until then, on_timeout() is due; kNoDeadline: never.
     [[nodiscard]] virtual Clock::time_point read_deadline() const = 0;
     virtual void on_timeout() = 0;
+
+    // The client has shut its side, and everything it sent was read. True: it is still owed
+    // answers, which end with close_when_sent(), and is to be told from one that has gone, as
+    // probe() helps to.
+    virtual bool on_end() { return false; }
+    // Sends of the answer that is being made what is known of it, if anything: the kernel of a peer
+    // that has closed its socket, and not only its side of the connection, refuses it.
+    virtual void probe() {}
 
     // The peer is gone, or the connection is being torn down: marks open calls as cancelled. Open
     // exchanges stay alive until they are sent; idle() tells when the last one is.

@@ -17,11 +17,16 @@ std::int64_t to_number(std::string_view version) {
 
 }  // namespace
 
-Pipeline::Pipeline(const ModelCatalog& catalog, observe::Metrics& metrics, int loops, int cores)
+Pipeline::Pipeline(const ModelCatalog& catalog,
+                   observe::Metrics& metrics,
+                   int loops,
+                   int cores,
+                   std::size_t max_answer_bytes)
     : catalog_(catalog),
       metrics_(metrics),
       loops_(loops),
-      cores_(cores > 0 ? std::make_shared<scheduler::SharedCores>(cores) : nullptr) {
+      cores_(cores > 0 ? std::make_shared<scheduler::SharedCores>(cores) : nullptr),
+      limits_{.max_answer_bytes = max_answer_bytes, .stop = stop_} {
     if (cores_ == nullptr) return;
     metrics.add_gauge("lepton_cores_granted",
                       "Cores in use by models that compete for them",
@@ -32,14 +37,17 @@ Pipeline::~Pipeline() {
     for (const SchedulerPtr& scheduler : remove_all()) scheduler->close();
 }
 
+void Pipeline::stop_runs() { stop_->store(true, std::memory_order_relaxed); }  // See BatchRunner.
+
 void Pipeline::abandon() {
+    stop_runs();
     for (const SchedulerPtr& scheduler : remove_all()) scheduler->abandon();
 }
 
 void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
     const std::shared_ptr<const ModelSpec> spec = model->spec;
     auto scheduler = std::make_shared<scheduler::ModelScheduler>(
-        std::move(model), metrics_.of(spec->name, spec->version), loops_, cores_);
+        std::move(model), metrics_.of(spec->name, spec->version), loops_, cores_, limits_);
     {
         const MutexLock lock(mutex_);
         std::swap(models_[spec->name][to_number(spec->version)], scheduler);

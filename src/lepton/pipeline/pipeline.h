@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -20,8 +22,13 @@ namespace lepton::pipeline {
 class Pipeline final : public InferService {
 public:
     // `catalog` explains names that are not served; both must outlive the pipeline. `cores`: that
-    // the models share; 0: each may use what it likes.
-    Pipeline(const ModelCatalog& catalog, observe::Metrics& metrics, int loops, int cores = 0);
+    // the models share; 0: each may use what it likes. `max_answer_bytes`: of the tensors of one
+    // answer; 0: no bound.
+    Pipeline(const ModelCatalog& catalog,
+             observe::Metrics& metrics,
+             int loops,
+             int cores = 0,
+             std::size_t max_answer_bytes = 0);
     ~Pipeline() override;  // Retires everything.
 
     // From now on calls for this model and version go to `model`; one that was there is retired.
@@ -34,6 +41,9 @@ public:
     // Takes no more calls for it, and returns when those it has are answered. On no loop's thread.
     void retire(std::string_view name, std::string_view version);
 
+    // Nothing is waited for any more: calls that run in pieces end after the one that runs, with
+    // kUnavailable.
+    void stop_runs();
     // Once the loops have stopped for good: refuses what is queued, and returns when what runs has
     // been handed back.
     void abandon();
@@ -55,6 +65,8 @@ private:
     observe::Metrics& metrics_;
     const int loops_;
     const std::shared_ptr<scheduler::SharedCores> cores_;
+    const std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
+    const scheduler::RunLimits limits_;
     mutable Mutex mutex_;
     std::map<std::string, Versions, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lepton/scheduler/prediction.h"
+
 namespace lepton::scheduler {
 namespace {
 
@@ -65,8 +67,7 @@ struct BatchPlanner::Play {
 
     [[nodiscard]] Clock::duration stretched(Clock::duration length) const {
         if (options.stretch <= 1) return length;
-        return Clock::duration(
-            static_cast<Clock::rep>(static_cast<double>(length.count()) * options.stretch));
+        return scaled(length, options.stretch);
     }
 
     // Gives the head and those that fit a batch on the instance that is free first. False: the head

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 namespace lepton::scheduler {
 namespace {
@@ -10,6 +11,9 @@ namespace {
 // For models whose shapes are known only with the request: nothing is prepared, so nothing else
 // bounds a batch.
 constexpr std::int64_t kMaxDynamicRows = 16;
+
+// Above this the pieces of an answer are given back rather than kept for the next one.
+constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
 
 // Bytes of the first `count` elements of a kBytes tensor. Lengths were checked when it was decoded,
 // or written by the engine's adapter.
@@ -42,14 +46,18 @@ TensorView take_rows(TensorView& rest, std::int64_t rows) {
 
 }  // namespace
 
-BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec)
+BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec, RunLimits limits)
     : session_(session),
       spec_(spec),
+      limits_(std::move(limits)),
+      bound_(spec, limits_.max_answer_bytes),
       max_rows_(1),
       inputs_(spec.inputs.size()),
       outputs_(spec.outputs.size()),
       rows_(spec.outputs.size()),
-      gathered_(spec.inputs.size()) {
+      gathered_(spec.inputs.size()),
+      pieces_(spec.outputs.size()),
+      sizes_(spec.outputs.size()) {
     if (!spec.batches) return;
     const bool fixed = std::all_of(spec.inputs.begin(),
                                    spec.inputs.end(),
@@ -71,8 +79,9 @@ void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
     // One call; or several of which one may be the reason that they failed together: alone, each
     // gets its own answer or error.
     for (InferCall* call : calls) {
-        const Result<> ran =
-            call->rows > max_rows_ ? run_in_pieces(*call, sink) : run_one(*call, sink);
+        Result<> ran;
+        if (call != calls.front()) ran = may_go_on(*call);
+        if (ran) ran = call->rows > max_rows_ ? run_in_pieces(*call, sink) : run_one(*call, sink);
         if (ran) {
             answer(*call);
         } else {
@@ -81,17 +90,19 @@ void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
         }
         sink.done(*call);
     }
+    for (std::vector<std::byte>& piece : pieces_) {
+        if (piece.capacity() > kKeptBytes) piece = {};
+    }
 }
 
 Result<> BatchRunner::run_one(InferCall& call, CallSink& sink) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = call.request.inputs[i].tensor;
-    LEPTON_CHECK_OK(call_engine(call.rows, sink));
+    LEPTON_CHECK_OK(call_engine(call.rows, 1, sink));
     std::copy(outputs_.begin(), outputs_.end(), rows_.begin());
     return {};
 }
 
 Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
-    pieces_.resize(outputs_.size());
     for (auto& piece : pieces_) piece.clear();
     Clock::time_point first_start{};
     std::vector<TensorView> rest;
@@ -100,12 +111,17 @@ Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
     for (std::int64_t left = call.rows; left > 0;) {
         const std::int64_t rows = std::min(left, max_rows_);
         for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = take_rows(rest[i], rows);
-        if (left == call.rows && !session_.may_share(inputs_)) return run_one(call, sink);
-        LEPTON_CHECK_OK(call_engine(rows, sink));
-        if (first_start == Clock::time_point{}) first_start = stamps_.compute_start;
-        for (std::size_t i = 0; i < outputs_.size(); ++i) {
-            pieces_[i].insert(pieces_[i].end(), outputs_[i].data.begin(), outputs_[i].data.end());
+        if (left < call.rows) {
+            LEPTON_CHECK_OK(may_go_on(call));
+        } else if (!session_.may_share(inputs_)) {
+            return run_one(call, sink);
+        } else {
+            const auto sizes = session_.output_bytes(inputs_);
+            LEPTON_CHECK_OK(bound_.check(call.request, sizes, rows, call.rows));
         }
+        LEPTON_CHECK_OK(call_engine(rows, 1, sink));
+        if (first_start == Clock::time_point{}) first_start = stamps_.compute_start;
+        LEPTON_CHECK_OK(keep_outputs(call));
         left -= rows;
     }
     stamps_.compute_start = first_start;
@@ -113,6 +129,33 @@ Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
         rows_[i] = outputs_[i];
         rows_[i].shape[0] = call.rows;
         rows_[i].data = pieces_[i];
+    }
+    return {};
+}
+
+Result<> BatchRunner::may_go_on(const InferCall& call) const {
+    if (call.cancelled.load(std::memory_order_relaxed)) {
+        return fail(ErrorCode::kCancelled, "the client went away");
+    }
+    // Without ordering: a late read only costs one more piece.
+    if (limits_.stop != nullptr && limits_.stop->load(std::memory_order_relaxed)) {
+        return fail(ErrorCode::kUnavailable, "the server is stopping");
+    }
+    if (stamps_.compute_end > call.request.deadline) {
+        return fail(ErrorCode::kDeadlineExceeded, "deadline exceeded between runs in pieces");
+    }
+    return {};
+}
+
+Result<> BatchRunner::keep_outputs(const InferCall& call) {
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        sizes_[i] = pieces_[i].size() + outputs_[i].data.size();
+    }
+    LEPTON_CHECK_OK(bound_.check(call.request, sizes_, 1, 1));
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+        if (!is_wanted(call.request, spec_.outputs[i])) continue;
+        const std::span<const std::byte> data = outputs_[i].data;
+        pieces_[i].insert(pieces_[i].end(), data.begin(), data.end());
     }
     return {};
 }
@@ -125,7 +168,7 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
         pads ? gather_padded(i, calls, rows) : gather(i, calls, rows);
     }
     if (calls.size() > 1) LEPTON_CHECK_OK(session_.may_share(inputs_));
-    LEPTON_CHECK_OK(call_engine(rows, sink));
+    LEPTON_CHECK_OK(call_engine(rows, calls.size(), sink));
     for (InferCall* call : calls) {
         const Padding padding = pads ? padding_of(spec_, call->request) : Padding{};
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
@@ -138,7 +181,8 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
     return {};
 }
 
-Result<> BatchRunner::call_engine(std::int64_t rows, CallSink& sink) {
+Result<> BatchRunner::call_engine(std::int64_t rows, std::size_t answers, CallSink& sink) {
+    LEPTON_CHECK_OK(bound_.check_run(session_.output_bytes(inputs_), answers));
     run_rows_ = rows;
     stamps_.compute_start = Clock::now();
     auto ran = session_.run(rows, inputs_, outputs_);
@@ -203,7 +247,6 @@ void BatchRunner::cut(std::size_t index, const Padding& padding) {
         padded(rows.shape, spec_.outputs[index].shape, {.from = padding.to, .to = padding.from});
     if (shape == rows.shape) return;
     const std::size_t element = element_bytes(rows.dtype);
-    pieces_.resize(outputs_.size());
     pieces_[index].resize(static_cast<std::size_t>(shape.element_count().value_or(0)) * element);
     copy_common(rows.data, rows.shape, pieces_[index], shape, element);
     rows = {rows.dtype, shape, pieces_[index]};
@@ -218,6 +261,14 @@ void BatchRunner::stamp(InferCall& call) const {
 
 void BatchRunner::answer(InferCall& call) {
     stamp(call);
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < rows_.size(); ++i) bytes += sizes_[i] = rows_[i].data.size();
+    if (bytes > bound_.most()) [[unlikely]] {
+        if (const auto fits = bound_.check(call.request, sizes_, 1, 1); !fits) {
+            call.response.error = fits.error();
+            return;
+        }
+    }
     const auto give = [&](std::size_t i) {
         call.response.outputs.push_back({spec_.outputs[i].name, rows_[i]});
     };

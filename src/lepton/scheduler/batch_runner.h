@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -9,6 +11,7 @@
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/scheduler/answer_bound.h"
 #include "lepton/scheduler/padding.h"
 
 namespace lepton::scheduler {
@@ -24,6 +27,14 @@ protected:
     ~CallSink() = default;
 };
 
+// What bounds the runs of all models of a server.
+struct RunLimits {
+    std::size_t max_answer_bytes = 0;  // Of the tensors of one answer; 0: no bound.
+    // Once it is set, a call that runs in pieces ends with kUnavailable after the one that runs.
+    // Null: never.
+    std::shared_ptr<const std::atomic<bool>> stop;
+};
+
 // Runs calls on one session: gathers their rows, calls the engine, and gives each its rows of the
 // outputs. Keeps its working memory from run to run. Not thread-safe; the owner serialises.
 //
@@ -32,11 +43,12 @@ protected:
 //                            [B1]                          [B1]
 //
 // Where the model's open axes are padded, the slot holds padded rows, and what the padding brought
-// forth is cut off the outputs again.
+// forth is cut off the outputs again. A call that runs in pieces ends after the one that runs when
+// its client has gone, its deadline has passed, or the server stops.
 class BatchRunner {
 public:
-    // Both must outlive the runner.
-    BatchRunner(engine::Session& session, const ModelSpec& spec);
+    // Session and spec must outlive the runner.
+    BatchRunner(engine::Session& session, const ModelSpec& spec, RunLimits limits = {});
 
     // Most rows that calls may bring together.
     [[nodiscard]] std::int64_t max_rows() const { return max_rows_; }
@@ -50,25 +62,33 @@ private:
     Result<> run_one(InferCall& call, CallSink& sink);
     Result<> run_in_pieces(InferCall& call, CallSink& sink);
     Result<> run_together(std::span<InferCall* const> calls, std::int64_t rows, CallSink& sink);
-    Result<> call_engine(std::int64_t rows, CallSink& sink);
+    // One run, of `answers` calls.
+    Result<> call_engine(std::int64_t rows, std::size_t answers, CallSink& sink);
+    // Whether another run for this call is worth it.
+    [[nodiscard]] Result<> may_go_on(const InferCall& call) const;
+    // Adds to pieces_ what the last run computed.
+    Result<> keep_outputs(const InferCall& call);
     void gather(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows);
     void gather_padded(std::size_t index, std::span<InferCall* const> calls, std::int64_t rows);
     // Room for an input, in the session's slot if it is large enough.
     std::span<std::byte> room(std::size_t index, std::size_t bytes);
     // Takes what padding brought forth off output `index` in rows_.
     void cut(std::size_t index, const Padding& padding);
-    // Fills the answer of `call` from rows_.
+    // Fills the answer of `call` from rows_, unless it is too large.
     void answer(InferCall& call);
     void stamp(InferCall& call) const;
 
     engine::Session& session_;
     const ModelSpec& spec_;
+    const RunLimits limits_;
+    const AnswerBound bound_;
     std::int64_t max_rows_;
     std::vector<TensorView> inputs_;                // In the model's order, like all that follow.
     std::vector<TensorView> outputs_;               // Of the whole run.
     std::vector<TensorView> rows_;                  // The outputs of the call at hand.
     std::vector<std::vector<std::byte>> gathered_;  // For inputs without a slot of their own.
     std::vector<std::vector<std::byte>> pieces_;    // Outputs of a call that ran in pieces, or cut.
+    std::vector<std::size_t> sizes_;                // Of outputs that are checked.
     Timeline stamps_;                               // Of the run.
     std::int64_t run_rows_ = 0;
 };

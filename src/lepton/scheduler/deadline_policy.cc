@@ -4,6 +4,8 @@
 #include <cmath>
 #include <string>
 
+#include "lepton/scheduler/prediction.h"
+
 namespace lepton::scheduler {
 namespace {
 
@@ -23,13 +25,10 @@ constexpr int kRunsOfLoad = 6;
 constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
 // What runs scatter, for calls that are admitted without a plan.
 constexpr double kScatter = 0.125;
-constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
+constexpr double kMostWork = 1e6;  // Seconds that one call is counted for.
+constexpr int kMostSteps = 6;      // Of priority: 64 times as patient, or as hurried.
 
 double stretch(const Moment& at) { return 1 / std::max(at.share, kLeastShare); }
-
-Clock::duration scaled(Clock::duration time, double by) {
-    return Clock::duration(std::llround(static_cast<double>(time.count()) * by));
-}
 
 std::string milliseconds(Clock::duration time) {
     // Hundredths will do; in integers, because a refusal is to be cheap.
@@ -88,7 +87,8 @@ void DeadlinePolicy::answered(bool in_time) { in_time ? margin_.on_kept() : marg
 void DeadlinePolicy::count_arrival(const QueuedCall& call) {
     const Clock::duration window =
         std::max<Clock::duration>(call.latency->typical(max_rows_) * kRunsOfLoad, kLeastWindow);
-    const double seconds = static_cast<double>(call.rows) / call.latency->capacity();
+    const double seconds =
+        std::min(static_cast<double>(call.rows) / call.latency->capacity(), kMostWork);
     arrivals_.add(call.rows, call.arrived, window);
     work_.add(std::llround(seconds * 1e9), call.arrived, window);
 }
@@ -125,7 +125,7 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
     // As if every row ran alone, on one instance, before the most urgent one.
     const std::int64_t rows = queue_.rows() + call.rows;
     const LatencyModel& slowest = latencies_.slowest();
-    const Clock::duration alone = slowest.safe(1, at.active() + 1) * rows;
+    const Clock::duration alone = repeated(slowest.safe(1, at.active() + 1), rows);
     const Clock::duration wait = at.start() - at.now + scaled(alone, stretch(at) * (1 + kScatter));
     return at.now + scaled(wait, 1 + margin(at)) + slowest.safe(max_rows_, 1) <= earliest &&
            price(at) == 0;
@@ -158,9 +158,8 @@ Result<> DeadlinePolicy::admit_by_plan(QueuedCall call,
 }
 
 bool DeadlinePolicy::is_too_far(const QueuedCall& call, const Moment& at) const {
-    const std::chrono::duration<double> ahead(static_cast<double>(queue_.rows()) / capacity());
-    const Clock::duration wait =
-        at.start() - at.now + std::chrono::duration_cast<Clock::duration>(ahead);
+    const double ahead = static_cast<double>(queue_.rows()) / capacity();
+    const Clock::duration wait = at.start() - at.now + scaled(std::chrono::seconds(1), ahead);
     return at.now + scaled(wait, 1 + margin(at)) + call.latency->safe(call.rows) > call.deadline;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "lepton/scheduler/prediction.h"
+
 namespace lepton::scheduler {
 namespace {
 
@@ -20,10 +22,6 @@ constexpr int kInterruptionWeight = 8;
 constexpr int kFewInterruptions = 2 * kInterruptionWeight;
 constexpr std::size_t kKnown = 8;  // Runs after which it is known what is usual.
 
-Clock::duration scaled(Clock::duration time, double by) {
-    return Clock::duration(static_cast<Clock::rep>(static_cast<double>(time.count()) * by));
-}
-
 double per_row(Clock::duration time, std::int64_t rows) {
     return static_cast<double>(time.count()) / static_cast<double>(rows);
 }
@@ -31,7 +29,7 @@ double per_row(Clock::duration time, std::int64_t rows) {
 // Of at most `most` rows each, one at least. Without a division where one suffices, as it mostly
 // does.
 std::int64_t runs_of(std::int64_t most, std::int64_t rows) {
-    return rows <= most ? 1 : (rows + most - 1) / most;
+    return rows <= most ? 1 : (rows - 1) / most + 1;
 }
 
 struct Slowest {
@@ -111,13 +109,13 @@ double LatencyModel::factor(int active) const {
 Clock::duration LatencyModel::typical(std::int64_t rows, int active) const {
     const Bucket& bucket = bucket_of(rows);
     const std::int64_t runs = runs_of(bucket.rows, rows);
-    return active > 1 ? scaled(bucket.typical, factor(active)) * runs : bucket.typical * runs;
+    return repeated(active > 1 ? scaled(bucket.typical, factor(active)) : bucket.typical, runs);
 }
 
 Clock::duration LatencyModel::safe(std::int64_t rows, int active) const {
     const Bucket& bucket = bucket_of(rows);
     const std::int64_t runs = runs_of(bucket.rows, rows);
-    return active > 1 ? scaled(bucket.safe, factor(active)) * runs : bucket.safe * runs;
+    return repeated(active > 1 ? scaled(bucket.safe, factor(active)) : bucket.safe, runs);
 }
 
 bool LatencyModel::was_interrupted(Bucket& bucket, Clock::duration took) {
@@ -225,7 +223,8 @@ std::int64_t LatencyModel::rows_within(Clock::duration budget,
     // More than one run holds: several of the largest, one after the other.
     const Clock::duration largest = safe(max_rows(), active);
     if (largest <= Clock::duration::zero()) return most;
-    return std::min(most, static_cast<std::int64_t>(budget / largest) * max_rows());
+    const std::int64_t runs = budget / largest;
+    return runs >= runs_of(max_rows(), most) ? most : runs * max_rows();
 }
 
 std::int64_t LatencyModel::efficient_rows(std::int64_t rows) const {

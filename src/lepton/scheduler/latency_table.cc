@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "lepton/scheduler/prediction.h"
+
 namespace lepton::scheduler {
 namespace {
 
@@ -15,10 +17,6 @@ int size_of(std::size_t row_bytes) {
 }
 
 double bytes_of(int size) { return std::exp2(size / kSizesPerDoubling); }
-
-Clock::duration scaled(Clock::duration time, double by) {
-    return Clock::duration(std::llround(static_cast<double>(time.count()) * by));
-}
 
 }  // namespace
 
@@ -32,7 +30,7 @@ LatencyTable::LatencyTable(std::span<const model::ServiceTime> seeds,
     // As if batches brought nothing, until runs say what they bring.
     for (std::int64_t rows = 2 * largest.rows; open && rows < 2 * max_rows; rows *= 2) {
         rows = std::min(rows, max_rows);
-        times.push_back({rows, largest.time * rows / largest.rows});
+        times.push_back({rows, repeated(largest.time, rows) / largest.rows});
     }
     const bool guessed = open || sizes_vary;
     entries_.push_back({0,

@@ -10,6 +10,15 @@
 namespace lepton::scheduler {
 namespace {
 
+// Most rows of a request where no max_batch_size says it: some 65,000 runs in pieces, of which each
+// asks again whether somebody still waits for it. Data bound the rows long before in most requests.
+constexpr std::int64_t kMostRows = std::int64_t{1} << 20;
+// A row without bytes costs its sender nothing.
+constexpr std::int64_t kMostEmptyRows = 1024;
+// Product of the other extents of a tensor without elements, which no data bound, so that nothing
+// that is computed from them overflows.
+constexpr std::int64_t kMostAroundNothing = std::int64_t{1} << 31;
+
 std::string names_of(const std::vector<TensorSpec>& tensors) {
     std::string names;
     for (const TensorSpec& tensor : tensors) {
@@ -60,6 +69,15 @@ Result<> check_values(const ModelSpec& spec, const TensorSpec& wanted, const Ten
                       misfit->bounds);
 }
 
+// Of a tensor without elements.
+bool is_bounded(const Shape& shape) {
+    std::int64_t product = 1;
+    return std::all_of(shape.begin(), shape.end(), [&product](std::int64_t extent) {
+        return extent == 0 || (!__builtin_mul_overflow(product, extent, &product) &&
+                               product <= kMostAroundNothing);
+    });
+}
+
 Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const TensorView& tensor) {
     if (tensor.dtype != wanted.dtype) [[unlikely]] {
         return refuse("input",
@@ -76,8 +94,8 @@ Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const Tens
     const auto elements = tensor.shape.element_count();
     const std::size_t size = element_bytes(wanted.dtype);
     std::int64_t bytes = 0;
-    if (!elements || __builtin_mul_overflow(*elements, static_cast<std::int64_t>(size), &bytes))
-        [[unlikely]] {
+    if (!elements || __builtin_mul_overflow(*elements, static_cast<std::int64_t>(size), &bytes) ||
+        (*elements == 0 && !is_bounded(tensor.shape))) [[unlikely]] {
         return refuse("input",
                       wanted.name,
                       "has shape " + to_string(tensor.shape) + ", which no tensor can have");
@@ -89,6 +107,12 @@ Result<> check_input(const ModelSpec& spec, const TensorSpec& wanted, const Tens
                           to_string(tensor.shape) + " needs " + std::to_string(bytes));
     }
     return check_values(spec, wanted, tensor);
+}
+
+bool has_data(const Request& request) {
+    return std::any_of(request.inputs.begin(), request.inputs.end(), [](const InputTensor& input) {
+        return !input.tensor.data.empty();
+    });
 }
 
 Result<> count_rows(const ModelSpec& spec, InferCall& call) {
@@ -108,11 +132,15 @@ Result<> count_rows(const ModelSpec& spec, InferCall& call) {
         return refuse(
             "input", call.request.inputs.front().name, "has no rows, at least 1 is needed");
     }
-    if (spec.max_batch_size > 0 && call.rows > spec.max_batch_size) {
+    std::int64_t most = spec.max_batch_size > 0 ? spec.max_batch_size : kMostRows;
+    const bool empty = !has_data(call.request);
+    if (empty) most = std::min(most, kMostEmptyRows);
+    if (call.rows > most) {
         return refuse("input",
                       call.request.inputs.front().name,
                       "has " + std::to_string(call.rows) + " rows, model \"" + spec.name +
-                          "\" allows at most " + std::to_string(spec.max_batch_size));
+                          "\" allows at most " + std::to_string(most) +
+                          (empty ? " without data" : ""));
     }
     return {};
 }
@@ -142,7 +170,8 @@ void classify(const ModelSpec& spec, InferCall& call) {
 }
 
 Result<> check_outputs(const ModelSpec& spec, const Request& request) {
-    for (const RequestedOutput& wanted : request.outputs) {
+    for (auto at = request.outputs.begin(); at != request.outputs.end(); ++at) {
+        const RequestedOutput& wanted = *at;
         const auto known = std::any_of(
             spec.outputs.begin(), spec.outputs.end(), [&wanted](const TensorSpec& output) {
                 return output.name == wanted.name;
@@ -152,6 +181,12 @@ Result<> check_outputs(const ModelSpec& spec, const Request& request) {
                 "output",
                 wanted.name,
                 "is unknown; model \"" + spec.name + "\" gives " + names_of(spec.outputs));
+        }
+        // This also bounds their number by the model's.
+        if (std::any_of(request.outputs.begin(), at, [&wanted](const RequestedOutput& before) {
+                return before.name == wanted.name;
+            })) {
+            return refuse("output", wanted.name, "is requested twice");
         }
     }
     return {};

@@ -39,8 +39,11 @@ bool sizes_vary(const ModelSpec& spec) {
 }  // namespace
 
 struct ModelScheduler::Instance final : CallSink {
-    Instance(ModelScheduler& of, engine::Session& session, const ModelSpec& spec)
-        : owner(of), runner(session, spec) {}
+    Instance(ModelScheduler& of,
+             engine::Session& session,
+             const ModelSpec& spec,
+             const RunLimits& limits)
+        : owner(of), runner(session, spec, limits) {}
     void ran(std::int64_t rows, Clock::duration took) override { owner.on_run(*this, rows, took); }
     void done(InferCall& call) override { owner.done(call); }
 
@@ -93,9 +96,11 @@ struct ModelScheduler::WakeUp final : Task {
 ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                std::shared_ptr<observe::ModelMetrics> metrics,
                                int loops,
-                               std::shared_ptr<SharedCores> cores)
+                               std::shared_ptr<SharedCores> cores,
+                               const RunLimits& limits)
     : model_(std::move(model)),
       metrics_(std::move(metrics)),
+      answer_bound_(*model_->spec, limits.max_answer_bytes),
       cores_(std::move(cores),
              model_->queue.weight,
              model_->threads,
@@ -109,7 +114,7 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
         wake_ups_.push_back(std::make_unique<WakeUp>(*this));
     }
     for (const auto& session : model_->sessions) {
-        instances_.push_back(std::make_unique<Instance>(*this, *session, *model_->spec));
+        instances_.push_back(std::make_unique<Instance>(*this, *session, *model_->spec, limits));
     }
     policy_ = make_policy(queue_,
                           instances_.front()->runner.max_rows(),
@@ -128,14 +133,19 @@ bool ModelScheduler::submit(InferCall& call) {
     call.on_written = [](InferCall& written) noexcept {
         static_cast<ModelScheduler*>(written.route.get())->count(written);
     };
+    call.on_cancelled = [](InferCall& gone) noexcept {
+        static_cast<ModelScheduler*>(gone.route.get())->cancel(gone);
+    };
     std::vector<Refused> refused;
     Result<> admitted = match_request(*model_->spec, call);
+    if (admitted) admitted = answer_bound_.check(call.request, call.rows);
     {
         const MutexLock lock(mutex_);
         if (closed_) {
             metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
             call.response.model.reset();
             call.on_written = nullptr;
+            call.on_cancelled = nullptr;
             return false;
         }
         if (admitted) admitted = admit(call, refused);
@@ -429,6 +439,15 @@ void ModelScheduler::on_wake_up(WakeUp& wake_up) {
     }
     finish(refused);
     dispatch(*wake_up.loop);
+}
+
+void ModelScheduler::cancel(InferCall& call) {
+    std::vector<Refused> refused;
+    {
+        const MutexLock lock(mutex_);
+        policy_->cancel(call, refused);
+    }
+    finish(refused);
 }
 
 void ModelScheduler::expire() {

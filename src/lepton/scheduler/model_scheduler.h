@@ -47,12 +47,14 @@ public:
     ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                    std::shared_ptr<observe::ModelMetrics> metrics,
                    int loops,
-                   std::shared_ptr<SharedCores> cores = nullptr);
+                   std::shared_ptr<SharedCores> cores = nullptr,
+                   const RunLimits& limits = {});
     ~ModelScheduler();  // Precondition: close() has been called.
 
     // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
-    // response.error: kInvalidArgument, kQueueFull, kOverloaded, kDeadlineExceeded, kCancelled, or
-    // what the engine says. False once close() was called: the call is as it was, for another.
+    // response.error: kInvalidArgument, kPayloadTooLarge, kQueueFull, kOverloaded,
+    // kDeadlineExceeded, kCancelled, or what the engine says. False once close() was called: the
+    // call is as it was, for another.
     [[nodiscard]] bool submit(InferCall& call);
 
     // From now on calls wait, batch and are refused as `options` says, and calls and runs have at
@@ -60,6 +62,9 @@ public:
     // order, except what exceeds the new bounds, which ends with kQueueFull; what was learned
     // stays. On no loop's thread.
     void reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size);
+
+    // Ends the call if it waits: its client has gone. On the call's loop.
+    void cancel(InferCall& call);
 
     // Ends the calls whose deadline passed while they were queued. The loops do so by themselves.
     void expire();
@@ -124,6 +129,7 @@ private:
 
     const std::shared_ptr<model::LoadedModel> model_;
     const std::shared_ptr<observe::ModelMetrics> metrics_;
+    const AnswerBound answer_bound_;
     CoreSeat cores_;  // Guarded by mutex_, but for wake_next() and leave().
     // One of each per loop, touched on that loop's thread only.
     std::vector<std::unique_ptr<TurnEnd>> turn_ends_;

@@ -137,6 +137,17 @@ void Policy::refuse(std::span<const std::size_t> places,
     queue_.remove(places);
 }
 
+void Policy::cancel(const InferCall& call, std::vector<Refused>& refused) {
+    const auto calls = queue_.calls();
+    const auto found = std::find_if(calls.begin(), calls.end(), [&call](const QueuedCall& waiting) {
+        return waiting.call == &call;
+    });
+    if (found == calls.end()) return;
+    const auto place = static_cast<std::size_t>(found - calls.begin());
+    refuse(std::span(&place, 1), client_is_gone(), refused);
+    if (queue_.empty()) earliest_deadline_ = kNoDeadline;
+}
+
 void Policy::expire(Clock::time_point now, std::vector<Refused>& refused) {
     if (now < earliest_deadline_) return;
     places_.clear();

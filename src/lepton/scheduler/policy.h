@@ -76,6 +76,8 @@ public:
     // What waits, and what is to be expected, for the sharing of cores. Precondition: not empty().
     [[nodiscard]] Work work() const;
 
+    // Takes out the call, if it waits: its client has gone.
+    void cancel(const InferCall& call, std::vector<Refused>& refused);
     // Takes out the calls that have expired.
     void expire(Clock::time_point now, std::vector<Refused>& refused);
     // No waiting call expires before this.

@@ -25,6 +25,9 @@ struct Config {
     int reactors = 0;  // 0: one, and one more for every 4 cores beyond the first 4.
     std::chrono::microseconds busy_poll{0};
     net::Limits limits;
+    // Of the tensors of one answer, before they are encoded; 0: no bound. Four times a request's,
+    // since a model may give more than it takes.
+    std::size_t max_answer_bytes = std::size_t{256} << 20;
     std::filesystem::path cache_dir;    // Compiled models; empty: not kept. Measurements too.
     std::filesystem::path engines_dir;  // Empty: beside the binary.
     std::filesystem::path ready_file;   // Empty: none.

@@ -46,7 +46,7 @@ struct Server::Parts {
           cores_for_models(cores),
           engines(config.engines_dir.empty() ? engine::EngineRegistry::default_folder()
                                              : config.engines_dir),
-          pipeline(repository, metrics, loops, cores),
+          pipeline(repository, metrics, loops, cores, config.max_answer_bytes),
           repository(engines, repository_options()),
           router(pipeline, repository, buffers, router_options()) {}
 
@@ -203,6 +203,7 @@ void Server::stop() {
     if (parts_->frontend != nullptr) {
         parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
     }
+    parts_->pipeline.stop_runs();
     parts_->repository.stop();
     if (parts_->frontend != nullptr) parts_->frontend->stop();
     // An engine may still be running for a client whom the drain did not wait for: its connection

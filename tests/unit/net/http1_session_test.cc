@@ -588,6 +588,27 @@ TEST_F(Http1Session, ClientThatLeavesCancelsItsRequest) {
     EXPECT_TRUE(wire_.written.empty());
 }
 
+TEST_F(Http1Session, ClientThatOnlyEndsItsSideGetsEveryAnswerWhole) {
+    handler_.answer_at_once = false;
+    start(std::string(kPost) + std::string(kPost));
+    EXPECT_TRUE(session_->on_end());
+    session_->probe();
+    session_->probe();
+    EXPECT_EQ(wire_.written, "HTTP/1.1 ");
+    handler_.answer();
+    EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 200 OK\r\ncontent-type"));
+    EXPECT_EQ(handler_.handled, 2);
+    EXPECT_FALSE(wire_.closed);
+    handler_.answer();
+    EXPECT_NE(wire_.written.find("helloHTTP/1.1 200 OK\r\n"), std::string::npos);
+    EXPECT_TRUE(wire_.closed);
+}
+
+TEST_F(Http1Session, ClientThatEndsWithoutARequestIsOwedNothing) {
+    start(kPost.substr(0, 20));
+    EXPECT_FALSE(session_->on_end());
+}
+
 TEST_F(Http1Session, DrainFinishesTheOpenRequestAndThenCloses) {
     handler_.answer_at_once = false;
     start(kPost);

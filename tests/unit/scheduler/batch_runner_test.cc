@@ -1,6 +1,7 @@
 #include "lepton/scheduler/batch_runner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -43,6 +44,11 @@ public:
     std::vector<std::vector<float>> values;
 };
 
+std::vector<float> plus_one(std::vector<float> values) {
+    for (float& value : values) ++value;
+    return values;
+}
+
 class PaddedBatchTest : public testing::Test {
 protected:
     PaddedBatchTest() {
@@ -59,11 +65,6 @@ protected:
         }
         BatchRunner(session_, spec_).run(batch, answers_);
     }
-    static std::vector<float> plus_one(std::vector<float> values) {
-        for (float& value : values) ++value;
-        return values;
-    }
-
     ModelSpec spec_;
     fakes::FakeSession session_{8};
     Answers answers_;
@@ -155,6 +156,76 @@ TEST_F(OpenBatchTest, ALargeCallIsNotCutWhereRowsAreNotProvenApart) {
     BatchRunner(session_, spec_).run(batch, answers_);
     EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{20}));
     EXPECT_EQ(answers_.shapes.at(0), (Shape{20, 8}));
+}
+
+// Runs of at most 16 rows of 8 values each.
+class PiecesTest : public OpenBatchTest {
+protected:
+    void run(TestCall& call, const RunLimits& limits = {}) {
+        ASSERT_TRUE(match_request(spec_, call.call));
+        const std::vector<InferCall*> batch{&call.call};
+        BatchRunner(session_, spec_, limits).run(batch, answers_);
+    }
+    static ErrorCode error_of(const TestCall& call) {
+        return call.call.response.error.value_or(Error{ErrorCode::kModelNotFound, "none"}).code;
+    }
+};
+
+TEST_F(PiecesTest, EndAfterTheOneThatRunsWhenTheClientHasGone) {
+    TestCall call({40, 8});
+    session_.before_run = [&call] { call.call.cancel(); };
+    run(call);
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{16}));
+    EXPECT_EQ(error_of(call), ErrorCode::kCancelled);
+}
+
+TEST_F(PiecesTest, EndAfterTheOneDuringWhichTheDeadlinePassed) {
+    TestCall call({40, 8});
+    session_.before_run = [&call] { call.call.request.deadline = Clock::now(); };
+    run(call);
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{16}));
+    EXPECT_EQ(error_of(call), ErrorCode::kDeadlineExceeded);
+}
+
+TEST_F(PiecesTest, EndAfterTheOneDuringWhichTheServerStops) {
+    TestCall call({40, 8});
+    const auto stop = std::make_shared<std::atomic<bool>>(false);
+    session_.before_run = [&stop] { *stop = true; };
+    run(call, {.max_answer_bytes = 0, .stop = stop});
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{16}));
+    EXPECT_EQ(error_of(call), ErrorCode::kUnavailable);
+}
+
+TEST_F(PiecesTest, AreNotRunWhereTheEngineForetellsThatTheAnswerIsTooLarge) {
+    TestCall call({40, 8});
+    session_.foretold_bytes = {16 * 8 * sizeof(float)};
+    run(call, {.max_answer_bytes = 40 * 8 * sizeof(float) - 1, .stop = nullptr});
+    EXPECT_TRUE(answers_.runs.empty());
+    EXPECT_EQ(error_of(call), ErrorCode::kPayloadTooLarge);
+    TestCall other({40, 8});
+    run(other, {.max_answer_bytes = 40 * 8 * sizeof(float), .stop = nullptr});
+    EXPECT_EQ(answers_.values.at(0), plus_one(other.values));
+}
+
+TEST_F(PiecesTest, EndWithTheOneThatMakesTheAnswerTooLarge) {
+    TestCall call({40, 8});
+    run(call, {.max_answer_bytes = 32 * 8 * sizeof(float) - 1, .stop = nullptr});
+    EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{16, 16}));
+    EXPECT_EQ(error_of(call), ErrorCode::kPayloadTooLarge);
+}
+
+TEST_F(OpenBatchTest, AnswerThatTurnsOutTooLargeFailsAloneInItsBatch) {
+    TestCall one({1, 3});
+    TestCall two({2, 3});
+    ASSERT_TRUE(match_request(spec_, one.call));
+    ASSERT_TRUE(match_request(spec_, two.call));
+    const std::vector<InferCall*> batch{&one.call, &two.call};
+    BatchRunner(session_, spec_, {.max_answer_bytes = 12, .stop = nullptr}).run(batch, answers_);
+    EXPECT_FALSE(one.call.response.error);
+    ASSERT_TRUE(two.call.response.error);
+    EXPECT_EQ(two.call.response.error->code, ErrorCode::kPayloadTooLarge);
+    EXPECT_NE(two.call.response.error->message.find("\"y\" has 24 bytes"), std::string::npos);
+    EXPECT_TRUE(two.call.response.outputs.empty());
 }
 
 }  // namespace

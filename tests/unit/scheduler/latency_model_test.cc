@@ -1,8 +1,11 @@
 #include "lepton/scheduler/latency_model.h"
 
+#include <limits>
 #include <vector>
 
 #include <gtest/gtest.h>
+
+#include "lepton/scheduler/prediction.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -147,6 +150,16 @@ TEST(LatencyModel, FewerRowsAreEfficientWherePaddingWouldCostMore) {
     EXPECT_EQ(latency.efficient_rows(5), 4) << "5 rows would take the 60 ms of 16";
     EXPECT_EQ(latency.efficient_rows(3), 3) << "20 ms for 3 rows beat 10 ms for each";
     EXPECT_NEAR(latency.capacity(), 16 / 0.060, 1);
+}
+
+TEST(LatencyModel, NoNumberOfRowsOverflowsThePrediction) {
+    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+    const LatencyModel model(kSeeds);
+    EXPECT_EQ(model.typical(kMost), kLongestPrediction);
+    EXPECT_EQ(model.safe(kMost, 3), kLongestPrediction);
+    EXPECT_EQ(model.rows_within(Clock::duration::max(), 1 << 20), 1 << 20);
+    const std::vector<model::ServiceTime> quick{{16, 1ns}};
+    EXPECT_EQ(LatencyModel::guess(quick, kBegin).rows_within(Clock::duration::max(), kMost), kMost);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -163,6 +164,67 @@ TEST_F(MatchRequest, RefusesAValueThatTheEngineCannotHold) {
               "in INT32, which holds -2147483648 to 2147483647");
     spec_.inputs[0].computed_as.reset();
     EXPECT_EQ(refusal(), "matched");
+}
+
+class RowBoundTest : public testing::Test {
+protected:
+    RowBoundTest() {
+        spec_.name = "m";
+        spec_.inputs = {{"x", DataType::kUint8, {-1, -1}}};
+        spec_.outputs = {{"y", DataType::kUint8, {-1, -1}}};
+        spec_.batches = true;
+    }
+    std::string refusal(const Shape& shape) {
+        const std::vector<std::byte> data(
+            static_cast<std::size_t>(shape.element_count().value_or(0)));
+        InferCall call;
+        call.request.inputs = {{"x", {DataType::kUint8, shape, data}}};
+        const Result<> matched = match_request(spec_, call);
+        return matched ? "matched" : matched.error().message;
+    }
+
+    ModelSpec spec_;
+};
+
+TEST_F(RowBoundTest, RowsAreBoundedWhereTheModelDoesNotSayIt) {
+    EXPECT_EQ(refusal({1 << 20, 1}), "matched");
+    EXPECT_EQ(refusal({(1 << 20) + 1, 1}),
+              R"(input "x" has 1048577 rows, model "m" allows at most 1048576)");
+    spec_.max_batch_size = (1 << 20) + 1;
+    EXPECT_EQ(refusal({(1 << 20) + 1, 1}), "matched");
+}
+
+TEST_F(RowBoundTest, RowsWithoutDataAreBoundedToo) {
+    EXPECT_EQ(refusal({1024, 0}), "matched");
+    EXPECT_EQ(refusal({1025, 0}),
+              R"(input "x" has 1025 rows, model "m" allows at most 1024 without data)");
+    EXPECT_NE(refusal({std::int64_t{1} << 62, 0}), "matched");
+    spec_.max_batch_size = std::int64_t{1} << 40;
+    EXPECT_NE(refusal({1025, 0}), "matched");
+}
+
+TEST_F(RowBoundTest, ExtentsBesideOneOfZeroAreBoundedWhereNoAxisCountsRows) {
+    spec_.batches = false;
+    EXPECT_EQ(refusal({0, std::int64_t{1} << 31}), "matched");
+    EXPECT_EQ(refusal({std::int64_t{1} << 62, 0}),
+              R"(input "x" has shape [4611686018427387904,0], which no tensor can have)");
+    EXPECT_NE(refusal({0, (std::int64_t{1} << 31) + 1}), "matched");
+}
+
+TEST_F(MatchRequest, RefusesAnOutputThatIsRequestedTwice) {
+    add("a", DataType::kFp32, {1, 2}, 8);
+    add("b", DataType::kInt64, {1, 1}, 8);
+    call_.request.outputs = {{"y", {}}};
+    EXPECT_EQ(refusal(), "matched");
+    call_.request.outputs = {{"y", {}}, {"y", {}}};
+    EXPECT_EQ(refusal(), R"(output "y" is requested twice)");
+}
+
+TEST_F(MatchRequest, RefusesAnInputThatIsGivenTwice) {
+    add("a", DataType::kFp32, {1, 2}, 8);
+    add("b", DataType::kInt64, {1, 1}, 8);
+    add("a", DataType::kFp32, {1, 2}, 8);
+    EXPECT_EQ(refusal(), R"(input "a" is unknown or repeated; model "m" takes "a", "b")");
 }
 
 }  // namespace

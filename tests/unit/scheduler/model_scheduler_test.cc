@@ -214,6 +214,21 @@ TEST_F(ModelSchedulerTest, CallWhoseClientLeftIsNotRun) {
     EXPECT_EQ(metrics_->requests_failed[static_cast<std::size_t>(ErrorCode::kCancelled)], 1U);
 }
 
+TEST_F(ModelSchedulerTest, WaitingCallIsCompleteAsSoonAsItsClientLeaves) {
+    start(10us, {.max_queued_requests = 1});
+    TestCall gone(&loop_, 1.0F);
+    TestCall next(&loop_, 2.0F);
+    gone.submit_to(scheduler_);
+    gone.call.cancel();
+    EXPECT_EQ(gone.error, ErrorCode::kCancelled);
+    EXPECT_EQ(metrics_->pending, 0);
+    next.submit_to(scheduler_);
+    loop_.end_turn();
+    EXPECT_EQ(next.answer, (std::vector<float>{3.0F, 3.0F}));
+    gone.call.cancel();  // Comes too late to matter.
+    EXPECT_EQ(gone.completions, 1);
+}
+
 TEST_F(ModelSchedulerTest, FullQueueRefusesAndNamesItsBound) {
     start(10us, {.max_queued_requests = 1});
     TestCall first(&loop_, 1.0F);

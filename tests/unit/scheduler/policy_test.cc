@@ -346,5 +346,41 @@ TEST_F(PolicyTest, SmallRequestsAreNotJudgedByLargeOnesNorLargeBySmall) {
     EXPECT_TRUE(ask({.timeout = 1s, .row_bytes = kLarge}));
 }
 
+TEST_F(PolicyTest, AnyNumberOfRowsIsPlannedWithoutOverflow) {
+    start();
+    for (int i = 0; i < 100; ++i) {
+        const Wish patient{.rows = std::int64_t{1} << 40};
+        ASSERT_TRUE(ask(patient));
+    }
+    EXPECT_FALSE(ask({.timeout = 1h, .rows = std::int64_t{1} << 40}));
+    instance_is_busy_until(now_ + 1s);
+    const Result<> behind = ask({.timeout = 100ms});
+    ASSERT_FALSE(behind);
+    EXPECT_GT(behind.error().retry_after.count(), 0);
+    instance_is_idle();
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+}
+
+TEST_F(PolicyTest, WaitingCallWhoseClientLeavesIsTakenOutAndMakesRoom) {
+    for (const auto policy : {model::QueuePolicy::kDeadline, model::QueuePolicy::kFifo}) {
+        model::QueueOptions options;
+        options.policy = policy;
+        options.max_queued_requests = 2;
+        start(options);
+        const std::size_t first = calls_.size();
+        ASSERT_TRUE(ask({}));
+        ASSERT_TRUE(ask({}));
+        ASSERT_FALSE(ask({}));
+        policy_->cancel(*calls_[first + 1], refused_);
+        EXPECT_EQ(refused(), std::vector<std::size_t>{first + 1});
+        EXPECT_EQ(refused_.back().error.code, ErrorCode::kCancelled);
+        EXPECT_TRUE(ask({}));
+        // One that does not wait is nobody's.
+        policy_->cancel(*calls_[first + 1], refused_);
+        EXPECT_EQ(refused_.size(), 1U);
+        refused_.clear();
+    }
+}
+
 }  // namespace
 }  // namespace lepton::scheduler
