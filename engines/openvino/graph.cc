@@ -288,19 +288,8 @@ Result<std::shared_ptr<const Source>> read_again(const Plan& plan) {
         Source{plan.core, model, path.string(), plan.options.cache_dir});
 }
 
-Result<> Graph::prove_rows(std::int64_t rows, std::int64_t free_extent) {
-    std::vector<Shape> shapes;
-    for (const TensorSpec& input : inputs_) {
-        shapes.push_back(input.shape);
-        for (std::size_t axis = 0; axis < input.shape.rank(); ++axis) {
-            std::int64_t& extent = shapes.back()[axis];
-            if (axis == 0)
-                extent = rows;
-            else if (extent < 0)
-                extent = free_extent;
-        }
-    }
-    LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(shapes));
+Result<> Graph::prove_rows(std::span<const Shape> inputs) {
+    LEPTON_TRY(const auto facts, plan_->shapes->facts_of_rows(inputs));
     if (facts->dependence.empty()) return {};
     return fail(ErrorCode::kUnsupported, facts->dependence);
 }

@@ -70,7 +70,7 @@ public:
     [[nodiscard]] const std::vector<TensorSpec>& outputs() const override { return outputs_; }
     [[nodiscard]] std::string platform() const override { return platform_; }
     [[nodiscard]] std::string defect() const override { return defect_; }
-    Result<> prove_rows(std::int64_t rows, std::int64_t free_extent) override;
+    Result<> prove_rows(std::span<const Shape> inputs) override;
     Result<std::unique_ptr<engine::Session>> make_session(
         const engine::SessionOptions& options) override;
 

@@ -6,78 +6,22 @@
 
 #include <openvino/op/constant.hpp>
 
+#include "engines/openvino/elementwise_operations.h"
+
 namespace lepton::openvino {
 namespace {
 
-constexpr std::array<std::string_view, 104> kNeverRefuse{
+// Beside the element-wise ones.
+constexpr std::array<std::string_view, 45> kNeverRefuse{
     "Parameter",
     "Constant",
     "Result",
     "ShapeOf",
-    "Abs",
-    "Acos",
-    "Acosh",
-    "Add",
-    "Asin",
-    "Asinh",
-    "Atan",
-    "Atanh",
-    "Ceiling",
-    "Clamp",
-    "Convert",
     "ConvertLike",
-    "Cos",
-    "Cosh",
-    "Divide",
-    "Elu",
-    "Equal",
-    "Erf",
-    "Exp",
-    "FakeQuantize",
-    "Floor",
-    "FloorMod",
-    "Gelu",
-    "Greater",
-    "GreaterEqual",
-    "HSigmoid",
-    "HSwish",
     "HardSigmoid",
-    "Identity",
-    "IsFinite",
-    "IsInf",
-    "IsNaN",
-    "Less",
-    "LessEqual",
-    "Log",
-    "LogicalAnd",
-    "LogicalNot",
-    "LogicalOr",
-    "LogicalXor",
-    "Maximum",
-    "Minimum",
-    "Mish",
-    "Mod",
-    "Multiply",
-    "Negative",
-    "NotEqual",
     "PRelu",
-    "Power",
-    "Relu",
-    "Round",
-    "Select",
     "Selu",
-    "Sigmoid",
-    "Sign",
-    "Sin",
-    "Sinh",
-    "SoftPlus",
-    "SoftSign",
-    "Sqrt",
-    "SquaredDifference",
-    "Subtract",
     "Swish",
-    "Tan",
-    "Tanh",
     "AvgPool",
     "BatchNormInference",
     "Convolution",
@@ -119,7 +63,9 @@ constexpr std::array<std::string_view, 104> kNeverRefuse{
 };
 
 bool never_refuses(std::string_view type) {
-    return std::find(kNeverRefuse.begin(), kNeverRefuse.end(), type) != kNeverRefuse.end();
+    const auto is_type = [type](std::string_view known) { return known == type; };
+    return std::any_of(kElementwise.begin(), kElementwise.end(), is_type) ||
+           std::any_of(kNeverRefuse.begin(), kNeverRefuse.end(), is_type);
 }
 
 }  // namespace

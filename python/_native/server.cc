@@ -14,11 +14,13 @@ void open(Backend<Server>* self,
           int cores,
           std::string cache_dir,
           std::string engines_dir,
-          std::string log_level) {
+          std::string log_level,
+          bool strict_readiness) {
     const ServerOptions options{.services = std::move(services),
                                 .cores = cores,
                                 .cache_dir = std::move(cache_dir),
                                 .engines_dir = std::move(engines_dir),
+                                .strict_readiness = strict_readiness,
                                 .log_level = std::move(log_level)};
     Result<Server> server = [&] {
         const nb::gil_scoped_release released;
@@ -39,7 +41,8 @@ void bind_server(nb::module_& module) {
              nb::arg("cores"),
              nb::arg("cache_dir"),
              nb::arg("engines_dir"),
-             nb::arg("log_level"))
+             nb::arg("log_level"),
+             nb::arg("strict_readiness"))
         .def("models",
              [](Self& self) {
                  return self.run(

@@ -29,6 +29,8 @@ class Server(Caller[_native.Server]):
         cache_dir: Where compiled models are kept, to start faster the next time; nowhere when left
             out.
         log_level: trace, debug, info, warn, error or off; on stderr.
+        strict_readiness: False opens without the models that do not load, as long as one does;
+            calls of the others raise Unavailable with the reason.
 
     Raises:
         InvalidInput: A folder is no service, or a model in it does not load; names the reason.
@@ -49,8 +51,9 @@ class Server(Caller[_native.Server]):
         cores: int = 0,
         cache_dir: str | PathLike[str] | None = None,
         log_level: str = "warn",
+        strict_readiness: bool = True,
     ) -> None:
-        native = open_server(services, cores, cache_dir, log_level)
+        native = open_server(services, cores, cache_dir, log_level, strict_readiness)
         super().__init__(native, model, version, timeout)
 
     def load(self, model: str) -> None:
@@ -87,6 +90,7 @@ def open_server(
     cores: int = 0,
     cache_dir: str | PathLike[str] | None = None,
     log_level: str = "warn",
+    strict_readiness: bool = True,
 ) -> _native.Server:
     """Returns what is behind Server and LeptonAI(service=...)."""
     folders = [services] if isinstance(services, (str, PathLike)) else list(services)
@@ -97,4 +101,5 @@ def open_server(
         # As in a wheel, and as scripts/link_product.sh makes it in a checkout.
         os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib", "engines"),
         log_level,
+        strict_readiness,
     )

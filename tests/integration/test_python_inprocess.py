@@ -201,6 +201,22 @@ def test_folder_that_is_no_service_is_named(tmp_path: Path, folder: str, message
     assert "\n" not in str(caught.value)
 
 
+def test_without_strict_readiness_it_opens_without_the_models_that_do_not_load(
+    tmp_path: Path,
+) -> None:
+    write_model(tmp_path, "broken", "no json")
+    with pytest.raises(InvalidInput, match=r"model\.fake"):
+        Server(tmp_path, strict_readiness=False)  # No model is left.
+    write_model(tmp_path, "four", identity())
+    with pytest.raises(InvalidInput, match=r"model\.fake"):
+        Server(tmp_path)
+    with Server(tmp_path, "four", strict_readiness=False) as server:
+        assert server.models() == ["four"]
+        assert np.array_equal(server.inference(ROW), ROW)
+        with pytest.raises(Unavailable, match=r"failed to load: .*model\.fake"):
+            server.infer(ROW, model="broken")
+
+
 def test_option_that_cannot_be_is_refused(zoo: Path) -> None:
     with pytest.raises(InvalidInput, match="cores is -1"):
         Server(zoo, cores=-1)

@@ -21,7 +21,14 @@ constexpr std::array<std::int64_t, 6> kFreeExtents{16, 64, 224, 1, 1024, 16000};
 std::string prove(lepton::engine::Graph& graph, std::int64_t rows) {
     std::string why;
     for (const std::int64_t extent : kFreeExtents) {
-        const auto proven = graph.prove_rows(rows, extent);
+        std::vector<lepton::Shape> shapes;
+        for (const lepton::TensorSpec& input : graph.inputs()) {
+            lepton::Shape& shape = shapes.emplace_back();
+            for (const std::int64_t dim : input.shape) {
+                shape.push_back(shape.empty() ? rows : dim < 0 ? extent : dim);
+            }
+        }
+        const auto proven = graph.prove_rows(shapes);
         if (proven) return {};
         why = proven.error().message;
         if (proven.error().code != lepton::ErrorCode::kInvalidArgument) break;

@@ -1,12 +1,12 @@
 #include <array>
+#include <string_view>
 
+#include "engines/openvino/elementwise_operations.h"
 #include "engines/openvino/rows/row_operation.h"
 
 namespace lepton::openvino {
 namespace {
 
-// Each element of the output is computed from one element of each input, whose axes are aligned at
-// the end and repeated where they have extent 1.
 std::string elementwise(RowOperation& op) {
     if (op.together().get_autob().m_type == ov::op::AutoBroadcastType::PDPD) {
         return "broadcasts as Paddle does";
@@ -64,80 +64,23 @@ std::string bucketize(RowOperation& op) {
     return {};
 }
 
-constexpr std::array kElementwise{"Abs",
-                                  "Acos",
-                                  "Acosh",
-                                  "Add",
-                                  "Asin",
-                                  "Asinh",
-                                  "Atan",
-                                  "Atanh",
-                                  "BitwiseAnd",
-                                  "BitwiseNot",
-                                  "BitwiseOr",
-                                  "BitwiseXor",
-                                  "BitwiseLeftShift",
-                                  "BitwiseRightShift",
-                                  "Ceiling",
-                                  "Cos",
-                                  "Cosh",
-                                  "Divide",
-                                  "Elu",
-                                  "Equal",
-                                  "Erf",
-                                  "ErfInv",
-                                  "Exp",
-                                  "Floor",
-                                  "FloorMod",
-                                  "Gelu",
-                                  "Greater",
-                                  "GreaterEqual",
-                                  "HSigmoid",
-                                  "HSwish",
-                                  "Identity",
-                                  "IsFinite",
-                                  "IsInf",
-                                  "IsNaN",
-                                  "Less",
-                                  "LessEqual",
-                                  "Log",
-                                  "LogicalAnd",
-                                  "LogicalNot",
-                                  "LogicalOr",
-                                  "LogicalXor",
-                                  "Maximum",
-                                  "Minimum",
-                                  "Mish",
-                                  "Mod",
-                                  "Multiply",
-                                  "Negative",
-                                  "NotEqual",
-                                  "Power",
-                                  "Relu",
-                                  "Select",
-                                  "Sigmoid",
-                                  "Sign",
-                                  "Sin",
-                                  "Sinh",
-                                  "SoftPlus",
-                                  "SoftSign",
-                                  "Sqrt",
-                                  "SquaredDifference",
-                                  "Subtract",
-                                  "Tan",
-                                  "Tanh",
-                                  "Xor",
-                                  "Round",
-                                  "Clamp",
-                                  "Convert",
-                                  "ConvertPromoteTypes",
-                                  "FakeQuantize",
-                                  "FakeConvert"};
+// Of these too, but some may refuse a value.
+constexpr std::array kElementwiseThatMayRefuse{"BitwiseAnd",
+                                               "BitwiseNot",
+                                               "BitwiseOr",
+                                               "BitwiseXor",
+                                               "BitwiseLeftShift",
+                                               "BitwiseRightShift",
+                                               "ErfInv",
+                                               "Xor",
+                                               "ConvertPromoteTypes",
+                                               "FakeConvert"};
 
 }  // namespace
 
 void add_elementwise_rules(RowRules& rules) {
-    for (const char* type : kElementwise) rules[type] = {elementwise};
+    for (const std::string_view type : kElementwise) rules[type] = {elementwise};
+    for (const char* type : kElementwiseThatMayRefuse) rules[type] = {elementwise};
     rules["PRelu"] = {prelu};
     for (const char* type : {"HardSigmoid", "Selu", "Swish"}) rules[type] = {first_alone};
     rules["ConvertLike"] = {like_the_second, 0b10};

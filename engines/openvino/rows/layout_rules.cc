@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include <openvino/op/broadcast.hpp>
 
@@ -87,6 +88,33 @@ std::string split(RowOperation& op) {
     return {};
 }
 
+// Where a slice starts and stops, one entry for each of its axes, in the run of all rows and in
+// that of one.
+struct Bounds {
+    std::vector<std::int64_t> start;
+    std::vector<std::int64_t> stop;
+    std::vector<std::int64_t> start_alone;
+    std::vector<std::int64_t> stop_alone;
+
+    [[nodiscard]] bool same_start(std::size_t i) const { return start[i] == start_alone[i]; }
+    [[nodiscard]] bool same_stop(std::size_t i) const { return stop[i] == stop_alone[i]; }
+};
+
+// Of inputs 1 and 2.
+std::optional<Bounds> read_bounds(const RowOperation& op) {
+    auto start = op.integers(1);
+    auto stop = op.integers(2);
+    auto start_alone = op.integers_alone(1);
+    auto stop_alone = op.integers_alone(2);
+    if (!start || !stop || !start_alone || !stop_alone) return std::nullopt;
+    const std::size_t count = start->size();
+    if (stop->size() != count || start_alone->size() != count || stop_alone->size() != count) {
+        return std::nullopt;
+    }
+    return Bounds{
+        *std::move(start), *std::move(stop), *std::move(start_alone), *std::move(stop_alone)};
+}
+
 // The bounds of one axis: the same alone and together, unless it is the axis of the rows, which
 // must be taken whole and in order.
 std::string check_bounds(const RowOperation& op,
@@ -108,24 +136,21 @@ std::string check_bounds(const RowOperation& op,
 // Slice(data, start, stop, step, axes).
 std::string slice(RowOperation& op) {
     if (!op.has_rows(0)) return kUnknownLayout;
-    const auto start = op.integers(1);
-    const auto stop = op.integers(2);
+    const auto bounds = read_bounds(op);
     const auto step = op.integers(3);
-    const auto start_alone = op.integers_alone(1);
-    const auto stop_alone = op.integers_alone(2);
-    if (!start || !stop || !step || !start_alone || !stop_alone) return kUnknownLayout;
+    if (!bounds || !step || step->size() != bounds->start.size()) return kUnknownLayout;
     if (step != op.integers_alone(3)) return kUnknownLayout;
-    std::vector<std::int64_t> axes(start->size());
+    std::vector<std::int64_t> axes(bounds->start.size());
     std::iota(axes.begin(), axes.end(), 0);
     if (op.has_input(4)) {
         const auto named = op.axes(4, op.rank_in(0));
-        if (!named || named->size() != start->size()) return kUnknownLayout;
+        if (!named || named->size() != axes.size()) return kUnknownLayout;
         axes = *named;
     }
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const auto axis = static_cast<std::size_t>(axes[i]);
-        const bool same = start->at(i) == start_alone->at(i) && stop->at(i) == stop_alone->at(i);
-        if (std::string why = check_bounds(op, axis, axis, start->at(i), step->at(i), same);
+        const bool same = bounds->same_start(i) && bounds->same_stop(i);
+        if (std::string why = check_bounds(op, axis, axis, bounds->start[i], step->at(i), same);
             !why.empty()) {
             return why;
         }
@@ -138,21 +163,16 @@ std::string slice(RowOperation& op) {
 // where axes of extent 1 come and go.
 std::string strided_slice(RowOperation& op) {
     if (!op.has_rows(0)) return kUnknownLayout;
-    const auto begin = op.integers(1);
-    const auto end = op.integers(2);
-    const auto begin_alone = op.integers_alone(1);
-    const auto end_alone = op.integers_alone(2);
-    if (!begin || !end || !begin_alone || !end_alone) return kUnknownLayout;
-    std::vector<std::int64_t> strides(begin->size(), 1);
+    const auto bounds = read_bounds(op);
+    if (!bounds) return kUnknownLayout;
+    const std::size_t entries = bounds->start.size();
+    std::vector<std::int64_t> strides(entries, 1);
     if (op.has_input(3)) {
         const auto given = op.fixed_integers(3);
         if (!given) return kUnknownLayout;
         strides = *given;
     }
-    if (begin->size() != end->size() || strides.size() != begin->size() ||
-        begin_alone->size() != begin->size() || end_alone->size() != end->size()) {
-        return kUnknownLayout;
-    }
+    if (strides.size() != entries) return kUnknownLayout;
     const auto mask = [&](const char* name, std::size_t i) {
         const auto list = op.integer_list(name).value_or(std::vector<std::int64_t>{});
         return i < list.size() && list[i] != 0;
@@ -167,9 +187,9 @@ std::string strided_slice(RowOperation& op) {
         }
     };
     std::size_t named = 0;  // Axes of the input that the entries after an ellipsis stand for.
-    for (std::size_t i = 0; i < begin->size(); ++i) {
+    for (std::size_t i = 0; i < entries; ++i) {
         if (mask("ellipsis_mask", i)) {
-            for (std::size_t j = i + 1; j < begin->size(); ++j) {
+            for (std::size_t j = i + 1; j < entries; ++j) {
                 if (!mask("new_axis_mask", j)) ++named;
             }
             const std::size_t rank = op.shape_in(0).size();
@@ -187,15 +207,12 @@ std::string strided_slice(RowOperation& op) {
         const bool to_end = mask("end_mask", i);
         if (mask("shrink_axis_mask", i)) {
             if (is_rows) return kAcrossRows;
-            if (begin->at(i) != begin_alone->at(i)) {
-                return "takes a part that the number of rows decides";
-            }
+            if (!bounds->same_start(i)) return "takes a part that the number of rows decides";
             ++in_axis;
             continue;
         }
-        const bool same = (from_start || begin->at(i) == begin_alone->at(i)) &&
-                          (to_end || end->at(i) == end_alone->at(i));
-        const std::int64_t start = from_start ? 0 : begin->at(i);
+        const bool same = (from_start || bounds->same_start(i)) && (to_end || bounds->same_stop(i));
+        const std::int64_t start = from_start ? 0 : bounds->start[i];
         if (std::string why = check_bounds(op, in_axis, out_axis, start, strides[i], same);
             !why.empty()) {
             return why;

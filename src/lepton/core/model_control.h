@@ -11,6 +11,7 @@
 
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
+#include "lepton/core/warm_up_sample.h"
 
 namespace lepton {
 
@@ -45,7 +46,8 @@ struct ModelConfiguration {
     std::int64_t max_queue_size = 0;
     std::int64_t latest_versions = 1;             // As config.pbtxt's version_policy has them;
     std::vector<std::int64_t> specific_versions;  // 0: these.
-    std::vector<ModelSetting> settings;           // What can be changed.
+    std::vector<WarmUpSample> warm_up;
+    std::vector<ModelSetting> settings;  // What can be changed.
 };
 
 struct ConfigChange {

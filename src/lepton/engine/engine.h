@@ -94,12 +94,12 @@ public:
     // is; empty where it does not.
     [[nodiscard]] virtual std::string defect() const { return {}; }
 
-    // Whether a run of `rows` rows, at least 2, gives each what it would be given alone, as far as
-    // the graph can say: `free_extent` stands for each open axis behind axis 0, and other extents
-    // are proven when they come (Session::may_share). Engines that cannot look into a graph say no.
-    // Errors: kUnsupported naming the operation that stands in the way; kInvalidArgument where the
-    // model does not take such shapes.
-    virtual Result<> prove_rows(std::int64_t rows, std::int64_t free_extent) = 0;
+    // Whether a run of inputs of these shapes, of at least 2 rows, gives each row what it would be
+    // given alone, as far as the graph can say; other extents of open axes behind axis 0 are proven
+    // when they come (Session::may_share). Engines that cannot look into a graph say no. Errors:
+    // kUnsupported naming the operation that stands in the way; kInvalidArgument where the model
+    // does not take such shapes.
+    virtual Result<> prove_rows(std::span<const Shape> inputs) = 0;
 
     // Errors: kUnsupported for a precision or an operator that the device lacks, kInternal.
     virtual Result<std::unique_ptr<Session>> make_session(const SessionOptions& options) = 0;

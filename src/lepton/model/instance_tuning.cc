@@ -66,12 +66,15 @@ public:
 
     Result<TunedInstances> finish() {
         if (how_.on_step) how_.on_step("while its rows are proven to be independent");
+        LEPTON_CHECK_OK(fit_samples(how_.samples, graph_.inputs()));
         decide_batching();
+        if (options_.batches) LEPTON_CHECK_OK(count_rows(how_.samples));
         LEPTON_CHECK_OK(start());
         LEPTON_CHECK_OK(choose_threads());
         LEPTON_CHECK_OK(choose_batching());
         LEPTON_CHECK_OK(make_other_instances());
         LEPTON_CHECK_OK(run_padded_extents());
+        LEPTON_CHECK_OK(run_samples());
         plan_.threads = options_.threads;
         plan_.batches = options_.batches;
         plan_.rows_trusted = options_.rows_trusted;
@@ -86,6 +89,8 @@ public:
             return fail(ErrorCode::kInvalidArgument,
                         "the plan lets requests share a run, which the model does not allow");
         }
+        LEPTON_CHECK_OK(fit_samples(how_.samples, graph_.inputs()));
+        if (plan.batches) LEPTON_CHECK_OK(count_rows(how_.samples));
         plan_ = plan;
         options_.threads = plan.threads;
         options_.batches = plan.batches;
@@ -104,6 +109,7 @@ public:
         }
         LEPTON_CHECK_OK(make_other_instances());
         LEPTON_CHECK_OK(run_padded_extents());
+        LEPTON_CHECK_OK(run_samples());
         return TunedInstances{std::move(sessions_), std::move(plan_), std::move(rest)};
     }
 
@@ -119,11 +125,23 @@ private:
 
     [[nodiscard]] bool proves() const { return how_.effort == TuningEffort::kProve; }
 
-    [[nodiscard]] WarmUp warm_up() const { return {graph_, options_.batches, free_extent_}; }
+    [[nodiscard]] bool declared() const { return !how_.samples.empty(); }
 
-    // A session of one thread, and extents with which it runs.
+    [[nodiscard]] WarmUp warm_up() const {
+        if (declared()) return {graph_, options_.batches, how_.samples.front()};
+        return {graph_, options_.batches, free_extent_};
+    }
+
+    // A session of one thread, and inputs with which it runs.
     Result<> start() {
         LEPTON_TRY(session_, make_session());
+        if (declared()) {
+            const Clock::time_point begun = Clock::now();
+            LEPTON_CHECK_OK(run_sample(*session_, how_.samples.front(), 1));
+            first_run_ = Clock::now() - begun;
+            plan_.warm_up = "done";
+            return time_one_row();
+        }
         Result<> ran;
         for (const std::int64_t extent : kFreeExtents) {
             free_extent_ = extent;
@@ -228,9 +246,11 @@ private:
     std::string find_dependence() {
         std::string found;
         for (const std::int64_t extent : kFreeExtents) {
-            const Result<> proven = graph_.prove_rows(2, extent);
+            free_extent_ = extent;
+            const Result<> proven = graph_.prove_rows(warm_up().shapes(2));
             if (proven) return {};
             found = proven.error().message;
+            if (declared()) break;
             // Another extent may be one that the model takes.
             if (proven.error().code != ErrorCode::kInvalidArgument) break;
         }
@@ -374,8 +394,7 @@ private:
         if (!options_.batches || !has_free_axis(graph_, true)) return {};
         for (const auto& session : sessions_) {
             for (const std::int64_t extent : config_.pad_to) {
-                const WarmUp padded(graph_, true, extent);
-                if (const auto outputs = padded.run(*session, 0, 1); !outputs) {
+                if (const auto outputs = run_padded(*session, extent); !outputs) {
                     return fail(outputs.error().code,
                                 "parameter \"pad_to\" has " + std::to_string(extent) +
                                     ", with which the model fails: " + outputs.error().message);
@@ -385,9 +404,46 @@ private:
         return {};
     }
 
+    Result<> run_padded(engine::Session& session, std::int64_t extent) {
+        if (!declared()) {
+            LEPTON_CHECK_OK(WarmUp(graph_, true, extent).run(session, 0, 1));
+            return {};
+        }
+        const DeclaredSample sample = padded(how_.samples.front(), graph_.inputs(), extent);
+        LEPTON_CHECK_OK(WarmUp(graph_, true, sample).run(session, 0, 1));
+        return {};
+    }
+
+    // Shapes that were seen are quick, and what fails is known before there are requests.
+    Result<> run_samples() {
+        for (const auto& session : sessions_) {
+            for (const DeclaredSample& sample : how_.samples) {
+                const int times = how_.first_instance_only ? 1 : sample.count;
+                for (int i = 0; i < times; ++i) {
+                    LEPTON_CHECK_OK(run_sample(*session, sample, sample.rows));
+                }
+            }
+        }
+        return {};
+    }
+
+    // As a request of it runs: in pieces where more rows are not prepared.
+    Result<> run_sample(engine::Session& session, const DeclaredSample& sample, std::int64_t rows) {
+        const WarmUp declared(graph_, options_.batches, sample);
+        if (!options_.batches) rows = 1;
+        const std::int64_t bound = config_.max_batch_size.value_or(0);
+        const std::int64_t most =
+            options_.batches ? most_rows_of_run(session, graph_.inputs(), bound) : 1;
+        for (std::int64_t first = 0; first < rows; first += most) {
+            const auto ran = declared.run(session, first, std::min(most, rows - first));
+            if (!ran) return fail(ran.error().code, sample.what + " fails: " + ran.error().message);
+        }
+        return {};
+    }
+
     engine::Graph& graph_;
     const ModelConfig& config_;
-    const TuningOptions how_;
+    TuningOptions how_;
     const int threads_per_instance_;
     engine::SessionOptions options_;
     std::int64_t free_extent_ = kFreeExtents.front();
@@ -401,15 +457,18 @@ private:
 
 Result<TunedInstances> tune_instances(engine::Graph& graph,
                                       const ModelConfig& config,
-                                      const TuningOptions& options) {
-    return Tuning(graph, config, options).finish();
+                                      TuningOptions options) {
+    return Tuning(graph, config, std::move(options)).finish();
 }
 
 Result<TunedInstances> make_instances(engine::Graph& graph,
                                       const ModelConfig& config,
                                       const TuningPlan& plan,
-                                      std::optional<Clock::duration> patience) {
-    return Tuning(graph, config, {}).follow(plan, patience);
+                                      std::optional<Clock::duration> patience,
+                                      std::vector<DeclaredSample> samples) {
+    TuningOptions options;
+    options.samples = std::move(samples);
+    return Tuning(graph, config, std::move(options)).follow(plan, patience);
 }
 
 }  // namespace lepton::model

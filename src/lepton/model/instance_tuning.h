@@ -9,6 +9,7 @@
 #include "lepton/core/clock.h"
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/model/declared_samples.h"
 #include "lepton/model/loaded_model.h"
 #include "lepton/model/model_config.h"
 #include "lepton/model/tuning_plan.h"
@@ -33,6 +34,8 @@ struct TuningOptions {
     int cores = 1;
     TuningEffort effort = TuningEffort::kTune;
     bool first_instance_only = false;  // The others would be the same.
+    // With which to measure, and to run each instance, instead of with inputs that are made up.
+    std::vector<DeclaredSample> samples = {};
     // Called before what may end the process, with words for it: "run with x [4,3]".
     std::function<void(std::string_view)> on_step;
 };
@@ -54,18 +57,23 @@ struct TuningOptions {
 // 4 and 16 of quick models, and what the configuration asks for; of a model of more than 50 ms a
 // row rows are not compared, which would take seconds: the proof is enough to begin with.
 //
+// Samples: the first is what is tried and timed; at the end each instance runs all of them, as
+// often as each says, but the only one of `first_instance_only` once.
+//
 // Errors: those of the session; a model that does not run its warm-up is not served, unless its
-// shapes are open so that the right ones cannot be known.
+// shapes are open so that the right ones cannot be known, and no sample tells them. Those of
+// fit_samples() and count_rows().
 Result<TunedInstances> tune_instances(engine::Graph& graph,
                                       const ModelConfig& config,
-                                      const TuningOptions& options);
+                                      TuningOptions options);
 
-// Sessions as `plan` says: each of its row counts is compiled and runs once. Where a single row
-// took so long that the other row counts would take longer than `patience`, they are left for
-// later; requests of several rows then run row by row. Without it, nothing is.
+// Sessions as `plan` says: each of its row counts is compiled and runs once, and then the samples.
+// Where a single row took so long that the other row counts would take longer than `patience`, they
+// are left for later; requests of several rows then run row by row. Without it, nothing is.
 Result<TunedInstances> make_instances(engine::Graph& graph,
                                       const ModelConfig& config,
                                       const TuningPlan& plan,
-                                      std::optional<Clock::duration> patience);
+                                      std::optional<Clock::duration> patience,
+                                      std::vector<DeclaredSample> samples);
 
 }  // namespace lepton::model

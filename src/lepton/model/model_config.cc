@@ -27,7 +27,6 @@ const std::set<std::string, std::less<>>& ignored_fields() {
                                                            "optimization",
                                                            "cc_model_filenames",
                                                            "metric_tags",
-                                                           "model_warmup",
                                                            "model_operations",
                                                            "model_repository_agents",
                                                            "response_cache",
@@ -127,6 +126,10 @@ constexpr std::array<DataType, 14> kDataTypes{DataType::kBool,
                                               DataType::kBytes,
                                               DataType::kBf16};
 
+DataType to_data_type(config::DataType type) {
+    return kDataTypes[static_cast<std::size_t>(type) - 1];
+}
+
 template <class Tensor>
 Result<TensorConfig> to_tensor(const Tensor& proto, const char* direction) {
     TensorConfig tensor;
@@ -136,7 +139,7 @@ Result<TensorConfig> to_tensor(const Tensor& proto, const char* direction) {
         return fail(ErrorCode::kInvalidArgument, std::string(direction) + " without a name");
     }
     if (proto.data_type() != config::TYPE_INVALID) {
-        tensor.dtype = kDataTypes[static_cast<std::size_t>(proto.data_type()) - 1];
+        tensor.dtype = to_data_type(proto.data_type());
     }
     if (proto.dims().empty()) return tensor;
     Shape& dims = tensor.dims.emplace();
@@ -264,6 +267,63 @@ Result<> read_versions(const config::ModelVersionPolicy& proto, VersionPolicy& p
     return {};
 }
 
+Result<WarmUpSample::Input> to_warm_up_input(const std::string& name,
+                                             const config::ModelWarmup::Input& proto) {
+    const auto refuse = [&name](const std::string& why) {
+        return fail(ErrorCode::kInvalidArgument, "input \"" + name + "\" " + why);
+    };
+    WarmUpSample::Input input;
+    input.name = name;
+    if (proto.data_type() == config::TYPE_INVALID) return refuse("has no data_type");
+    input.dtype = to_data_type(proto.data_type());
+    for (const std::int64_t dim : proto.dims()) {
+        if (dim < 0) {
+            return refuse("has dim " + std::to_string(dim) + ", all have to be specified");
+        }
+        if (!input.dims.push_back(dim)) return refuse("has more than 16 dims");
+    }
+    switch (proto.input_data_type_case()) {
+        case config::ModelWarmup::Input::kZeroData:
+            break;
+        case config::ModelWarmup::Input::kRandomData:
+            input.content = WarmUpSample::Content::kRandom;
+            break;
+        case config::ModelWarmup::Input::kInputDataFile:
+            input.content = WarmUpSample::Content::kFile;
+            input.file = proto.input_data_file();
+            break;
+        case config::ModelWarmup::Input::INPUT_DATA_TYPE_NOT_SET:
+            return refuse("has none of zero_data, random_data and input_data_file");
+    }
+    return input;
+}
+
+Result<> read_warm_up(const config::ModelConfig& proto, std::vector<WarmUpSample>& samples) {
+    // Nobody can stop a load while it runs them.
+    constexpr std::uint32_t kMostRuns = 1000;
+    for (const config::ModelWarmup& entry : proto.model_warmup()) {
+        WarmUpSample& sample = samples.emplace_back();
+        const std::string what = "model_warmup \"" + entry.name() + "\": ";
+        sample.name = entry.name();
+        sample.batch_size = std::max<std::int64_t>(1, entry.batch_size());
+        if (entry.count() > kMostRuns) {
+            return fail(ErrorCode::kInvalidArgument,
+                        what + "count is " + std::to_string(entry.count()) + ", at most " +
+                            std::to_string(kMostRuns) + " is allowed");
+        }
+        sample.count = static_cast<int>(std::max(std::uint32_t{1}, entry.count()));
+        // The proto's map has no order.
+        const std::map<std::string, config::ModelWarmup::Input> inputs(entry.inputs().begin(),
+                                                                       entry.inputs().end());
+        for (const auto& [name, declared] : inputs) {
+            auto input = to_warm_up_input(name, declared);
+            if (!input) return fail(input.error().code, what + input.error().message);
+            sample.inputs.push_back(*std::move(input));
+        }
+    }
+    return {};
+}
+
 Result<ModelConfig> to_config(const config::ModelConfig& proto) {
     ModelConfig config;
     config.name = proto.name();
@@ -304,6 +364,7 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
             "idle instance takes what is queued");
     }
     LEPTON_CHECK_OK(read_versions(proto.version_policy(), config.versions));
+    LEPTON_CHECK_OK(read_warm_up(proto, config.warm_up));
     return config;
 }
 

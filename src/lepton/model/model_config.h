@@ -13,6 +13,7 @@
 #include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
 #include "lepton/core/shape.h"
+#include "lepton/core/warm_up_sample.h"
 #include "lepton/engine/engine.h"
 #include "lepton/model/loaded_model.h"
 
@@ -56,6 +57,7 @@ struct ModelConfig {
     std::vector<std::int64_t> pad_to;  // As ModelSpec's.
     QueueOptions queue;
     VersionPolicy versions;
+    std::vector<WarmUpSample> warm_up;
     // Of the settings (model_settings.h) that somebody chose; the others have their defaults.
     std::map<std::string, SettingOrigin, std::less<>> origins;
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "lepton/model/narrowed_tensors.h"
+#include "lepton/model/repository_layout.h"
 #include "lepton/model/signature.h"
 #include "lepton/observe/log.h"
 
@@ -142,6 +143,7 @@ struct ModelLoader::Job {
     const std::filesystem::path& file;
     const ModelConfig& config;
     engine::Engine& engine;
+    std::vector<DeclaredSample> samples = {};
 };
 
 ModelLoader::ModelLoader(engine::EngineRegistry& engines, Options options)
@@ -156,7 +158,8 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
                                                        const std::filesystem::path& file,
                                                        const ModelConfig& config) {
     LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
-    const Job job{name, version, file, config, *engine};
+    LEPTON_TRY(std::vector<DeclaredSample> samples, samples_of(file, config));
+    const Job job{name, version, file, config, *engine, std::move(samples)};
     return engine->may_crash(file) ? load_tried(job) : tune_here(job);
 }
 
@@ -166,12 +169,13 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
                                                        const ModelConfig& config,
                                                        const TuningPlan& plan) {
     LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
-    return follow({name, version, file, config, *engine}, plan, std::nullopt);
+    LEPTON_TRY(std::vector<DeclaredSample> samples, samples_of(file, config));
+    return follow({name, version, file, config, *engine, std::move(samples)}, plan, std::nullopt);
 }
 
 Result<std::shared_ptr<LoadedModel>> ModelLoader::load_tried(const Job& job) {
     LEPTON_TRY(const TuningSubject subject,
-               TuningSubject::of(job.file, job.engine, job.config, options_.cores));
+               TuningSubject::of(job.file, job.engine, job.config, job.samples, options_.cores));
     const bool first = options_.tuning == TuningTime::kFirst;
     const auto patience = first ? std::nullopt : std::optional<Clock::duration>(kPatience);
     if (auto known = records_.find(subject, job.file)) {
@@ -224,8 +228,9 @@ Result<TuningPlan> ModelLoader::try_elsewhere(const Job& job,
 
 Result<TuningPlan> ModelLoader::tune(const std::filesystem::path& file, const ModelConfig& config) {
     LEPTON_TRY(engine::Engine * engine, choose_engine(file, config));
+    LEPTON_TRY(const std::vector<DeclaredSample> samples, samples_of(file, config));
     LEPTON_TRY(const TuningSubject subject,
-               TuningSubject::of(file, *engine, config, options_.cores));
+               TuningSubject::of(file, *engine, config, samples, options_.cores));
     auto known = records_.find(subject, file);
     if (known && known->plan.tuned) return known->plan;
     if (!probe_.available()) {
@@ -251,7 +256,7 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::follow(const Job& job,
                                                          std::optional<Clock::duration> patience) {
     LEPTON_TRY(const std::unique_ptr<engine::Graph> graph,
                open_graph(job.engine, job.file, job.config, options_.cache_dir));
-    return finish(job, *graph, make_instances(*graph, job.config, plan, patience));
+    return finish(job, *graph, make_instances(*graph, job.config, plan, patience, job.samples));
 }
 
 Result<std::shared_ptr<LoadedModel>> ModelLoader::tune_here(const Job& job) {
@@ -259,7 +264,8 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::tune_here(const Job& job) {
                open_graph(job.engine, job.file, job.config, options_.cache_dir));
     TuningOptions options;
     options.cores = options_.cores;
-    Result<TunedInstances> tuned = tune_instances(*graph, job.config, options);
+    options.samples = job.samples;
+    Result<TunedInstances> tuned = tune_instances(*graph, job.config, std::move(options));
     if (tuned) tuned->plan.origin = "measured at start";
     return finish(job, *graph, std::move(tuned));
 }
@@ -278,6 +284,23 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::finish(const Job& job,
     model->plan = std::move(tuned->plan);
     model->rest = std::move(tuned->rest);
     return model;
+}
+
+Result<std::vector<DeclaredSample>> samples_of(const std::filesystem::path& file,
+                                               const ModelConfig& config) {
+    return read_samples(config.warm_up, samples_folder(file), config.max_batch_size.value_or(0));
+}
+
+std::vector<std::filesystem::file_time_type> written_samples(const std::filesystem::path& file,
+                                                             const ModelConfig& config) {
+    std::vector<std::filesystem::file_time_type> times;
+    for (const WarmUpSample& sample : config.warm_up) {
+        for (const WarmUpSample::Input& input : sample.inputs) {
+            if (input.content != WarmUpSample::Content::kFile) continue;
+            times.push_back(written(samples_folder(file) / input.file));
+        }
+    }
+    return times;
 }
 
 Error naming_file(Error error, const std::filesystem::path& file) {

@@ -4,9 +4,11 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lepton/core/result.h"
 #include "lepton/engine/registry.h"
+#include "lepton/model/declared_samples.h"
 #include "lepton/model/instance_tuning.h"
 #include "lepton/model/loaded_model.h"
 #include "lepton/model/model_config.h"
@@ -20,6 +22,15 @@ Result<std::unique_ptr<engine::Graph>> open_graph(engine::Engine& engine,
                                                   const std::filesystem::path& file,
                                                   const ModelConfig& config,
                                                   const std::filesystem::path& cache_dir);
+
+// What the configuration declares for the warm-up of the model in `file`. Errors: as
+// read_samples().
+Result<std::vector<DeclaredSample>> samples_of(const std::filesystem::path& file,
+                                               const ModelConfig& config);
+
+// When their files were written.
+[[nodiscard]] std::vector<std::filesystem::file_time_type> written_samples(
+    const std::filesystem::path& file, const ModelConfig& config);
 
 // The same error, with the file in its message.
 [[nodiscard]] Error naming_file(Error error, const std::filesystem::path& file);

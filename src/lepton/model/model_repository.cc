@@ -262,7 +262,8 @@ bool ModelRepository::load_version(const ModelFolder& folder,
     const Clock::time_point start = Clock::now();
     const Result<fs::path> file = find_model_file(version.path, config.default_model_filename);
     const Stamp stamp{file ? written(*file) : fs::file_time_type::min(),
-                      written(folder.config_file())};
+                      written(folder.config_file()),
+                      file ? written_samples(*file, config) : std::vector<fs::file_time_type>{}};
     {
         const MutexLock lock(mutex_);
         Version& entry = models_.find(folder.name)->second.versions[version.number];

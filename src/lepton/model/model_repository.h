@@ -139,6 +139,7 @@ private:
     struct Stamp {
         std::filesystem::file_time_type model;
         std::filesystem::file_time_type config;
+        std::vector<std::filesystem::file_time_type> samples;  // Files of the warm-up.
         friend bool operator==(const Stamp&, const Stamp&) = default;
     };
     struct Version {

@@ -70,12 +70,13 @@ Result<TuningPlan> try_model(const tuning::ProbeRequest& request) {
     options.cores = subject.cores;
     options.effort = request.tune() ? TuningEffort::kTune : TuningEffort::kProve;
     options.first_instance_only = true;
+    LEPTON_TRY(options.samples, samples_of(request.file(), config));
     options.on_step = [](std::string_view step) {
         tuning::ProbeLine line;
         line.set_step(std::string(step));
         tell(line);
     };
-    Result<TunedInstances> tuned = tune_instances(*graph, config, options);
+    Result<TunedInstances> tuned = tune_instances(*graph, config, std::move(options));
     if (!tuned) return tl::unexpected(naming_file(std::move(tuned).error(), request.file()));
     return std::move(tuned->plan);
 }
@@ -92,9 +93,11 @@ Result<std::string> record_of(const std::filesystem::path& engines_folder,
     TuningOptions options;
     options.cores = cpu_budget();
     options.first_instance_only = true;
-    LEPTON_TRY(const TuningSubject subject, TuningSubject::of(file, *engine, read, options.cores));
+    LEPTON_TRY(options.samples, samples_of(file, read));
+    LEPTON_TRY(const TuningSubject subject,
+               TuningSubject::of(file, *engine, read, options.samples, options.cores));
     LEPTON_TRY(const std::unique_ptr<engine::Graph> graph, open_graph(*engine, file, read, {}));
-    LEPTON_TRY(const TunedInstances tuned, tune_instances(*graph, read, options));
+    LEPTON_TRY(const TunedInstances tuned, tune_instances(*graph, read, std::move(options)));
     return to_json(subject, tuned.plan);
 }
 

@@ -46,6 +46,7 @@ ModelConfiguration ModelRepository::to_configuration(const Version& entry) {
     now.max_queue_size = static_cast<std::int64_t>(config.queue.max_queued_requests);
     now.latest_versions = config.versions.latest;
     now.specific_versions = config.versions.specific;
+    now.warm_up = config.warm_up;
     now.settings = settings_of(config, entry.measured);
     return now;
 }
@@ -225,6 +226,7 @@ Result<bool> ModelRepository::apply(const std::string& name,
     if (reload) {
         describe(entry, *model, wanted);
         entry.stamp.model = written(file);
+        entry.stamp.samples = written_samples(file, wanted);
         improve_later(entry);
     } else {
         entry.config = wanted;

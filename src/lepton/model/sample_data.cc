@@ -2,6 +2,9 @@
 
 #include <cstring>
 
+#include "lepton/memory/tensor_copy.h"
+#include "lepton/model/declared_samples.h"
+
 namespace lepton::model {
 namespace {
 
@@ -61,7 +64,44 @@ void put_element(
     }
 }
 
+// Of the endless table in which the rows of the input repeat.
+std::span<const std::byte> row_of(const DeclaredSample::Input& input, std::int64_t row) {
+    const std::span<const std::byte> data = input.data;
+    row %= input.shape[0];
+    const auto at = static_cast<std::size_t>(row);
+    if (input.dtype != DataType::kBytes) {
+        const std::size_t bytes = data.size() / static_cast<std::size_t>(input.shape[0]);
+        return data.subspan(at * bytes, bytes);
+    }
+    const std::int64_t elements = input.shape.row().element_count().value_or(0);
+    const std::size_t start = memory::bytes_of_elements(data, row * elements);
+    return data.subspan(start, memory::bytes_of_elements(data.subspan(start), elements));
+}
+
 }  // namespace
+
+std::vector<Shape> sample_shapes(std::span<const TensorSpec> inputs,
+                                 bool batches,
+                                 std::int64_t rows,
+                                 std::int64_t free_extent) {
+    std::vector<Shape> shapes;
+    for (const TensorSpec& input : inputs) {
+        Shape& shape = shapes.emplace_back();
+        for (const std::int64_t dim : input.shape) shape.push_back(dim < 0 ? free_extent : dim);
+        if (batches) shape[0] = rows;
+    }
+    return shapes;
+}
+
+void append_random(memory::Buffer& buffer,
+                   DataType dtype,
+                   std::int64_t elements,
+                   std::uint64_t seed) {
+    for (std::int64_t e = 0; e < elements; ++e) {
+        const std::uint64_t random = mixed(mixed(seed) + static_cast<std::uint64_t>(e));
+        put_element(buffer, dtype, random, false, random >> 33);
+    }
+}
 
 SampleData::SampleData(std::span<const TensorSpec> inputs,
                        bool batches,
@@ -69,10 +109,9 @@ SampleData::SampleData(std::span<const TensorSpec> inputs,
                        std::int64_t rows,
                        std::int64_t free_extent,
                        SampleContent content) {
+    const std::vector<Shape> shapes = sample_shapes(inputs, batches, rows, free_extent);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-        Shape row;
-        for (const std::int64_t dim : inputs[i].shape) row.push_back(dim < 0 ? free_extent : dim);
-        if (batches) row[0] = 1;
+        const Shape row = batches ? shapes[i].row() : shapes[i];
         const std::int64_t row_elements = row.element_count().value_or(0);
         buffers_.push_back(pool_.take(64));
         for (std::int64_t r = first_row; r < first_row + (batches ? rows : 1); ++r) {
@@ -85,9 +124,26 @@ SampleData::SampleData(std::span<const TensorSpec> inputs,
                 put_element(buffers_[i], inputs[i].dtype, random, contrasts && r % 2 == 1, whole);
             }
         }
-        Shape shape = row;
-        if (batches) shape[0] = rows;
-        views_.push_back({inputs[i].dtype, shape, buffers_[i].bytes()});
+        views_.push_back({inputs[i].dtype, shapes[i], buffers_[i].bytes()});
+    }
+}
+
+SampleData::SampleData(const DeclaredSample& sample,
+                       bool batches,
+                       std::int64_t first_row,
+                       std::int64_t rows) {
+    for (const DeclaredSample::Input& input : sample.inputs) {
+        memory::Buffer& buffer = buffers_.emplace_back(pool_.take(memory::Buffer::kAlignment));
+        Shape shape = input.shape;
+        if (batches) {
+            shape[0] = rows;
+            for (std::int64_t r = first_row; r < first_row + rows; ++r) {
+                buffer.append(row_of(input, r));
+            }
+        } else {
+            buffer.append(input.data);
+        }
+        views_.push_back({input.dtype, shape, buffer.bytes()});
     }
 }
 

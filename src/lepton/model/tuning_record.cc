@@ -136,6 +136,7 @@ Result<std::string> read_file(const fs::path& file) {
 Result<TuningSubject> TuningSubject::of(const fs::path& file,
                                         const engine::Engine& engine,
                                         const ModelConfig& config,
+                                        std::span<const DeclaredSample> samples,
                                         int cores) {
     TuningSubject subject;
     LEPTON_TRY(subject.model_digest, digest_of_model(file));
@@ -151,6 +152,7 @@ Result<TuningSubject> TuningSubject::of(const fs::path& file,
     for (const TensorConfig& input : config.inputs) {
         if (input.dims) subject.shapes.push_back(input.name + " " + to_string(*input.dims));
     }
+    subject.warm_up = digest_of(samples);
     return subject;
 }
 

@@ -3,12 +3,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/model/declared_samples.h"
 #include "lepton/model/model_config.h"
 #include "lepton/model/tuning_plan.h"
 
@@ -33,6 +35,7 @@ struct TuningSubject {
     static Result<TuningSubject> of(const std::filesystem::path& file,
                                     const engine::Engine& engine,
                                     const ModelConfig& config,
+                                    std::span<const DeclaredSample> samples,
                                     int cores);
     // The settings of `config` that this was made from.
     void put_into(ModelConfig& config) const;

@@ -35,18 +35,33 @@ struct Kept {
 
 }  // namespace
 
+SampleData WarmUp::data(std::int64_t first_row, std::int64_t rows, SampleContent content) const {
+    if (declared_ != nullptr) return {*declared_, batches_, first_row, rows};
+    return {graph_.inputs(), batches_, first_row, rows, free_extent_, content};
+}
+
+std::vector<Shape> WarmUp::shapes(std::int64_t rows) const {
+    if (declared_ == nullptr) return sample_shapes(graph_.inputs(), batches_, rows, free_extent_);
+    std::vector<Shape> shapes;
+    for (const DeclaredSample::Input& input : declared_->inputs) {
+        shapes.push_back(input.shape);
+        if (batches_) shapes.back()[0] = rows;
+    }
+    return shapes;
+}
+
 Result<std::vector<TensorView>> WarmUp::run(engine::Session& session,
                                             std::int64_t first_row,
                                             std::int64_t rows,
                                             SampleContent content) const {
-    const SampleData sample(graph_.inputs(), batches_, first_row, rows, free_extent_, content);
+    const SampleData sample = data(first_row, rows, content);
     std::vector<TensorView> outputs(graph_.outputs().size());
     LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
     return outputs;
 }
 
 Result<Clock::duration> WarmUp::time(engine::Session& session, std::int64_t rows) const {
-    const SampleData sample(graph_.inputs(), batches_, 0, rows, free_extent_);
+    const SampleData sample = data(0, rows, SampleContent::kMild);
     std::vector<TensorView> outputs(graph_.outputs().size());
     LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
     // What disturbs a run only ever adds to it.

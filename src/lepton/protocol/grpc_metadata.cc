@@ -29,6 +29,28 @@ void fill_batching(const ModelConfiguration& now,
     queue.set_max_queue_size(static_cast<std::uint32_t>(now.max_queue_size));
 }
 
+void fill_warm_up(const WarmUpSample& sample, inference::ModelConfig::Warmup& warm_up) {
+    warm_up.set_name(sample.name);
+    warm_up.set_batch_size(static_cast<std::uint32_t>(sample.batch_size));
+    warm_up.set_count(static_cast<std::uint32_t>(sample.count));
+    for (const WarmUpSample::Input& input : sample.inputs) {
+        auto& declared = (*warm_up.mutable_inputs())[input.name];
+        declared.set_data_type(config_type_number(input.dtype));
+        for (const std::int64_t dim : input.dims) declared.add_dims(dim);
+        switch (input.content) {
+            case WarmUpSample::Content::kZero:
+                declared.set_zero_data(true);
+                break;
+            case WarmUpSample::Content::kRandom:
+                declared.set_random_data(true);
+                break;
+            case WarmUpSample::Content::kFile:
+                declared.set_input_data_file(input.file);
+                break;
+        }
+    }
+}
+
 }  // namespace
 
 void fill_server_metadata(const std::string& server,
@@ -83,6 +105,7 @@ void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& co
     group.set_count(static_cast<std::int32_t>(now.instances));
     group.set_kind(kKindCpu);
     if (now.spec->batches) fill_batching(now, *config.mutable_dynamic_batching());
+    for (const WarmUpSample& sample : now.warm_up) fill_warm_up(sample, *config.add_model_warmup());
     for_each_parameter(now, [&config](std::string_view name, const std::string& value) {
         (*config.mutable_parameters())[std::string(name)].set_string_value(value);
     });

@@ -131,6 +131,45 @@ void write_instances(JsonWriter& json, const ModelConfiguration& now) {
     json.end_array();
 }
 
+void write_warm_up(JsonWriter& json, const ModelConfiguration& now) {
+    json.key("model_warmup");
+    json.begin_array();
+    for (const WarmUpSample& sample : now.warm_up) {
+        json.begin_object();
+        write_text(json, "name", sample.name);
+        json.key("batch_size");
+        json.number(sample.batch_size);
+        json.key("inputs");
+        json.begin_object();
+        for (const WarmUpSample::Input& input : sample.inputs) {
+            json.key(std::string_view(input.name));
+            json.begin_object();
+            write_text(json, "data_type", config_type(input.dtype));
+            json.key("dims");
+            json.begin_array();
+            for (const std::int64_t dim : input.dims) json.number(dim);
+            json.end_array();
+            switch (input.content) {
+                case WarmUpSample::Content::kZero:
+                    write_flag_of(json, "zero_data", true);
+                    break;
+                case WarmUpSample::Content::kRandom:
+                    write_flag_of(json, "random_data", true);
+                    break;
+                case WarmUpSample::Content::kFile:
+                    write_text(json, "input_data_file", input.file);
+                    break;
+            }
+            json.end_object();
+        }
+        json.end_object();
+        json.key("count");
+        json.number(sample.count);
+        json.end_object();
+    }
+    json.end_array();
+}
+
 void write_members(JsonWriter& json, const ModelConfiguration& now) {
     write_text(json, "name", now.spec->name);
     write_text(json, "platform", now.spec->platform);
@@ -158,7 +197,7 @@ void write_members(JsonWriter& json, const ModelConfiguration& now) {
         json.end_object();
     });
     json.end_object();
-    write_empty_array(json, "model_warmup");
+    write_warm_up(json, now);
 }
 
 }  // namespace

@@ -5,27 +5,14 @@
 #include <string>
 #include <utility>
 
+#include "lepton/memory/tensor_copy.h"
+#include "lepton/model/row_counts.h"
+
 namespace lepton::scheduler {
 namespace {
 
-// For models whose shapes are known only with the request: nothing is prepared, so nothing else
-// bounds a batch.
-constexpr std::int64_t kMaxDynamicRows = 16;
-
 // Above this the pieces of an answer are given back rather than kept for the next one.
 constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
-
-// Bytes of the first `count` elements of a kBytes tensor. Lengths were checked when it was decoded,
-// or written by the engine's adapter.
-std::size_t bytes_of_elements(std::span<const std::byte> data, std::int64_t count) {
-    std::size_t offset = 0;
-    for (; count > 0; --count) {
-        std::uint32_t length = 0;
-        std::memcpy(&length, data.data() + offset, sizeof length);
-        offset += sizeof length + length;
-    }
-    return offset;
-}
 
 // Cuts `rows` rows off the front of `rest`.
 TensorView take_rows(TensorView& rest, std::int64_t rows) {
@@ -33,7 +20,7 @@ TensorView take_rows(TensorView& rest, std::int64_t rows) {
     taken.shape[0] = rows;
     std::size_t bytes = 0;
     if (rest.dtype == DataType::kBytes) {
-        bytes = bytes_of_elements(rest.data, taken.shape.element_count().value_or(0));
+        bytes = memory::bytes_of_elements(rest.data, taken.shape.element_count().value_or(0));
     } else if (rest.shape[0] > 0) {
         bytes = rest.data.size() / static_cast<std::size_t>(rest.shape[0]) *
                 static_cast<std::size_t>(rows);
@@ -59,11 +46,7 @@ BatchRunner::BatchRunner(engine::Session& session, const ModelSpec& spec, RunLim
       pieces_(spec.outputs.size()),
       sizes_(spec.outputs.size()) {
     if (!spec.batches) return;
-    const bool fixed = std::all_of(spec.inputs.begin(),
-                                   spec.inputs.end(),
-                                   [](const TensorSpec& in) { return in.shape.row().is_static(); });
-    max_rows_ = fixed && !session.prepared().empty() ? session.prepared().back() : kMaxDynamicRows;
-    if (spec.max_batch_size > 0) max_rows_ = std::min(max_rows_, spec.max_batch_size);
+    max_rows_ = model::most_rows_of_run(session, spec.inputs, spec.max_batch_size);
 }
 
 void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
@@ -227,7 +210,7 @@ void BatchRunner::gather_padded(std::size_t index,
         const TensorView& from = call->request.inputs[index].tensor;
         run.shape[0] = call->rows;
         const std::size_t bytes = row_bytes * static_cast<std::size_t>(call->rows);
-        copy_common(from.data, from.shape, rest.first(bytes), run.shape, element);
+        memory::copy_common(from.data, from.shape, rest.first(bytes), run.shape, element);
         rest = rest.subspan(bytes);
     }
     run.shape[0] = rows;
@@ -248,7 +231,7 @@ void BatchRunner::cut(std::size_t index, const Padding& padding) {
     if (shape == rows.shape) return;
     const std::size_t element = element_bytes(rows.dtype);
     pieces_[index].resize(static_cast<std::size_t>(shape.element_count().value_or(0)) * element);
-    copy_common(rows.data, rows.shape, pieces_[index], shape, element);
+    memory::copy_common(rows.data, rows.shape, pieces_[index], shape, element);
     rows = {rows.dtype, shape, pieces_[index]};
 }
 

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "lepton/core/infer_call.h"
 #include "lepton/core/model_spec.h"
@@ -25,13 +23,5 @@ struct Padding {
 // What becomes of `shape`, whose open axes are those of `signature`, when they go from
 // `padding.from` to `padding.to`.
 [[nodiscard]] Shape padded(const Shape& shape, const Shape& signature, const Padding& padding);
-
-// Copies what two row-major tensors of equal rank have in common, element [i,j,...] to [i,j,...],
-// and sets what only `to` has to zero. Spans hold exactly the elements of their shapes.
-void copy_common(std::span<const std::byte> from,
-                 const Shape& from_shape,
-                 std::span<std::byte> to,
-                 const Shape& to_shape,
-                 std::size_t element_bytes);
 
 }  // namespace lepton::scheduler

@@ -119,6 +119,49 @@ TEST(ModelConfig, FieldsOfTritonsThatHaveNoEffectAreWarnings) {
                             HasSubstr("max_queue_delay_microseconds")));
 }
 
+TEST(ModelConfig, ReadsTheWarmUp) {
+    const ModelConfig config = parse(R"(
+        model_warmup {
+          name: "typical" batch_size: 4 count: 3
+          inputs { key: "b" value { data_type: TYPE_STRING dims: 2 input_data_file: "b.bin" } }
+          inputs { key: "a" value { data_type: TYPE_INT64 dims: [ 3, 0 ] random_data: false } }
+        }
+        model_warmup { inputs { key: "a" value { data_type: TYPE_FP32 zero_data: true } } })");
+    EXPECT_THAT(config.warnings, IsEmpty());
+    ASSERT_EQ(config.warm_up.size(), 2u);
+    const WarmUpSample& typical = config.warm_up[0];
+    EXPECT_EQ(typical.name, "typical");
+    EXPECT_EQ(typical.batch_size, 4);
+    EXPECT_EQ(typical.count, 3);
+    ASSERT_EQ(typical.inputs.size(), 2u);
+    EXPECT_EQ(typical.inputs[0].name, "a");
+    EXPECT_EQ(typical.inputs[0].dtype, DataType::kInt64);
+    EXPECT_EQ(typical.inputs[0].dims, (Shape{3, 0}));
+    EXPECT_EQ(typical.inputs[0].content, WarmUpSample::Content::kRandom);
+    EXPECT_EQ(typical.inputs[1].content, WarmUpSample::Content::kFile);
+    EXPECT_EQ(typical.inputs[1].file, "b.bin");
+    EXPECT_EQ(config.warm_up[1].batch_size, 1);
+    EXPECT_EQ(config.warm_up[1].count, 1);
+    EXPECT_TRUE(config.warm_up[1].inputs[0].dims.empty());
+    EXPECT_EQ(config.warm_up[1].inputs[0].content, WarmUpSample::Content::kZero);
+}
+
+TEST(ModelConfig, AWarmUpThatSaysTooLittleIsAnError) {
+    const auto error_of_input = [](const std::string& input) {
+        return error_of("model_warmup { name: \"s\" inputs { key: \"x\" value { " + input +
+                        " } } }");
+    };
+    EXPECT_EQ(error_of_input("data_type: TYPE_FP32 dims: 1"),
+              "c.pbtxt: model_warmup \"s\": input \"x\" has none of zero_data, random_data and "
+              "input_data_file");
+    EXPECT_THAT(error_of_input("dims: 1 zero_data: true"), HasSubstr("has no data_type"));
+    EXPECT_THAT(error_of_input("data_type: TYPE_FP32 dims: -1 zero_data: true"),
+                HasSubstr("has dim -1, all have to be specified"));
+    EXPECT_THAT(error_of("model_warmup { name: \"s\" count: 4000000000 }"),
+                HasSubstr("count is 4000000000, at most 1000"));
+    EXPECT_THAT(error_of("model_warmup { counts: 1 }"), HasSubstr("unknown field \"counts\""));
+}
+
 TEST(ModelConfig, PolicyFifoWaitsForCompanyAsTritonDoes) {
     const ModelConfig config = parse(
         "dynamic_batching { max_queue_delay_microseconds: 100 }\n"

@@ -234,6 +234,81 @@ TEST_F(ModelLoaderTest, AModelOfOpenShapeIsServedEvenWhereNoShapeIsFound) {
     EXPECT_EQ(row_counts(*model), (std::vector<std::int64_t>{1}));
 }
 
+// Its made-up inputs are 1, and it does not take them.
+const std::string kNotOne =
+    R"({"inputs": [{"name": "x", "datatype": "UINT8", "shape": [-1, 4]}],
+        "outputs": [{"name": "y", "datatype": "UINT8", "shape": [-1, 4]}],
+        "fail": "not one", "fail_when_first_is": 1})";
+
+std::string declared(const std::string& input, const std::string& more = "") {
+    return R"(model_warmup { name: "typical" inputs { key: "x" value { )" + input + " } } " + more +
+           " }";
+}
+
+TEST_F(ModelLoaderTest, WhatIsDeclaredIsTriedAndTimedInsteadOfWhatIsMadeUp) {
+    EXPECT_THAT(error_of(kNotOne), HasSubstr("warm-up fails: not one"));
+    const auto model =
+        loaded(kNotOne, declared("data_type: TYPE_UINT8 dims: [ 2, 4 ] zero_data: true"));
+    EXPECT_EQ(property(*model, "warm_up"), "done");
+    EXPECT_TRUE(model->spec->batches);
+    EXPECT_GT(model->service_times[0].time, Clock::duration::zero());
+    const auto whole = loaded(
+        kNotOne,
+        "max_batch_size: 0 " + declared("data_type: TYPE_UINT8 dims: [ 2, 4 ] zero_data: true"));
+    EXPECT_EQ(property(*whole, "warm_up"), "done");
+    EXPECT_FALSE(whole->spec->batches);
+    const auto eight =
+        loaded(kNotOne,
+               "max_batch_size: 8 " +
+                   declared("data_type: TYPE_UINT8 dims: 4 zero_data: true", "batch_size: 3"));
+    EXPECT_THAT(row_counts(*eight), ElementsAre(1, 2, 4, 8));
+}
+
+TEST_F(ModelLoaderTest, ADeclaredSampleThatTheModelDoesNotTakeIsAnError) {
+    const std::string sample = "warm-up sample \"typical\"";
+    EXPECT_THAT(error_of(fake_model("-1, 4", R"("fail": "out of luck")"),
+                         declared("data_type: TYPE_FP32 dims: [ 1, 4 ] zero_data: true")),
+                HasSubstr(sample + " fails: out of luck"));
+    // Also where the model's shape is open, and what is made up would say nothing.
+    EXPECT_THAT(error_of(fake_model("-1, -1", R"("fail": "wrong shape")"),
+                         declared("data_type: TYPE_FP32 dims: [ 1, 4 ] zero_data: true")),
+                HasSubstr(sample + " fails: wrong shape"));
+    EXPECT_THAT(error_of(fake_model("-1, 4"),
+                         declared("data_type: TYPE_FP32 dims: [ 1, 5 ] zero_data: true")),
+                HasSubstr(sample + ": input \"x\" has shape [1,5], the model's has [-1,4]"));
+    EXPECT_THAT(error_of(fake_model("-1, 4"), "model_warmup { name: \"typical\" }"),
+                HasSubstr(sample + ": input \"x\" is missing"));
+    EXPECT_THAT(error_of(fake_model("-1, 4"),
+                         declared("data_type: TYPE_FP32 dims: [ 1, 4 ] input_data_file: \"x\"")),
+                HasSubstr(sample + ": input \"x\" has input_data_file \"x\", but"));
+}
+
+TEST_F(ModelLoaderTest, EachSampleRunsOnEachInstanceAsOftenAsItSays) {
+    const std::string slow = R"("delay_us_per_row": 1000)";
+    const Clock::time_point start = Clock::now();
+    loaded(
+        fake_model("-1, 4", slow),
+        "instance_group { count: 2 } max_batch_size: 2 " +
+            declared("data_type: TYPE_FP32 dims: 4 zero_data: true", "count: 30") +
+            declared("data_type: TYPE_FP32 dims: 4 random_data: true", "count: 20 batch_size: 2"));
+    EXPECT_GE(Clock::now() - start, std::chrono::milliseconds(2 * (30 + 2 * 20)));
+}
+
+TEST_F(ModelLoaderTest, ASampleLargerThanTheLargestRunGoesInPieces) {
+    const auto model = loaded(fake_model("-1, 4"),
+                              declared("data_type: TYPE_FP32 dims: [ 50, 4 ] random_data: true"));
+    EXPECT_TRUE(model->spec->batches);
+    EXPECT_LT(model->service_times.back().rows, 50);
+}
+
+TEST_F(ModelLoaderTest, WhatIsDeclaredIsPaddedToo) {
+    const auto model =
+        loaded(fake_model("-1, -1"),
+               kPadTo + declared("data_type: TYPE_FP32 dims: [ 2, 11 ] zero_data: true"));
+    EXPECT_EQ(property(*model, "warm_up"), "done");
+    EXPECT_TRUE(model->spec->batches);
+}
+
 TEST_F(ModelLoaderTest, BrokenFilesAndUnknownKindsAreNamed) {
     EXPECT_THAT(error_of("{"), HasSubstr("model.fake cannot be read"));
     EXPECT_THAT(error_of(fake_model("-1, 4", R"("fail_load": "no such op")")),

@@ -153,11 +153,11 @@ TEST_F(ModelProbeTest, ARecordThatDoesNotHoldIsTriedAnew) {
     EXPECT_EQ(origin_of(kSound), "as it was tried");
     const auto config = parse_model_config("", "config.pbtxt");
     const auto engine = engines_.by_name("fake");
-    const auto subject = TuningSubject::of(file_, **engine, *config, 1);
+    const auto subject = TuningSubject::of(file_, **engine, *config, {}, 1);
     ASSERT_TRUE(subject);
     // Says that rows may share a run; the model that the record now is of has no rows.
     const fs::path other = folder_.write("n/1/model.fake", fake_model("4", kSound));
-    auto changed = TuningSubject::of(other, **engine, *config, 1);
+    auto changed = TuningSubject::of(other, **engine, *config, {}, 1);
     TuningPlan plan;
     plan.batches = true;
     plan.batching = "yes";
@@ -194,6 +194,42 @@ TEST_F(ModelProbeTest, WithoutTheProgramAModelIsTriedHere) {
     const auto model = ModelLoader(elsewhere, options_).load("m", 1, file, *config);
     ASSERT_TRUE(model) << model.error().message;
     EXPECT_TRUE((*model)->plan.tuned);
+}
+
+std::string declared(const std::string& data, const std::string& more = "") {
+    return R"(model_warmup { name: "typical" inputs { key: "x" value { )"
+           R"(data_type: TYPE_FP32 dims: [ 3, 4 ] )" +
+           data + " } } " + more + " }";
+}
+
+TEST_F(ModelProbeTest, WhatIsDeclaredIsTriedInTheOtherProcess) {
+    const auto model =
+        load(R"("crash": "SIGSEGV", "crash_rows": 3)", declared("random_data: true"));
+    ASSERT_FALSE(model);
+    EXPECT_THAT(model.error().message,
+                EndsWith("the model crashed with SIGSEGV in warm-up, at shape x [3,4]"));
+    EXPECT_EQ(origin_of(kSound, declared("random_data: true")), "as it was tried");
+}
+
+TEST_F(ModelProbeTest, AnotherWarmUpIsMeasuredAgain) {
+    const std::string from_file = declared("input_data_file: \"x.bin\"");
+    folder_.write("m/warmup/x.bin", std::string(48, 'a'));
+    EXPECT_EQ(origin_of(kSound, from_file), "as it was tried");
+    EXPECT_THAT(origin_of(kSound, from_file), StartsWith("recorded in"));
+    folder_.write("m/warmup/x.bin", std::string(48, 'b'));
+    EXPECT_EQ(origin_of(kSound, from_file), "as it was tried");
+    EXPECT_EQ(origin_of(kSound, declared("zero_data: true")), "as it was tried");
+    EXPECT_EQ(origin_of(kSound), "as it was tried");
+}
+
+TEST_F(ModelProbeTest, WhatIsDeclaredRunsBeforeAModelOfARecordIsReady) {
+    // Nothing in the record says so: the second load makes sessions, and runs nothing else.
+    const std::string often = declared("zero_data: true", "count: 40");
+    const std::string slow = R"("probe": true, "delay_us_per_row": 1000)";
+    EXPECT_EQ(origin_of(slow, often), "as it was tried");
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_THAT(origin_of(slow, often), StartsWith("recorded in"));
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(3 * 40));
 }
 
 }  // namespace

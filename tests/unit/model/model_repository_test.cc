@@ -96,6 +96,31 @@ protected:
     std::unique_ptr<ModelRepository> repository_;
 };
 
+TEST_F(ModelRepositoryTest, AFileOfTheWarmUpThatChangesIsAReasonToLoadAgain) {
+    write_model("a", 1);
+    folder_.write("a/config.pbtxt",
+                  R"(model_warmup { inputs { key: "x" value {
+                       data_type: TYPE_FP32 dims: [ 1, 4 ] input_data_file: "x.bin" } } })");
+    const fs::path file = folder_.write("a/warmup/x.bin", std::string(16, '\0'));
+    start();
+    EXPECT_THAT(events(), ElementsAre("+a:1"));
+    load("a");
+    EXPECT_THAT(events(), ElementsAre("+a:1")) << "nothing has changed";
+    fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(1));
+    load("a");
+    EXPECT_THAT(events(), ElementsAre("+a:1", "+a:1"));
+    folder_.write("a/warmup/x.bin", "too short");
+    fs::last_write_time(file, fs::last_write_time(file) + std::chrono::seconds(2));
+    load("a");
+    ASSERT_EQ(repository_->failures().size(), 1u);
+    EXPECT_THAT(repository_->failures()[0].error.message,
+                HasSubstr("warm-up sample 1: input \"x\" has shape [1,4], which takes 16 bytes"));
+    EXPECT_TRUE(repository_->find("a", "1")) << "the old one serves";
+    const auto now = repository_->configuration("a", "");
+    ASSERT_EQ(now.value().warm_up.size(), 1u);
+    EXPECT_EQ(now.value().warm_up[0].inputs[0].file, "x.bin");
+}
+
 TEST_F(ModelRepositoryTest, LoadsEveryModelOfItsRoots) {
     write_model("a", 1);
     write_model("b", 7);

@@ -19,6 +19,12 @@ public:
         now.backend = "fake";
         now.file_name = "model.fake";
         now.max_batch_size = 8;
+        now.warm_up = {
+            {.name = "typical",
+             .batch_size = 2,
+             .count = 3,
+             .inputs = {{"x", DataType::kFp32, {2}, WarmUpSample::Content::kRandom, {}},
+                        {"y", DataType::kBytes, {}, WarmUpSample::Content::kFile, "y"}}}};
         now.settings = {{"weight", 1.5, SettingOrigin::kChanged},
                         {"threads", std::int64_t{2}, SettingOrigin::kTuned}};
     }
@@ -70,6 +76,19 @@ TEST_F(ModelConfigRouteTest, ConfigurationIsTritonsModelConfigInJson) {
     EXPECT_EQ(body["parameters"]["weight"]["string_value"], "1.5");
     EXPECT_EQ(body["parameters"]["settings_changed"]["string_value"], "weight");
     EXPECT_EQ(body["parameters"]["settings_tuned"]["string_value"], "threads");
+}
+
+TEST_F(ModelConfigRouteTest, ToldAreTheReasonForBatchingAndTheWarmUp) {
+    auto spec = std::make_shared<ModelSpec>(*catalog_.model);
+    spec->properties.emplace_back("batching", "no, Softmax \"s\" works across the rows of a batch");
+    control_.now.spec = spec;
+    const json body = json::parse(handle(net::Method::kGet).body);
+    EXPECT_EQ(body["parameters"]["batching"]["string_value"],
+              "no, Softmax \"s\" works across the rows of a batch");
+    EXPECT_EQ(body["model_warmup"],
+              json::parse(R"([{"name": "typical", "batch_size": 2, "count": 3, "inputs": {
+                  "x": {"data_type": "TYPE_FP32", "dims": [2], "random_data": true},
+                  "y": {"data_type": "TYPE_STRING", "dims": [], "input_data_file": "y"}}}])"));
 }
 
 TEST_F(ModelConfigRouteTest, AnswerToAChangeWaitsUntilItIsInForce) {

@@ -282,7 +282,8 @@ TEST_F(ExactAnswersTest, RowsThatAreNotProvenIndependentAreNotPreparedToShareARu
     ASSERT_FALSE(prepared);
     EXPECT_EQ(prepared.error().code, ErrorCode::kUnsupported);
     EXPECT_THAT(prepared.error().message, HasSubstr("works across the rows of a batch"));
-    EXPECT_THAT(graph_->prove_rows(2, 16).error().message, HasSubstr("ReduceMean"));
+    const Shape two{2, 1};
+    EXPECT_THAT(graph_->prove_rows({&two, 1}).error().message, HasSubstr("ReduceMean"));
 }
 
 }  // namespace
