@@ -1,7 +1,8 @@
-"""HTTP/1.1 byte by byte, for what no well-behaved client would send."""
+"""HTTP byte by byte, for what no well-behaved client would send."""
 
 import json
 import socket
+import struct
 from pathlib import Path
 
 from lepton_server import Answer
@@ -69,6 +70,26 @@ def infer_request(model: str, body: object, *headers: str) -> bytes:
         *headers,
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+
+def http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    head = struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream)
+    return head + payload
+
+
+# With empty SETTINGS.
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0)
+
+
+def http2_post(stream: int, path: str, body: bytes) -> bytes:
+    """HEADERS and DATA of one request."""
+    fields = {":method": "POST", ":scheme": "http", ":path": path, ":authority": "test"}
+    # Literal fields without indexing, RFC 7541 section 6.2.2.
+    block = b"".join(
+        b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in field)
+        for field in fields.items()
+    )
+    return http2_frame(1, 4, stream, block) + http2_frame(0, 1, stream, body)
 
 
 def rows_for(milliseconds: int) -> int:

@@ -1,5 +1,6 @@
 """Clients that leave: what they asked for does not wait, run or hold a place any longer."""
 
+import json
 import socket
 import struct
 import time
@@ -7,15 +8,22 @@ import time
 import grpc
 import pytest
 from fake_models import per_row, write_model
-from raw_http import RawConnection, infer_request, slow
+from raw_http import (
+    HTTP2_PREFACE,
+    RawConnection,
+    http2_frame,
+    http2_post,
+    infer_request,
+    slow,
+)
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
 # Of which one may wait.
 CONFIG = "dynamic_batching { default_queue_policy { max_queue_size: 1 } }"
-REQUEST = infer_request("slow", slow(10))
+BODY = json.dumps(slow(10)).encode()
+REQUEST = infer_request("slow", BODY)
 LONG_REQUEST = infer_request("slow", slow(6000))
-PATH = b"/v2/models/slow/infer"
 
 
 @pytest.fixture(scope="module")
@@ -71,25 +79,9 @@ def closes_a_unix_socket(server) -> object:
     return connection.socket.close
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(
-        ">I", stream
-    ) + payload  # fmt: skip
-
-
 def http2_request(server) -> RawConnection:
-    fields = {b":method": b"POST", b":scheme": b"http", b":path": PATH, b":authority": b"t"}
-    # Literal fields without indexing, RFC 7541 section 6.2.2.
-    block = b"".join(
-        b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-        for name, value in fields.items()
-    )
-    body = REQUEST.split(b"\r\n\r\n", 1)[1]
     connection = RawConnection(server.port)
-    connection.send(
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
-        + frame(1, 4, 1, block) + frame(0, 1, 1, body)
-    )  # fmt: skip
+    connection.send(HTTP2_PREFACE + http2_post(1, "/v2/models/slow/infer", BODY))
     return connection
 
 
@@ -99,7 +91,7 @@ def closes_http2(server) -> object:
 
 def resets_its_stream(server) -> object:
     connection = http2_request(server)
-    return lambda: connection.send(frame(3, 0, 1, struct.pack(">I", 8)))
+    return lambda: connection.send(http2_frame(3, 0, 1, struct.pack(">I", 8)))
 
 
 def cancels_its_grpc_call(server) -> object:

@@ -424,8 +424,8 @@ void Http1Session::on_timeout() {
 void Http1Session::on_closed() {
     closed_ = true;
     if (state_ != State::kHandling) return;
-    if (on_gone != nullptr) on_gone(*this);
-    call.cancel();  // May send, and so end.
+    call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
+    on_gone != nullptr ? on_gone(*this) : call.cancel();    // Both may send.
 }
 
 void Http1Session::on_drain() {

@@ -22,7 +22,7 @@ enum class Refusal : std::uint8_t {
     kOverloaded,  // On arrival: no plan served it and those before it.
     kQueueFull,   // On arrival.
     kExpired,     // Was admitted; its deadline passed, or became hopeless, in the queue.
-    kMadeRoom,    // Was admitted; more important ones came.
+    kMadeRoom,    // Was admitted; more important ones came, or those of a client with fewer.
 };
 inline constexpr std::size_t kRefusalCount = 5;
 

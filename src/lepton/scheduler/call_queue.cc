@@ -1,6 +1,7 @@
 #include "lepton/scheduler/call_queue.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace lepton::scheduler {
 namespace {
@@ -8,7 +9,28 @@ namespace {
 // Of calls that are due at the same time, those that are there already come first.
 bool before(const QueuedCall& a, const QueuedCall& b) { return a.due < b.due; }
 
+// Its share among `shares`, or where that would be.
+template <class Shares>
+auto place_among(Shares& shares, const QueuedCall& call) {
+    return std::lower_bound(shares.begin(),
+                            shares.end(),
+                            call,
+                            [](const CallQueue::Share& share, const QueuedCall& of) {
+                                return std::tie(share.client, share.priority) <
+                                       std::tie(of.client, of.priority);
+                            });
+}
+
+bool is_of(const CallQueue::Share& share, const QueuedCall& call) {
+    return share.client == call.client && share.priority == call.priority;
+}
+
 }  // namespace
+
+std::size_t CallQueue::calls_like(const QueuedCall& call) const {
+    const auto share = place_among(shares_, call);
+    return share != shares_.end() && is_of(*share, call) ? share->calls : 0;
+}
 
 std::size_t CallQueue::place_of(const QueuedCall& call) const {
     const auto waiting = calls();
@@ -20,6 +42,11 @@ std::size_t CallQueue::insert(const QueuedCall& call) {
     const std::size_t place = place_of(call);
     rows_ += call.rows;
     bytes_ += call.bytes;
+    auto share = place_among(shares_, call);
+    if (share == shares_.end() || !is_of(*share, call)) {
+        share = shares_.insert(share, {call.client, call.priority, 0});
+    }
+    ++share->calls;
     if (place == 0 && begin_ > 0) {
         calls_[--begin_] = call;
         return 0;
@@ -40,6 +67,8 @@ void CallQueue::remove(std::span<const std::size_t> places) {
     for (const std::size_t place : places) {
         rows_ -= at(place).rows;
         bytes_ -= at(place).bytes;
+        const auto share = place_among(shares_, at(place));
+        if (--share->calls == 0) shares_.erase(share);
     }
     std::size_t to = places.back();
     std::size_t next = places.size() - 1;  // Of places, from the back.

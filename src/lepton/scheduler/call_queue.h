@@ -19,6 +19,7 @@ struct QueuedCall {
     std::size_t bytes = 0;  // Of its input tensors.
     std::uint64_t shape_class = 0;
     std::uint32_t priority = 0;             // 1 is the highest.
+    std::uint64_t client = 0;               // InferCall's.
     const LatencyModel* latency = nullptr;  // Of rows like the call's.
     InferCall* call = nullptr;
 };
@@ -28,6 +29,12 @@ struct QueuedCall {
 // owning them. Not thread-safe; the owner serialises.
 class CallQueue {
 public:
+    struct Share {
+        std::uint64_t client = 0;
+        std::uint32_t priority = 0;
+        std::size_t calls = 0;
+    };
+
     [[nodiscard]] bool empty() const { return begin_ == calls_.size(); }
     [[nodiscard]] std::size_t size() const { return calls_.size() - begin_; }
     [[nodiscard]] std::int64_t rows() const { return rows_; }
@@ -35,6 +42,10 @@ public:
     [[nodiscard]] std::span<const QueuedCall> calls() const {
         return std::span(calls_).subspan(begin_);
     }
+    // One for each client that has calls here, and each priority that these have.
+    [[nodiscard]] std::span<const Share> shares() const { return shares_; }
+    // Calls of the client of this one that are as important.
+    [[nodiscard]] std::size_t calls_like(const QueuedCall& call) const;
     // Where insert() would put it.
     [[nodiscard]] std::size_t place_of(const QueuedCall& call) const;
 
@@ -48,6 +59,7 @@ private:
     std::vector<QueuedCall>
         calls_;  // [begin_, size) wait; what is before is free for front places.
     std::size_t begin_ = 0;
+    std::vector<Share> shares_;  // Ascending by client and priority.
     std::int64_t rows_ = 0;
     std::size_t bytes_ = 0;
 };

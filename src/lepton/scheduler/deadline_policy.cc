@@ -26,7 +26,8 @@ constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
 // What runs scatter, for calls that are admitted without a plan.
 constexpr double kScatter = 0.125;
 constexpr double kMostWork = 1e6;  // Seconds that one call is counted for.
-constexpr int kMostSteps = 6;      // Of priority: 64 times as patient, or as hurried.
+constexpr const char* kMadeRoom = "made room for another request";
+constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
 
 double stretch(const Moment& at) { return 1 / std::max(at.share, kLeastShare); }
 
@@ -67,6 +68,7 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     margin_.pass_to(at.now);
     QueuedCall waiting = describe(call, at.now);
     waiting.due = due_of(waiting);
+    take_turn(waiting);
     count_arrival(waiting);
     if (auto chance = check_hopeless(waiting, at); !chance) {
         if (waiting.deadline > at.now) latency_of(call, at.now).doubt(call.rows);
@@ -80,6 +82,33 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
         return {};
     }
     return admit_by_plan(waiting, at, refused);
+}
+
+const CallQueue::Share* DeadlinePolicy::largest_share(const QueuedCall& call) const {
+    const CallQueue::Share* largest = nullptr;
+    for (const CallQueue::Share& share : queue_.shares()) {
+        if (share.priority != call.priority) continue;
+        if (largest == nullptr || share.calls > largest->calls) largest = &share;
+    }
+    if (largest == nullptr || largest->calls <= queue_.calls_like(call) + 1) return nullptr;
+    return largest;
+}
+
+// The first of each client, then the second of each: so none waits for more than it has asked for
+// itself, and no measured time can mislead.
+void DeadlinePolicy::take_turn(QueuedCall& call) const {
+    if (call.deadline != kNoDeadline) return;
+    const CallQueue::Share* const largest = largest_share(call);
+    if (largest == nullptr) return;
+    Clock::time_point turn = Clock::time_point::max();
+    Clock::time_point own_last = Clock::time_point::min();
+    std::size_t ahead = queue_.calls_like(call);
+    for (const QueuedCall& waiting : queue_.calls()) {
+        if (waiting.deadline != kNoDeadline || waiting.priority != call.priority) continue;
+        if (waiting.client == call.client) own_last = waiting.due;
+        if (waiting.client == largest->client && ahead-- == 0) turn = waiting.due;
+    }
+    call.due = std::min(call.due, std::max(turn, own_last));
 }
 
 void DeadlinePolicy::answered(bool in_time) { in_time ? margin_.on_kept() : margin_.on_broken(); }
@@ -111,12 +140,23 @@ Result<> DeadlinePolicy::make_room(const QueuedCall& call, std::vector<Refused>&
         for (std::size_t i = 1; i < calls.size(); ++i) {
             if (calls[i].priority >= calls[least].priority) least = i;
         }
-        if (calls[least].priority <= call.priority) return bounds;
-        const Error error{ErrorCode::kQueueFull, "made room for a request of higher priority"};
-        refuse(std::span(&least, 1), error, refused);
+        if (calls[least].priority <= call.priority) least = out_of_turn(call, false);
+        if (least == queue_.size()) return bounds;
+        refuse(std::span(&least, 1), {ErrorCode::kQueueFull, kMadeRoom}, refused);
         bounds = check_bounds(call);
     }
     return bounds;
+}
+
+std::size_t DeadlinePolicy::out_of_turn(const QueuedCall& call, bool hurried) const {
+    const CallQueue::Share* const largest = largest_share(call);
+    if (largest == nullptr) return queue_.size();
+    const auto calls = queue_.calls();
+    for (std::size_t i = calls.size(); i-- > 0;) {
+        if (calls[i].client != largest->client || calls[i].priority != call.priority) continue;
+        if (!hurried || calls[i].deadline != kNoDeadline) return i;
+    }
+    return queue_.size();
 }
 
 bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const {
@@ -134,27 +174,42 @@ bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const
 Result<> DeadlinePolicy::admit_by_plan(QueuedCall call,
                                        const Moment& at,
                                        std::vector<Refused>& refused) {
-    const bool hurried = call.deadline != kNoDeadline;
-    const std::size_t place = queue_.place_of(call);
-    if (place >= BatchPlanner::kHorizon) {
-        if (hurried && is_too_far(call, at)) return tl::unexpected<Error>(overloaded(call, at));
+    if (fits_plan(call, at, refused)) return {};
+    if (call.deadline == kNoDeadline) {
+        // It can wait: behind all that were promised to be in time.
+        call.due = std::max(call.due, queue_.calls().back().due);
         insert(call);
         return {};
     }
-    insert(call);
-    const BatchPlanner::Plan* plan = plan_with(place, at);
-    if (plan != nullptr) {
-        refuse(plan->late,
-               busy({ErrorCode::kOverloaded, "made room for a request of higher priority"}, at),
-               refused);
+    const std::size_t place = out_of_turn(call, true);
+    if (place == queue_.size()) return tl::unexpected<Error>(overloaded(call, at));
+    const QueuedCall other = queue_.calls()[place];
+    queue_.remove(place);
+    if (fits_plan(call, at, refused)) {
+        refused.push_back({other.call, busy({ErrorCode::kOverloaded, kMadeRoom}, at)});
         return {};
     }
-    queue_.remove(place);
-    if (hurried) return tl::unexpected<Error>(overloaded(call, at));
-    // It can wait: behind all that were promised to be in time.
-    call.due = std::max(call.due, queue_.calls().back().due);
+    insert(other);
+    return tl::unexpected<Error>(overloaded(call, at));
+}
+
+bool DeadlinePolicy::fits_plan(const QueuedCall& call,
+                               const Moment& at,
+                               std::vector<Refused>& refused) {
+    const std::size_t place = queue_.place_of(call);
+    if (place >= BatchPlanner::kHorizon) {
+        if (call.deadline != kNoDeadline && is_too_far(call, at)) return false;
+        insert(call);
+        return true;
+    }
     insert(call);
-    return {};
+    const BatchPlanner::Plan* plan = plan_with(place, at);
+    if (plan == nullptr) {
+        queue_.remove(place);
+        return false;
+    }
+    refuse(plan->late, busy({ErrorCode::kOverloaded, kMadeRoom}, at), refused);
+    return true;
 }
 
 bool DeadlinePolicy::is_too_far(const QueuedCall& call, const Moment& at) const {

@@ -13,6 +13,10 @@ namespace lepton::scheduler {
 // each step of priority above the default, double for each below, and one without a deadline has
 // kPatience. So an important call comes earlier, and no call waits for ever.
 //
+// Among equally important ones, clients take turns. A call without a deadline comes beside the one
+// of the client with the most that has as many of its own before it; and where the queue is full,
+// or no plan serves a call, that client gives up its last one for that of another which has fewer.
+//
 // A call is admitted only where a plan (BatchPlanner) serves it and every call that was admitted
 // before it and is at least as important; less important ones make room. An idle instance runs the
 // first batch of the best plan. What the plan leaves behind waits for the next one, until it could
@@ -37,11 +41,20 @@ protected:
 private:
     void count_arrival(const QueuedCall& call);
     [[nodiscard]] Result<> check_hopeless(const QueuedCall& call, const Moment& at) const;
-    // Makes room under the queue's bounds at the cost of a less important call.
+    // The client with the most as important calls, where it has more than this one's will; or null.
+    [[nodiscard]] const CallQueue::Share* largest_share(const QueuedCall& call) const;
+    void take_turn(QueuedCall& call) const;
+    // Makes room under the queue's bounds at the cost of a less important call, or of the client
+    // that has the most.
     Result<> make_room(const QueuedCall& call, std::vector<Refused>& refused);
+    // The last call of the client with the largest share; the queue's size where there is none.
+    // `hurried`: one that has a deadline.
+    [[nodiscard]] std::size_t out_of_turn(const QueuedCall& call, bool hurried) const;
     // Whether everything that waits would be in time in any order, the call included.
     [[nodiscard]] bool all_is_easy(const QueuedCall& call, const Moment& at) const;
     Result<> admit_by_plan(QueuedCall call, const Moment& at, std::vector<Refused>& refused);
+    // Takes the call if a plan serves it and whom it must; less important ones go to `refused`.
+    bool fits_plan(const QueuedCall& call, const Moment& at, std::vector<Refused>& refused);
     [[nodiscard]] bool is_too_far(const QueuedCall& call, const Moment& at) const;
     const BatchPlanner::Plan* plan_with(std::size_t place, const Moment& at);
     [[nodiscard]] Error overloaded(const QueuedCall& call, const Moment& at) const;

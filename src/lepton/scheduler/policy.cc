@@ -76,6 +76,7 @@ QueuedCall Policy::describe(InferCall& call, Clock::time_point now) {
     waiting.shape_class = call.shape_class;
     waiting.priority =
         call.request.priority != 0 ? call.request.priority : options_.default_priority;
+    waiting.client = call.client;
     waiting.latency = &latency_of(call, now);
     waiting.call = &call;
     if (waiting.deadline != kNoDeadline) {

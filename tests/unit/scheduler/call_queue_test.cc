@@ -49,6 +49,29 @@ TEST(CallQueue, RemovesAnyPlacesAndKeepsTheOrderAndTheSums) {
     EXPECT_THAT(rows_in_order(queue), ElementsAre(9, 2, 5, 6));
 }
 
+TEST(CallQueue, CountsWhatEachClientHasOfEachPriority) {
+    CallQueue queue;
+    QueuedCall call;
+    for (const std::uint64_t client : {7, 3, 7}) {
+        for (const std::uint32_t priority : {1, 2}) {
+            call.client = client;
+            call.priority = priority;
+            queue.insert(call);
+        }
+    }
+    EXPECT_EQ(queue.shares().size(), 4U);
+    EXPECT_EQ(queue.calls_like(call), 2U);
+    queue.remove(0);  // The first of 7.
+    call.priority = 1;
+    EXPECT_EQ(queue.calls_like(call), 1U);
+    call.client = 3;
+    EXPECT_EQ(queue.calls_like(call), 1U);
+    call.client = 8;
+    EXPECT_EQ(queue.calls_like(call), 0U);
+    while (!queue.empty()) queue.remove(0);
+    EXPECT_TRUE(queue.shares().empty());
+}
+
 TEST(CallQueue, StaysSortedAndCompleteUnderRandomUse) {
     std::mt19937 random(7);
     CallQueue queue;

@@ -27,6 +27,7 @@ protected:
         std::int64_t rows = 1;
         std::uint64_t shape_class = 0;
         std::size_t row_bytes = 0;
+        std::uint64_t client = 0;
     };
     Result<> ask(const Wish& wish) {
         calls_.push_back(std::make_unique<InferCall>());
@@ -36,6 +37,7 @@ protected:
         call.rows = wish.rows;
         call.shape_class = wish.shape_class;
         call.row_bytes = wish.row_bytes;
+        call.client = wish.client;
         return policy_->admit(call, moment(), refused_);
     }
     Moment moment() { return {.now = now_, .free_at = free_at_, .share = share_}; }
@@ -380,6 +382,76 @@ TEST_F(PolicyTest, WaitingCallWhoseClientLeavesIsTakenOutAndMakesRoom) {
         EXPECT_EQ(refused_.size(), 1U);
         refused_.clear();
     }
+}
+
+constexpr std::uint64_t kFlood = 1;
+constexpr std::uint64_t kPolite = 2;
+
+TEST_F(PolicyTest, ClientThatAsksNowAndThenWaitsForOneRunBesideOneThatFloods) {
+    start({}, 1);
+    const auto flood = [this] {
+        while (policy_->waiting() < 300) ASSERT_TRUE(ask({.client = kFlood}));
+    };
+    std::vector<std::size_t> waited;  // Runs that went before, for each polite call.
+    std::size_t polite = 0;           // Its number, while one waits.
+    for (std::size_t run = 0, asked = 0; run < 1000; ++run, now_ += 10ms) {
+        flood();
+        if (run >= 400 && run % 20 == 0) {
+            polite = calls_.size();
+            asked = run;
+            ASSERT_TRUE(ask({.client = kPolite}));
+        }
+        instance_is_idle();
+        const auto batch = next_batch();
+        ASSERT_EQ(batch.size(), 1U);
+        if (polite > 0 && batch.front() == polite) waited.push_back(run - asked);
+    }
+    EXPECT_THAT(refused_, IsEmpty());
+    EXPECT_THAT(waited, testing::SizeIs(30));
+    EXPECT_THAT(waited, testing::Each(testing::Le(1U)));
+}
+
+TEST_F(PolicyTest, ClientWithTheMostCallsMakesRoomInAFullQueue) {
+    start({.max_queued_requests = 3});
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(ask({.client = kFlood}));
+    EXPECT_FALSE(ask({.client = kFlood}));
+    EXPECT_TRUE(ask({.client = kPolite}));
+    EXPECT_THAT(refused(), ElementsAre(2));
+    EXPECT_EQ(refused_.front().error.code, ErrorCode::kQueueFull);
+    // Both have their share: nobody gives way any more.
+    EXPECT_FALSE(ask({.client = kPolite}));
+    EXPECT_FALSE(ask({.client = kFlood}));
+    EXPECT_EQ(refused_.size(), 1U);
+}
+
+TEST_F(PolicyTest, CallInItsClientsTurnIsPlannedAtTheCostOfOneOutOfTurn) {
+    start({}, 1);
+    instance_is_busy_until(now_ + 10ms);
+    std::size_t admitted = 0;
+    while (ask({.timeout = 100ms, .client = kFlood})) ++admitted;
+    ASSERT_GT(admitted, 2U);
+    EXPECT_TRUE(ask({.timeout = 100ms, .client = kPolite}));
+    ASSERT_EQ(refused_.size(), 1U);
+    EXPECT_LT(refused().front(), admitted);
+    EXPECT_EQ(refused_.front().error.code, ErrorCode::kOverloaded);
+    EXPECT_FALSE(ask({.timeout = 100ms, .client = kFlood}));
+    EXPECT_EQ(refused_.size(), 1U);
+}
+
+TEST_F(PolicyTest, ClientsTakeTurnsAndEachKeepsItsOwnOrder) {
+    start({}, 1);
+    const auto ask_of = [this](std::uint64_t client, std::uint32_t priority = 0) {
+        now_ += 1ms;
+        ASSERT_TRUE(ask({.priority = priority, .client = client}));
+    };
+    for (int i = 0; i < 6; ++i) ask_of(kFlood);   // 0 to 5
+    for (int i = 0; i < 3; ++i) ask_of(kPolite);  // 6 to 8
+    ask_of(3);
+    ask_of(kPolite, 3);  // Less important: not in its turn.
+    instance_is_idle();
+    std::vector<std::size_t> order;
+    while (!policy_->empty()) order.push_back(next_batch().at(0));
+    EXPECT_THAT(order, ElementsAre(0, 6, 9, 1, 7, 2, 8, 3, 4, 5, 10));
 }
 
 }  // namespace
