@@ -116,6 +116,15 @@ def create(
     allow_mismatch: Annotated[
         bool, typer.Option("--allow-mismatch", help="Write it though the difference is larger.")
     ] = False,
+    time_limit: Annotated[
+        float,
+        typer.Option(
+            "--time-limit",
+            metavar="SECONDS",
+            min=1,
+            help="How long converting, checking and measuring may take together.",
+        ),
+    ] = 3600,
     as_json: Annotated[
         bool,
         typer.Option(
@@ -147,6 +156,7 @@ def create(
             "trust_pickle": trust_pickle,
             "tolerance": tolerance,
             "allow_mismatch": allow_mismatch,
+            "time_limit": time_limit,
         },
         as_json=as_json,
         quiet=quiet,

@@ -1,7 +1,7 @@
 """Runs lepton.create.worker in a process of its own.
 
 A damaged model, or one that needs more memory than there is, may end the process that loads it.
-Here that is an error like any other.
+Here that is an error like any other. lepton.create.sandbox confines it first.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lepton.create import sandbox
 from lepton.create.errors import CreateError
 from lepton.create.framework import Format
 from lepton.create.options import Options
+
+_FOLDERS_OF_LIBRARIES = ("TMPDIR", "XDG_CACHE_HOME", "KERAS_HOME", "MPLCONFIGDIR")
 
 
 def work_on(
@@ -28,6 +32,7 @@ def work_on(
     *,
     entry: Path,
     work: Path,
+    writable: Path,
     measure: bool,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -39,6 +44,7 @@ def work_on(
         options: What the user said about it.
         entry: The served file or folder; written where the format is converted.
         work: A folder for what is needed on the way.
+        writable: The folder that holds `work` and `entry`: all that the process may write to.
         measure: Whether to measure its latency.
         progress: Called with each step as it begins.
 
@@ -59,15 +65,29 @@ def work_on(
         "measure": measure,
     }
     # -P: no file of the current folder is taken for a framework.
-    command = [sys.executable, "-P", "-m", "lepton.create.worker"]
+    python = [sys.executable, "-P"]
+    command = [*python, sandbox.__file__, str(writable), *python, "-m", "lepton.create.worker"]
+    # What libraries keep between runs is kept for this one.
+    caches = dict.fromkeys(_FOLDERS_OF_LIBRARIES, str(work))
     with subprocess.Popen(
         command,
+        env=os.environ | caches,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # The reason is in the error; this is the libraries' chatter.
         text=True,
         start_new_session=True,  # So that whatever it starts ends with it.
     ) as process:
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+        timer = threading.Timer(options.time_limit, stop)
+        timer.daemon = True
+        timer.start()
         try:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -85,8 +105,13 @@ def work_on(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)  # How it ends is to be said.
         finally:
+            timer.cancel()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+    if late.is_set():
+        raise CreateError(
+            f"{path} takes longer than {options.time_limit:g} seconds: give it more by --time-limit"
+        )
     raise CreateError(f"{path} {_how_it_ended(process.returncode)}")
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -133,6 +133,29 @@ class Original(ABC):
     def config(self) -> str:
         """Returns what config.pbtxt is to say where the service has none yet; "" for no file."""
         return ""
+
+
+class CodeError(CreateError):
+    """The file is more than data, and the user has not said to trust it."""
+
+
+def refuse_code(job: Job, find: Callable[[], list[str]], words: str) -> None:
+    """Refuses a file that is more than data, unless the user trusts it.
+
+    Args:
+        job: What the user gave.
+        find: Returns what the file names that is no data.
+        words: What the file then does, with "{}" for what it names.
+
+    Raises:
+        CodeError: There is something.
+    """
+    named = [] if job.options.trust_pickle else find()
+    if named:
+        listed = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+        raise CodeError(
+            f"{job.path} {words.format(listed)}; if you trust its maker, add --trust-pickle"
+        )
 
 
 def version_of(package: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lepton.create.errors import CreateError, one_line
-from lepton.create.framework import Format, Job, Original, need, version_of
+from lepton.create.framework import Format, Job, Original, need, refuse_code, version_of
+from lepton.create.keras_config import code_in
 from lepton.create.options import DATATYPE_OF_WORD, InputSpec
 from lepton.create.tensorflow import import_tensorflow, tensorflow_version
 from lepton.datatypes import Array
@@ -40,8 +41,9 @@ def load(job: Job) -> Original:
     """Loads it in Keras.
 
     Raises:
-        CreateError: Keras is not installed, or cannot load it.
+        CreateError: It holds code, or Keras is not installed, or cannot load it.
     """
+    refuse_code(job, lambda: code_in(job.path), "holds Python code ({}), which loading it runs")
     # The exporter writes TensorFlow's functions, so TensorFlow must be what computes.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     why = f"read {job.path.name}, a Keras model,"
@@ -125,8 +127,8 @@ def _why_not(path: Path, error: Exception) -> str:
     text = str(error)
     if "safe_mode" in text or "unsafe" in text.lower():
         return (
-            f"{path} holds Python code (a Lambda layer), which loading it runs: if you trust it, "
-            "add --trust-pickle"
+            f"{path} holds Python code (a Lambda layer), which loading it runs; if you trust its "
+            "maker, add --trust-pickle"
         )
     if "No model config found" in text or "No model found in config" in text:
         return f"{path} holds weights without their model: save it whole by model.save()"

@@ -9,9 +9,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from lepton.create.options import InputSpec
+from lepton.create.protobuf import Cut, DamagedError
 
 # ModelProto
 _GRAPH, _FUNCTIONS = 7, 25
@@ -38,60 +38,6 @@ _DATATYPES = {
 _DEEPEST = 64  # Of graphs within graphs; what is deeper is no model.
 
 
-class _Field(NamedTuple):
-    number: int
-    value: int  # Of a varint; where the bytes begin, of others.
-    end: int
-
-
-class _DamagedError(Exception):
-    pass
-
-
-class _Cut(NamedTuple):
-    """A part of the file: one message."""
-
-    data: mmap.mmap
-    begin: int
-    end: int
-
-    def fields(self) -> Iterator[_Field]:
-        data, at, end = self.data, self.begin, self.end
-        while at < end:
-            key, at = _varint(data, at, end)
-            number, wire = key >> 3, key & 7
-            if wire == 0:
-                value, at = _varint(data, at, end)
-                yield _Field(number, value, at)
-                continue
-            if wire == 2:
-                size, at = _varint(data, at, end)
-            elif wire in (1, 5):
-                size = 8 if wire == 1 else 4
-            else:
-                raise _DamagedError
-            if at + size > end:
-                raise _DamagedError
-            yield _Field(number, at, at + size)
-            at += size
-
-    def inside(self, field: _Field) -> _Cut:
-        return _Cut(self.data, field.value, field.end)
-
-    def all(self, number: int) -> Iterator[_Cut]:
-        return (self.inside(field) for field in self.fields() if field.number == number)
-
-    def first(self, number: int) -> _Cut | None:
-        return next(self.all(number), None)
-
-    def number(self, number: int) -> int | None:
-        return next((field.value for field in self.fields() if field.number == number), None)
-
-    def text(self, number: int) -> str:
-        part = self.first(number)
-        return "" if part is None else self.data[part.begin : part.end].decode(errors="replace")
-
-
 def external_files(path: Path) -> list[str]:
     """Returns the names of the files beside an ONNX file in which it keeps weights.
 
@@ -100,11 +46,11 @@ def external_files(path: Path) -> list[str]:
     names: set[str] = set()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            for tensor in _tensors(_Cut(data, 0, len(data)), "model", 0):
+            for tensor in _tensors(Cut(data, 0, len(data)), "model", 0):
                 for entry in tensor.all(_EXTERNAL_DATA):
                     if entry.text(_KEY) == "location":
                         names.add(entry.text(_VALUE))
-        except _DamagedError:
+        except DamagedError:
             pass
     return sorted(names)
 
@@ -116,7 +62,7 @@ def graph_inputs(path: Path) -> list[InputSpec] | None:
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            graph = _Cut(data, 0, len(data)).first(_GRAPH)
+            graph = Cut(data, 0, len(data)).first(_GRAPH)
             if graph is None:
                 return None
             # Before IR version 4 weights were inputs too.
@@ -129,12 +75,12 @@ def graph_inputs(path: Path) -> list[InputSpec] | None:
                 if spec is None:
                     return None
                 specs.append(spec)
-        except _DamagedError:
+        except DamagedError:
             return None
     return specs
 
 
-def _spec(value: _Cut) -> InputSpec | None:
+def _spec(value: Cut) -> InputSpec | None:
     """Reads a ValueInfoProto: name, and type.tensor_type with elem_type and shape."""
     kind = value.first(2)
     tensor = kind.first(1) if kind is not None else None
@@ -153,24 +99,12 @@ def _spec(value: _Cut) -> InputSpec | None:
     return InputSpec(value.text(1), datatype, tuple(extents), tuple(dims))
 
 
-def _tensors(message: _Cut, kind: str, depth: int) -> Iterator[_Cut]:
+def _tensors(message: Cut, kind: str, depth: int) -> Iterator[Cut]:
     if depth > _DEEPEST:
-        raise _DamagedError
+        raise DamagedError
     for field in message.fields():
         held = _INSIDE[kind].get(field.number)
         if held == "tensor":
             yield message.inside(field)
         elif held is not None:
             yield from _tensors(message.inside(field), held, depth + 1)
-
-
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while at < end and shift < 64:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise _DamagedError

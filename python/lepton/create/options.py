@@ -32,6 +32,7 @@ _DATATYPES = {
 DATATYPE_OF_WORD = {word: name for name, words in _DATATYPES.items() for word in words}
 # The least and the largest value that an input has, both included.
 Range = tuple[float, float]
+LONGEST_SECONDS = 3600.0
 _INPUT = re.compile(r"(?P<name>[^:\[\]]+):(?P<dtype>\w+)\[(?P<extents>[^\[\]]*)\]")
 _EXAMPLE_OF_INPUT = "image:f32[batch,3,224,224]"
 
@@ -178,6 +179,7 @@ class Options:
         tolerance: Largest difference from the original, as share of the output's largest value;
             None for the default of the output's datatype.
         allow_mismatch: Whether a model beyond the tolerance is written all the same.
+        time_limit: How many seconds converting, checking and measuring may take together.
     """
 
     inputs: tuple[InputSpec, ...] = ()
@@ -188,6 +190,7 @@ class Options:
     trust_pickle: bool = False
     tolerance: float | None = None
     allow_mismatch: bool = False
+    time_limit: float = LONGEST_SECONDS
 
     def as_json(self) -> dict[str, Any]:
         """Returns what json.dumps() takes; from_json() reads it."""
@@ -220,5 +223,6 @@ class Options:
             "trust_pickle": self.trust_pickle,
             "tolerance": self.tolerance,
             "allow_mismatch": self.allow_mismatch,
+            "time_limit": self.time_limit if self.time_limit != LONGEST_SECONDS else None,
         }
         return {name: value for name, value in given.items() if value}

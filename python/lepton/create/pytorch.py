@@ -13,10 +13,10 @@ import numpy as np
 
 from lepton.create import pytorch_file
 from lepton.create.errors import CreateError
-from lepton.create.framework import Job, Original, need, version_of
+from lepton.create.framework import Job, Original, need, refuse_code, version_of
 from lepton.create.options import InputSpec
+from lepton.create.pytorch_code import code_in
 from lepton.create.pytorch_file import FORMATS, detect
-from lepton.create.pytorch_pickle import classes_of, classes_of_program
 from lepton.create.pytorch_weights import guarded, load_module
 from lepton.create.samples import read_example, specs_of_example
 from lepton.datatypes import Array
@@ -42,34 +42,24 @@ def load(job: Job) -> Original:
             f"{job.path} holds weights without their model: add --module package.module:Class "
             "(and --module-args '{\"name\": value}'), or save torch.export or TorchScript instead"
         )
-    if not options.trust_pickle:
-        _refuse_code(job)
+    scripted = name == pytorch_file.TORCHSCRIPT.name
+    refuse_code(
+        job,
+        lambda: code_in(job.path, name),
+        ("has a script that names {}" if scripted else "has a pickle that names {}")
+        + ": to load it may run whatever its maker put into it",
+    )
     pytorch_file.check_sums(job.path)
     torch = need("torch", "torch", f"read {job.path.name}, a {name},")
     warnings.simplefilter("ignore")  # Of tracing and deprecations: the check tells what matters.
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     if name == pytorch_file.EXPORTED.name:
         return _Exported(job, torch)
-    if name == pytorch_file.TORCHSCRIPT.name:
+    if scripted:
         return _Eager(
             job, torch, guarded(job, lambda: torch.jit.load(job.path, map_location="cpu"))
         )
     return _Eager(job, torch, load_module(job, torch))
-
-
-def _refuse_code(job: Job) -> None:
-    if job.format == pytorch_file.PICKLED.name:
-        named = classes_of(job.path)
-    elif job.format == pytorch_file.EXPORTED.name:
-        named = classes_of_program(job.path)
-    else:
-        return
-    if named:
-        raise CreateError(
-            f"{job.path} has a pickle that names {', '.join(named[:3])}: to load it runs whatever "
-            "code its maker put into it; if you trust it, add --trust-pickle, else have it saved "
-            "by torch.export, of tensors alone"
-        )
 
 
 class _Torch(Original):

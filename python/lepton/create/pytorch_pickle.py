@@ -1,19 +1,24 @@
-"""What the pickles in PyTorch's files would import, found without unpickling."""
+"""What the pickles in a file would import, found without unpickling."""
 
 from __future__ import annotations
 
 import io
 import json
-import pickle
 import pickletools
 import re
+import struct
+import tarfile
+import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from lepton.create.errors import CreateError
 
 # torch.save() before 1.6 wrote pickles of protocol 2, of which the first is this number.
 LEGACY_BEGIN = b"\x80\x02\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+UNREADABLE = "what cannot be read"
 
 # What the pickle of tensors may name; anything else might run code to be rebuilt. Names are given
 # one by one: torch.load, for one, unpickles whatever file it is told to.
@@ -27,84 +32,199 @@ _HARMLESS = re.compile(
     r"|torch\.nn\.parameter\.(Parameter|Buffer)"
     r"|collections\.(OrderedDict|defaultdict)"
 )
+# What TorchScript's own reader takes besides, none of it Python's.
+_OF_TORCHSCRIPT = re.compile(
+    r"__torch__\.(?!torch\.classes\.).*|__torch__\.torch\.classes\.(quantized|rnn)\.\w+"
+    r"|torch\.jit\._pickle\.\w+"
+)
+# Members that are read as bytes or text, whatever they hold.
+_RAW = re.compile(
+    r"(.*/)?(data/\d+|constants/\d+|(weight|tensor)_\d+|version|byteorder|archive_format"
+    r"|archive_version|serialization_id|\.format_version|\.storage_alignment|[^/]+\.(json|py|h5|txt))"
+)
+_IDENTIFIERS = re.compile(r"[^\W\d][\w.]*")
+_PICKLES_OF_LEGACY = 5  # Magic number, protocol, system, object, keys of tensors.
+_DEEPEST = 4  # Of archives in archives.
+_LARGEST_UNPACKED = 1 << 30  # Of a member that is compressed, or is an archive itself.
+_WIDE = (1 << 32) - 1  # Instead of a number that has no room in 32 bits.
+_ZIP = b"PK\x03\x04"
 
 
 def classes_of(path: Path) -> list[str]:
-    """Returns what the pickle of torch.save() wants to import besides tensors."""
-    if zipfile.is_zipfile(path):
-        return _named(_saved(path.read_bytes()))
-    return _named(_legacy_pickles(path.read_bytes(), path))
+    """Returns what the pickles of torch.save() want to import besides tensors.
 
-
-def classes_of_program(path: Path) -> list[str]:
-    """Returns what the pickles in a .pt2 want to import besides tensors.
-
-    torch.export.load() unpickles weights, constants and sample inputs without restriction where the
-    archive asks for it.
+    Raises:
+        CreateError: It is damaged.
     """
-    with zipfile.ZipFile(path) as archive:
-        members = archive.namelist()
-        if len(set(members)) < len(members):
+    with path.open("rb") as file:
+        if file.read(len(_ZIP)) == _ZIP:
+            return named_in_archive(path)
+        file.seek(0)
+        pickles = list(_pickles(file, strict=True))
+    if len(pickles) < _PICKLES_OF_LEGACY:
+        raise CreateError(f"{path} is cut short or damaged, get it again")
+    return _distinct(pickles)
+
+
+def named_in_archive(path: Path, *, scripted: bool = False, unpickled: bool = True) -> list[str]:
+    """Returns what the pickles in a zip archive want to import besides tensors.
+
+    Args:
+        path: The archive; pickles are found in members of any name.
+        scripted: Whether only the reader of TorchScript will unpickle it.
+        unpickled: Whether anything will be; then what only looks like a pickle is suspicious.
+
+    Raises:
+        CreateError: It is damaged, or two readers may find different members in it.
+    """
+    with path.open("rb") as file:
+        try:
+            found = _distinct(_in_archive(file, 0, unpickled=unpickled))
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            raise CreateError(f"{path} is damaged ({error}), get it again") from None
+    return [name for name in found if not (scripted and _OF_TORCHSCRIPT.fullmatch(name))]
+
+
+def _distinct(streams: Iterator[list[str]] | list[list[str]]) -> list[str]:
+    return list(dict.fromkeys(name for stream in streams for name in stream))
+
+
+def _check_end(file: IO[bytes]) -> None:
+    """Refuses an archive in which readers may find different lists of members.
+
+    Some go by the place of the list that the end of the archive says, others by its size.
+    """
+    size = file.seek(0, io.SEEK_END)
+    begin = max(0, size - (1 << 16) - 22 - 76)
+    file.seek(begin)
+    tail = file.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or end + 22 > len(tail):
+        raise zipfile.BadZipFile("without its end")
+    length, place, comment = struct.unpack("<LLH", tail[end + 12 : end + 22])
+    list_ends = end
+    if end >= 76 and tail[end - 20 : end - 16] == b"PK\x06\x07":
+        list_ends = end - 76  # Where the end of an archive of 64 bits begins.
+        if tail[list_ends : list_ends + 4] != b"PK\x06\x06":
+            raise zipfile.BadZipFile("its end is elsewhere")
+        wide_length, wide_place = struct.unpack("<QQ", tail[list_ends + 40 : list_ends + 56])
+        if length not in (wide_length, _WIDE) or place not in (wide_place, _WIDE):
+            raise zipfile.BadZipFile("two lists of members")
+        length, place = wide_length, wide_place
+    if place + length != begin + list_ends or end + 22 + comment != len(tail):
+        raise zipfile.BadZipFile("its end is elsewhere")
+
+
+def _in_archive(file: IO[bytes], depth: int, *, unpickled: bool) -> Iterator[list[str]]:
+    if depth > _DEEPEST:
+        yield [UNREADABLE]
+        return
+    _check_end(file)
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        # PyTorch's reader does not tell cases apart.
+        names = [member.filename.lower() for member in members]
+        if len(set(names)) < len(names):
             # Two readers may take different ones of them.
-            raise CreateError(f"{path} is damaged (two members of one name), get it again")
-        asked: set[str] = set()
-        for name in members:
-            if name.endswith("_config.json"):
-                asked |= _asked_by(archive.read(name))
-        streams: list[bytes] = []
-        for name in members:
-            base = name.rpartition("/")[2]
-            raw = re.fullmatch(r"(weight|tensor)_\d+", base) and base not in asked
-            if not raw and not name.endswith(".json"):
-                streams += _saved(archive.read(name))
-    return _named(streams)
+            raise zipfile.BadZipFile("two members of one name")
+        asked = {
+            name
+            for member in members
+            if member.filename.lower().endswith("_config.json")
+            and member.file_size < _LARGEST_UNPACKED
+            for name in _asked_by(archive.read(member))
+        }
+        for member in members:
+            packed = member.compress_type != zipfile.ZIP_STORED
+            if packed and member.file_size > _LARGEST_UNPACKED:
+                yield [UNREADABLE]
+                continue
+            with archive.open(member) as content:
+                name = member.filename.lower()
+                raw = _RAW.fullmatch(name) and name.rpartition("/")[2] not in asked
+                strict = unpickled and not raw
+                yield from _in_member(content, member, depth, strict=strict)
+
+
+def _in_member(
+    content: IO[bytes], member: zipfile.ZipInfo, depth: int, *, strict: bool
+) -> Iterator[list[str]]:
+    name = member.filename
+    begin = content.read(tarfile.BLOCKSIZE)
+    content.seek(0)
+    if begin.startswith(b"\x7fELF") or "aotinductor" in name.lower().split("/"):
+        yield [f"native code ({name})"]
+    elif begin.startswith(_ZIP):
+        if member.file_size > _LARGEST_UNPACKED:
+            yield [UNREADABLE]
+        else:
+            yield from _in_archive(io.BytesIO(content.read()), depth + 1, unpickled=strict)
+    elif strict and _is_tar(begin):
+        yield [f"a tar archive ({name})"]
+    elif begin.startswith(b"\x93NUMPY"):
+        # An array of objects is a pickle behind a line that says so.
+        if re.search(rb"'descr':[^}]*O", begin):
+            yield [f"an array of objects ({name})"]
+    else:
+        yield from _pickles(content, strict=strict)
+
+
+def _is_tar(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
 
 
 def _asked_by(config: bytes) -> set[str]:
     """Returns the members that a list of weights or constants says are pickled."""
     try:
-        entries = json.loads(config)["config"].values()
-        return {str(entry["path_name"]) for entry in entries if entry.get("use_pickle", True)}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        entries = list(json.loads(config)["config"].values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return set()  # Not a list that PyTorch would take either.
+    return {
+        str(entry.get("path_name")).rpartition("/")[2].lower()
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("use_pickle", True)
+    }
 
 
-def _named(streams: list[bytes]) -> list[str]:
-    named: list[str] = []
-    for stream in streams:
-        for name in _globals(stream):
-            if not _HARMLESS.fullmatch(name) and name not in named:
-                named.append(name)
-    return named
+def _pickles(stream: IO[bytes], *, strict: bool) -> Iterator[list[str]]:
+    """Yields what each of the pickles wants to import that stand one after another.
+
+    Args:
+        stream: Where the first begins, if it is one.
+        strict: Whether what looks like one and is not is suspicious. It is in what will be
+            unpickled: what stands before the damage would be run.
+    """
+    for count in range(_PICKLES_OF_LEGACY):
+        begin = stream.read(1)
+        if not begin:
+            return
+        stream.seek(-1, io.SEEK_CUR)
+        whole, found = _globals(stream, strict=strict)
+        if not whole:
+            if strict and begin == b"\x80" and not count:
+                found.append(UNREADABLE)
+            if found:
+                yield found
+            return
+        yield found
 
 
-def _saved(data: bytes) -> list[bytes]:
-    """Returns the pickles in what torch.save() or pickle wrote."""
-    if not data.startswith(b"PK"):
-        return [data]
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return [archive.read(name) for name in archive.namelist() if name.endswith("data.pkl")]
+def _operations(stream: IO[bytes]) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of escapes in what is no text.
+        yield from pickletools.genops(stream)
 
 
-def _legacy_pickles(data: bytes, path: Path) -> list[bytes]:
-    """Returns the pickles that stand one after another: magic, protocol, system, object, keys."""
-    stream, streams = io.BytesIO(data), []
-    try:
-        for _ in range(5):
-            begin = stream.tell()
-            for _opcode in pickletools.genops(stream):
-                pass
-            streams.append(data[begin : stream.tell()])
-    except (ValueError, pickle.UnpicklingError):
-        raise CreateError(f"{path} is cut short or damaged, get it again") from None
-    return streams
-
-
-def _globals(stream: bytes) -> list[str]:
+def _globals(stream: IO[bytes], *, strict: bool) -> tuple[bool, list[str]]:
+    """Returns whether a pickle is whole, and what it names besides tensors."""
     found: list[str] = []
     texts: list[str] = []
     try:
-        for opcode, argument, _ in pickletools.genops(stream):
+        for opcode, argument, _ in _operations(stream):
             if opcode.name in ("GLOBAL", "INST"):
                 found.append(str(argument).replace(" ", "."))
             elif opcode.name == "STACK_GLOBAL":
@@ -112,9 +232,21 @@ def _globals(stream: bytes) -> list[str]:
                 # must not pass for a harmless one.
                 recent = ".".join(texts[-2:])
                 found.append(recent if not _HARMLESS.fullmatch(recent) else f"{recent} or another")
+            elif opcode.name.startswith("EXT"):
+                found.append(f"extension {argument}")
             elif isinstance(argument, str):
-                texts.append(argument)
-    except ValueError:
-        # What stands before the damage would be run.
-        return found if not stream.startswith(b"\x80") else [*found, "what cannot be read"]
-    return found
+                texts = [*texts[-1:], argument]
+        whole = True
+    except ValueError as error:
+        whole = False
+        # Python itself may read on behind an argument that is malformed for its tools.
+        if strict and "unknown" not in str(error) and "exhausted" not in str(error):
+            found.append(UNREADABLE)
+    except (EOFError, OverflowError, MemoryError, UnicodeError):
+        whole = False
+        found.append(UNREADABLE)
+    return whole, [
+        name
+        for name in dict.fromkeys(found)
+        if not _HARMLESS.fullmatch(name) and (strict or _IDENTIFIERS.fullmatch(name))
+    ]

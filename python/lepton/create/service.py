@@ -94,20 +94,26 @@ def create_service(
     # Hidden, so that a server that watches the repository does not take it for a model.
     work = Path(tempfile.mkdtemp(prefix=".create-", dir=output_path))
     try:
-        content = work / "version"
-        content.mkdir()
+        content = work / "made/version"
+        content.mkdir(parents=True)
         _check_space(source, output_path)
-        if not source.format.converted:
-            progress("copying")
-            source.copy_to(content)
-        facts = _facts(source, content / source.entry, output_path, options, measure, progress)
+        progress("copying")
+        # What is looked at, loaded and served is one and the same, whatever becomes of the file.
+        copied = source.copy_to(work / "given")
+        with _known_as(source.path, copied, content / source.entry):
+            copy = find_source(copied, options)
+            if not copy.format.converted:
+                copy.link_to(content)
+            facts = _facts(copy, content / copy.entry, output_path, options, measure, progress)
+        facts["source"]["path"] = str(source.path.resolve())
+        _check_made(content, source.path)
         if measure:
             progress("measuring how it is served")
             batching = _served(work, content, output_path / name, facts)
             if batching is not None:
                 facts["batching"] = batching
             progress("measuring how it is served best")
-            tuning = _tuning(content / source.entry, facts.get("config"), work)
+            tuning = _tuning(content / copy.entry, facts.get("config"), work)
             if tuning:
                 facts["tuning"] = tuning
         progress("writing")
@@ -121,6 +127,24 @@ def create_service(
     return Service(output_path, name, version, facts)
 
 
+@contextlib.contextmanager
+def _known_as(given: Path, copied: Path, entry: Path) -> Iterator[None]:
+    """Has errors speak of the path that the user gave, not of those of its copies."""
+    try:
+        yield
+    except CreateError as error:
+        text = str(error)
+        for copy, name in ((entry, given), (copied, given), (copied.parent, given.parent)):
+            text = text.replace(str(copy), str(name))
+        raise CreateError(text) from None
+
+
+def _check_made(content: Path, path: Path) -> None:
+    """Refuses a version with links: they would be followed where nothing is confined."""
+    if any(one.is_symlink() or not (one.is_file() or one.is_dir()) for one in content.rglob("*")):
+        raise CreateError(f"{path} became more than files and folders: it is not to be trusted")
+
+
 def _facts(
     source: ModelSource,
     entry: Path,
@@ -130,31 +154,29 @@ def _facts(
     progress: Callable[[str], None],
 ) -> Facts:
     """Has `entry`, which is what will be served, written if it is not there yet, and checked."""
-    work = Path(tempfile.mkdtemp(prefix="work-", dir=entry.parent.parent))
-    try:
-        known = work_on(
-            source.path,
-            source.format,
-            options,
-            entry=entry,
-            work=work,
-            measure=measure,
-            progress=progress,
-        )
-    except CreateError as error:
-        # The user knows the file by the path that they gave.
-        raise CreateError(str(error).replace(str(entry), str(source.path))) from None
+    writable = entry.parent.parent
+    read = {
+        "path": str(source.path),
+        "sha256": source.sha256(),
+        "size_bytes": source.size_bytes(),
+        "files": sorted(source.files),
+    }
+    known = work_on(
+        source.path,
+        source.format,
+        options,
+        entry=entry,
+        work=Path(tempfile.mkdtemp(prefix="work-", dir=writable)),
+        writable=writable,
+        measure=measure,
+        progress=progress,
+    )
     facts: dict[str, Any] = {
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "lepton": lepton.__version__,
         "repository": str(repository),
         "machine": machine(),
-        "source": {
-            "path": str(source.path.resolve()),
-            "sha256": source.sha256(),
-            "size_bytes": source.size_bytes(),
-            "files": sorted(source.files),
-        },
+        "source": read,
         "format": source.format.name,
         "framework": source.format.framework,
         "converted": source.format.converted,
@@ -208,8 +230,8 @@ def _tuning(entry: Path, config: str | None, work: Path) -> dict[str, object]:
 
 def _check_space(source: ModelSource, folder: Path) -> None:
     """Refuses early what would fail after minutes of conversion."""
-    # What Keras exports on the way is as large again as what is written.
-    need = source.size_bytes() * (2 if source.format.converted else 1)
+    # A copy; what is written; what Keras exports on the way is as large again as that.
+    need = source.size_bytes() * (3 if source.format.converted else 1)
     free = shutil.disk_usage(folder).free
     if free < need:
         raise CreateError(

@@ -53,12 +53,27 @@ class ModelSource:
         """Returns the size of all files together."""
         return sum(path.stat().st_size for path in self.files.values())
 
-    def copy_to(self, folder: Path) -> None:
-        """Copies the model into a version folder."""
+    def copy_to(self, folder: Path) -> Path:
+        """Copies the model as it lies into an empty folder, and returns the path of the copy."""
+        inside = self.path.is_dir()
+        copy = folder / (self.path.resolve().name or "model")
+        for path in self.files.values():
+            target = copy / path.relative_to(self.path) if inside else (
+                folder / path.relative_to(self.path.parent)
+            )  # fmt: skip
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        return copy
+
+    def link_to(self, folder: Path) -> None:
+        """Puts the model into a version folder of the same file system, as it is served."""
         for name, path in self.files.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+            try:
+                target.hardlink_to(path)
+            except OSError:  # There are file systems without.
+                shutil.copyfile(path, target)
 
 
 def find_source(path: Path, options: Options | None = None) -> ModelSource:

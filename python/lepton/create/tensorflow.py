@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lepton.create.errors import CreateError, one_line
-from lepton.create.framework import Format, Job, NoReferenceError, Original, need
+from lepton.create.framework import Format, Job, NoReferenceError, Original, need, refuse_code
+from lepton.create.tensorflow_graph import operations_beyond
 from lepton.datatypes import Array
 
 SAVED_MODEL = Format(
@@ -42,8 +43,14 @@ def load(job: Job) -> Original:
     """Loads it in TensorFlow.
 
     Raises:
-        NoReferenceError: That is not installed, or does not load the file.
+        CreateError: It does more than compute.
+        NoReferenceError: TensorFlow is not installed, or does not load the file.
     """
+    refuse_code(
+        job,
+        lambda: operations_beyond(job.path),
+        "has operations that are not known to do no more than compute: {}",
+    )
     try:
         tensorflow = import_tensorflow("compare with TensorFlow")
     except CreateError as error:

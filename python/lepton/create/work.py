@@ -20,7 +20,7 @@ import openvino as ov
 from lepton.create.check import compare, mismatch, unchecked
 from lepton.create.conversion import convert
 from lepton.create.errors import CreateError, one_line
-from lepton.create.framework import Job, NoReferenceError, Original
+from lepton.create.framework import CodeError, Job, NoReferenceError, Original
 from lepton.create.narrow import inputs_of, is_as, make, narrowed
 from lepton.create.openvino_model import PRECISION, OpenVinoModel, read_model
 from lepton.create.options import InputSpec
@@ -82,6 +82,8 @@ class Work:
                 self._original = self._loader.load(self._job)
             except NoReferenceError as error:
                 self._why_none = str(error)
+            except CodeError:
+                raise
             except CreateError as error:
                 # The file is served as it is: that another runtime refuses it is no reason not to.
                 self._why_none = str(error).removeprefix(f"{self._job.path} ")

@@ -44,7 +44,13 @@ def main() -> None:
             work.convert()
         else:
             work.load()
-        say(result=work.check(given["measure"]))
+        result = work.check(given["measure"])
+        if len(sys.argv) > 1:
+            result["notes"].append(
+                "This kernel does not keep the process that reads the model from "
+                f"{' and '.join(sys.argv[1:])}."
+            )
+        say(result=result)
     except CreateError as error:
         say(error=str(error))
     except MemoryError:

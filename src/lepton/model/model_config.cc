@@ -4,111 +4,17 @@
 #include <array>
 #include <fstream>
 #include <iterator>
-#include <set>
+#include <limits>
 #include <sstream>
 #include <system_error>
 #include <utility>
 
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/text_format.h>
-
+#include "lepton/model/config_text.h"
 #include "lepton/model/model_settings.h"
 #include "model_config.pb.h"
 
 namespace lepton::model {
 namespace {
-
-namespace pb = ::google::protobuf;
-
-// Fields of Triton's that only tune another runtime, or are not used yet.
-const std::set<std::string, std::less<>>& ignored_fields() {
-    static const std::set<std::string, std::less<>> fields{"runtime",
-                                                           "optimization",
-                                                           "cc_model_filenames",
-                                                           "metric_tags",
-                                                           "model_operations",
-                                                           "model_repository_agents",
-                                                           "response_cache",
-                                                           "model_metrics",
-                                                           "model_transaction_policy",
-                                                           "kind",
-                                                           "gpus",
-                                                           "secondary_devices",
-                                                           "profile",
-                                                           "passive",
-                                                           "host_policy",
-                                                           "rate_limiter",
-                                                           "format",
-                                                           "is_shape_tensor",
-                                                           "is_non_linear_format_io",
-                                                           "label_filename",
-                                                           "preserve_ordering",
-                                                           "priority_levels",
-                                                           "priority_queue_policy",
-                                                           "timeout_action",
-                                                           "allow_timeout_override"};
-    return fields;
-}
-
-// Fields of Triton's without which the answers would be wrong.
-const std::set<std::string, std::less<>>& refused_fields() {
-    static const std::set<std::string, std::less<>> fields{"sequence_batching",
-                                                           "ensemble_scheduling",
-                                                           "batch_input",
-                                                           "batch_output",
-                                                           "reshape",
-                                                           "optional",
-                                                           "allow_ragged_batch"};
-    return fields;
-}
-
-// Turns the parser's findings into one error, or warnings. With unknown fields allowed the parser
-// reports each of them as a warning, and goes on.
-class Findings final : public pb::io::ErrorCollector {
-public:
-    Findings(std::string source, std::vector<std::string>& warnings)
-        : source_(std::move(source)), warnings_(warnings) {}
-
-    void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
-        keep(at(line, column) + message);
-    }
-    void AddWarning(int line, pb::io::ColumnNumber column, const std::string& message) override {
-        const std::string field = unknown_field(message);
-        if (field.empty() || ignored_fields().contains(field)) {
-            const std::string why =
-                field.empty() ? message : "field \"" + field + "\" has no effect";
-            warnings_.push_back(at(line, column) + why);
-        } else if (refused_fields().contains(field)) {
-            keep(at(line, column) + "field \"" + field + "\" is not supported");
-        } else {
-            keep(at(line, column) + "unknown field \"" + field + "\"");
-        }
-    }
-
-    [[nodiscard]] const std::string& first_error() const { return first_error_; }
-
-private:
-    [[nodiscard]] std::string at(int line, int column) const {
-        return source_ + ":" + std::to_string(line + 1) + ":" + std::to_string(column + 1) + ": ";
-    }
-    void keep(std::string message) {
-        while (!message.empty() && message.back() == '.') message.pop_back();
-        if (first_error_.empty()) first_error_ = std::move(message);
-    }
-    // Of: Message type "a.B" has no field named "c".
-    static std::string unknown_field(const std::string& message) {
-        constexpr std::string_view kMark = "has no field named \"";
-        const std::size_t start = message.find(kMark);
-        if (start == std::string::npos) return {};
-        const std::size_t name = start + kMark.size();
-        return message.substr(name, message.find('"', name) - name);
-    }
-
-    const std::string source_;
-    std::vector<std::string>& warnings_;
-    std::string first_error_;
-};
 
 // In the order of the proto's numbers.
 constexpr std::array<DataType, 14> kDataTypes{DataType::kBool,
@@ -239,11 +145,16 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
     config.queue.max_queue_delay = microseconds(batching.max_queue_delay_microseconds());
     if (batching.max_queue_delay_microseconds() > 0) configured("max_queue_delay_us");
     if (batching.default_priority_level() > 0) {
-        config.queue.default_priority = batching.default_priority_level();
+        // Beyond it all are alike, and far below what a request may ask for.
+        constexpr std::uint64_t kLowest = std::numeric_limits<std::uint32_t>::max();
+        config.queue.default_priority =
+            static_cast<std::uint32_t>(std::min(batching.default_priority_level(), kLowest));
     }
     const config::ModelQueuePolicy& queue = batching.default_queue_policy();
-    if (queue.max_queue_size() > 0) {
-        config.queue.max_queued_requests = queue.max_queue_size();
+    if (queue.has_max_queue_size()) {
+        // 0 is no bound to Triton; that on the bytes in the queue remains.
+        const std::uint32_t size = queue.max_queue_size();
+        config.queue.max_queued_requests = size == 0 ? std::size_t{kMostQueued} : size;
         configured("max_queue_size");
     }
     config.queue.default_timeout = microseconds(queue.default_timeout_microseconds());
@@ -379,17 +290,8 @@ bool VersionPolicy::serves(std::int64_t version, std::span<const std::int64_t> a
 
 Result<ModelConfig> parse_model_config(std::string_view text, const std::string& source) {
     std::vector<std::string> warnings;
-    Findings findings(source, warnings);
-    pb::TextFormat::Parser parser;
-    parser.RecordErrorsTo(&findings);
-    parser.AllowUnknownField(true);
     config::ModelConfig proto;
-    pb::io::ArrayInputStream stream(text.data(), static_cast<int>(text.size()));
-    const bool parsed = parser.Parse(&stream, &proto);
-    if (!findings.first_error().empty()) {
-        return fail(ErrorCode::kInvalidArgument, findings.first_error());
-    }
-    if (!parsed) return fail(ErrorCode::kInvalidArgument, source + " is no protobuf text");
+    LEPTON_CHECK_OK(read_config_text(text, source, proto, warnings));
     Result<ModelConfig> config = to_config(proto);
     if (!config) {
         return fail(config.error().code, source + ": " + config.error().message);

@@ -19,6 +19,9 @@
 
 namespace lepton::model {
 
+// The most requests that may wait for a model, and what no bound on their number is taken for.
+constexpr std::int64_t kMostQueued = 1'000'000;
+
 struct TensorConfig {
     std::string name;
     std::optional<DataType> dtype;

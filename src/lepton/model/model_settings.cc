@@ -17,7 +17,6 @@ namespace {
 constexpr std::int64_t kMostRows = 4096;
 constexpr std::int64_t kMostInstances = 1024;
 constexpr std::int64_t kMostThreads = 256;
-constexpr std::int64_t kMostQueued = 1'000'000;
 constexpr std::int64_t kMostBytes = std::int64_t{1} << 40;
 constexpr double kLongestDeadlineMs = 365.0 * 24 * 3600 * 1000;
 constexpr std::int64_t kLongestDelayUs = 60'000'000;

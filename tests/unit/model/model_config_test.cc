@@ -1,6 +1,8 @@
 #include "lepton/model/model_config.h"
 
 #include <chrono>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -11,6 +13,7 @@
 namespace lepton::model {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -112,7 +115,7 @@ TEST(ModelConfig, FieldsOfTritonsThatHaveNoEffectAreWarnings) {
         "parameters { key: \"cpu_affinity\" value { string_value: \"4\" } }");
     EXPECT_EQ(config.instances, 2);
     EXPECT_THAT(config.warnings,
-                ElementsAre(HasSubstr("c.pbtxt:1:14: field \"optimization\" has no effect"),
+                ElementsAre(HasSubstr("c.pbtxt:1:1: field \"optimization\" has no effect"),
                             HasSubstr("\"kind\""),
                             HasSubstr("\"gpus\""),
                             HasSubstr("\"cpu_affinity\""),
@@ -160,6 +163,99 @@ TEST(ModelConfig, AWarmUpThatSaysTooLittleIsAnError) {
     EXPECT_THAT(error_of("model_warmup { name: \"s\" count: 4000000000 }"),
                 HasSubstr("count is 4000000000, at most 1000"));
     EXPECT_THAT(error_of("model_warmup { counts: 1 }"), HasSubstr("unknown field \"counts\""));
+}
+
+TEST(ModelConfig, TritonsOwnSpellingsAreRead) {
+    const ModelConfig config = parse(
+        "input [ { name: 'x' data_type: TYPE_FP32 dims: [ -1, 0x4 ] optional: false "
+        "allow_ragged_batch: false } ]\n"
+        "instance_group [ { name: \"x\" count: 2; rate_limiter { resources [ { name: \"R1\" count: "
+        "4 } ] priority: 2 } } ]\n"
+        "model_warmup [ { name: \"zeros\" batch_size: 1 inputs { key: \"x\" value: { data_type: "
+        "TYPE_FP32 dims: [ 4 ] zero_data: true } } } ]\n"
+        "optimization { execution_accelerators { cpu_execution_accelerator [ { name: \"openvino\" "
+        "} "
+        "] } cuda { graphs: true graph_spec [ { batch_size: 1 } ] } }\n"
+        "metric_tags [ { key: \"a\" value: \"b\" } ], cc_model_filenames [ { key: \"7.5\" value: "
+        "\"model.onnx\" } ]\n"
+        "model_repository_agents { agents [ { name: \"checksum\" } ] } # a { comment\n"
+        "dynamic_batching < priority_levels: 18446744073709551615 default_priority_level: "
+        "4294967296 "
+        "priority_queue_policy [ { key: 1 value { max_queue_size: 4 } } ] >");
+    EXPECT_EQ(config.inputs[0].dims, (Shape{-1, 4}));
+    EXPECT_EQ(config.instances, 2);
+    EXPECT_EQ(config.queue.default_priority, std::numeric_limits<std::uint32_t>::max());
+    for (const char* field : {"rate_limiter",
+                              "optimization",
+                              "metric_tags",
+                              "cc_model_filenames",
+                              "model_repository_agents",
+                              "priority_levels",
+                              "priority_queue_policy"}) {
+        EXPECT_THAT(config.warnings, Contains(HasSubstr("\"" + std::string(field) + "\"")));
+    }
+}
+
+TEST(ModelConfig, AQueueSizeOfZeroIsNoBoundAsToTriton) {
+    const auto queued = [](std::string_view size) {
+        const std::string text =
+            "dynamic_batching { default_queue_policy { " + std::string(size) + " } }";
+        return parse(text).queue.max_queued_requests;
+    };
+    EXPECT_EQ(queued("max_queue_size: 0"), kMostQueued);
+    EXPECT_EQ(queued("max_queue_size: 020"), 16u);
+    EXPECT_EQ(queued(""), QueueOptions{}.max_queued_requests);
+}
+
+TEST(ModelConfig, AnAnswerOfTheServerIsAConfiguration) {
+    const ModelConfig config = parse(R"(
+        {"name":"m","platform":"openvino_onnx","backend":"openvino",
+         "version_policy":{"latest":{"num_versions":1}},"max_batch_size":8,
+         "input":[{"name":"x","data_type":"TYPE_FP32","format":"FORMAT_NONE","dims":[4],
+                   "is_shape_tensor":false,"allow_ragged_batch":false,"optional":false}],
+         "output":[],"batch_input":[],"batch_output":[],
+         "dynamic_batching":{"preferred_batch_size":[2],"default_queue_policy":
+            {"timeout_action":"REJECT","allow_timeout_override":true,"max_queue_size":7}},
+         "instance_group":[{"name":"m","kind":"KIND_CPU","count":2,"gpus":[],"profile":[]}],
+         "cc_model_filenames":{},"metric_tags":{},"model_warmup":[],
+         "parameters":{"precision":{"string_value":"bf16"}}})");
+    EXPECT_EQ(config.max_batch_size, 8);
+    EXPECT_EQ(config.inputs[0].dims, (Shape{4}));
+    EXPECT_EQ(config.instances, 2);
+    EXPECT_EQ(config.queue.max_queued_requests, 7u);
+    EXPECT_EQ(config.precision, engine::Precision::kBf16);
+    EXPECT_THAT(error_of(R"({"optimisation":{}})"), HasSubstr("optimisation"));
+    EXPECT_THAT(error_of(R"({"sequence_batching":{}})"), HasSubstr("is not supported"));
+}
+
+TEST(ModelConfig, TextNestedWithoutEndIsAnError) {
+    for (const char* level :
+         {"a { ", "a < ", "a: [ ", "input { ", "optimization { cuda { ", "{\"a\":"}) {
+        std::string text;
+        for (int i = 0; i < 100'000; ++i) text += level;
+        EXPECT_THAT(error_of(text), HasSubstr("nested deeper than 64 messages")) << level;
+    }
+    // What stands in a string or a comment is no nesting.
+    EXPECT_EQ(parse("name: \"" + std::string(100, '{') + "\\\"{\" # " + std::string(100, '{')).name,
+              std::string(100, '{') + "\"{");
+}
+
+TEST(ModelConfig, WhatIsNoConfigurationIsAnError) {
+    for (const char* text : {"[type.googleapis.com/a.B] { }",
+                             "[a.b] { name: \"x\" }",
+                             "name: \"a\" name: \"b\"",
+                             "name: \"\\377\"",
+                             "input { name: \"x\" data_type: 99 }",
+                             "input { name: \"x\" data_type: -1 }",
+                             "input { name: \"x\" dims: 99999999999999999999 }",
+                             "instance_group { kind: KIND_TPU }",
+                             "max_batch_size: 1.5",
+                             "max_batch_size: 4294967296",
+                             "name: \"open",
+                             "}"}) {
+        EXPECT_NE(error_of(text), "accepted") << text;
+    }
+    EXPECT_EQ(parse("name: \"\\303\\251\\u00e9\"").name, "\xc3\xa9\xc3\xa9");
 }
 
 TEST(ModelConfig, PolicyFifoWaitsForCompanyAsTritonDoes) {

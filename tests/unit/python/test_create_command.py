@@ -121,7 +121,7 @@ def test_interrupt_leaves_nothing_behind(folder: Path) -> None:
         text=True,
     )
     give_up = time.monotonic() + 30
-    while not list(folder.glob("out/.create-*/version/model.onnx")):
+    while not list(folder.glob("out/.create-*/made/version/model.onnx")):
         assert process.poll() is None
         assert time.monotonic() < give_up
         time.sleep(0.01)
