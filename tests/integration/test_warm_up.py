@@ -153,7 +153,7 @@ def test_configuration_tells_it(start_server, repository: Path) -> None:
     [
         (TYPICAL.replace("shape.bin", "../secret"), 'input_data_file "../secret", which is not a'),
         (TYPICAL.replace("shape.bin", "long.bin"), 'long.bin has 24'),
-        (TYPICAL.replace("shape.bin", "bad.bin"), 'warm-up sample "typical" fails: '),
+        (TYPICAL.replace("shape.bin", "bad.bin"), " fails, at shape x [12], shape [2]: "),
         (TYPICAL.replace("dims: 12", "dims: 11"), 'input "x" has shape [11], the model\'s has'),
         (TYPICAL.replace("TYPE_FP32", "TYPE_INT32"), 'input "x" is INT32, the model\'s has'),
         (TYPICAL.replace('key: "x"', 'key: "z"'), 'input "z" is none of the model\'s'),

@@ -45,7 +45,7 @@ Result<fs::path> find_file(const fs::path& folder, const std::string& name) {
     }
     std::error_code error;
     const fs::path root = fs::canonical(folder.parent_path(), error) / folder.filename();
-    const fs::path file = error ? fs::path() : fs::canonical(root / name, error);
+    fs::path file = error ? fs::path() : fs::canonical(root / name, error);
     if (error) {
         return fail(ErrorCode::kInvalidArgument,
                     "has input_data_file \"" + name + "\", but " + (folder / name).string() +

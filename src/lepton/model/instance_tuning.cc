@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -117,7 +118,8 @@ private:
     Result<std::unique_ptr<engine::Session>> make_session() {
         LEPTON_TRY(std::unique_ptr<engine::Session> session, graph_.make_session(options_));
         if (how_.on_step) {
-            session = std::make_unique<ReportingSession>(std::move(session), graph_, how_.on_step);
+            session = std::make_unique<ReportingSession>(
+                std::move(session), graph_, running_, how_.on_step);
         }
         LEPTON_CHECK_OK(session->prepare(1));
         return session;
@@ -429,6 +431,7 @@ private:
 
     // As a request of it runs: in pieces where more rows are not prepared.
     Result<> run_sample(engine::Session& session, const DeclaredSample& sample, std::int64_t rows) {
+        *running_ = sample.what;
         const WarmUp declared(graph_, options_.batches, sample);
         if (!options_.batches) rows = 1;
         const std::int64_t bound = config_.max_batch_size.value_or(0);
@@ -436,7 +439,12 @@ private:
             options_.batches ? most_rows_of_run(session, graph_.inputs(), bound) : 1;
         for (std::int64_t first = 0; first < rows; first += most) {
             const auto ran = declared.run(session, first, std::min(most, rows - first));
-            if (!ran) return fail(ran.error().code, sample.what + " fails: " + ran.error().message);
+            if (!ran) {
+                return fail(ran.error().code,
+                            sample.what + " fails, at shape " +
+                                shapes_text(graph_, declared.shapes(rows)) + ": " +
+                                ran.error().message);
+            }
         }
         return {};
     }
@@ -446,6 +454,8 @@ private:
     TuningOptions how_;
     const int threads_per_instance_;
     engine::SessionOptions options_;
+    // The sample that runs, for the sessions' words.
+    const std::shared_ptr<std::string> running_ = std::make_shared<std::string>();
     std::int64_t free_extent_ = kFreeExtents.front();
     Clock::duration first_run_{};
     std::unique_ptr<engine::Session> session_;  // The first instance, until all are made.

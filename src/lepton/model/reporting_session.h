@@ -12,17 +12,25 @@
 
 namespace lepton::model {
 
+// "x [1,4], mask [1,4]", of the first few inputs.
+[[nodiscard]] std::string shapes_text(const engine::Graph& graph, std::span<const Shape> shapes);
+
 // Says what another session is about to do, so that the words are there if it ends the process.
 // Repetitions of a run are not told. Not thread-safe; the owner serialises.
 class ReportingSession final : public engine::Session {
 public:
     using OnStep = std::function<void(std::string_view)>;
 
-    // `graph` must outlive it.
+    // `graph` must outlive it. `sample` is what the inputs of a run are from, for whoever reads the
+    // words; empty where they are made up.
     ReportingSession(std::unique_ptr<engine::Session> session,
                      const engine::Graph& graph,
+                     std::shared_ptr<const std::string> sample,
                      OnStep on_step)
-        : session_(std::move(session)), graph_(graph), on_step_(std::move(on_step)) {}
+        : session_(std::move(session)),
+          graph_(graph),
+          sample_(std::move(sample)),
+          on_step_(std::move(on_step)) {}
 
     Result<> prepare(std::int64_t rows) override {
         tell("compiling for " + std::to_string(rows) + (rows == 1 ? " row" : " rows"));
@@ -47,6 +55,7 @@ private:
 
     std::unique_ptr<engine::Session> session_;
     const engine::Graph& graph_;
+    std::shared_ptr<const std::string> sample_;
     OnStep on_step_;
     std::string told_;
 };

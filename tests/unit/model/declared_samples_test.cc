@@ -65,10 +65,11 @@ protected:
 };
 
 TEST_F(DeclaredSamplesTest, ZerosAndRandomDataAreMadeUp) {
-    const DeclaredSample read = sample(sample_of({{"a", DataType::kInt32, {2, 3}, {}, {}},
-                                                  {"b", DataType::kFp32, {100}, Content::kRandom},
-                                                  {"c", DataType::kInt64, {100}, Content::kRandom},
-                                                  {"d", DataType::kBytes, {2}, Content::kRandom}}));
+    const DeclaredSample read =
+        sample(sample_of({{"a", DataType::kInt32, {2, 3}, {}, {}},
+                          {"b", DataType::kFp32, {100}, Content::kRandom, {}},
+                          {"c", DataType::kInt64, {100}, Content::kRandom, {}},
+                          {"d", DataType::kBytes, {2}, Content::kRandom, {}}}));
     ASSERT_EQ(read.inputs.size(), 4u);
     EXPECT_EQ(read.inputs[0].shape, (Shape{2, 3}));
     EXPECT_EQ(read.inputs[0].data, std::vector<std::byte>(24));

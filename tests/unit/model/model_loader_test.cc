@@ -268,11 +268,11 @@ TEST_F(ModelLoaderTest, ADeclaredSampleThatTheModelDoesNotTakeIsAnError) {
     const std::string sample = "warm-up sample \"typical\"";
     EXPECT_THAT(error_of(fake_model("-1, 4", R"("fail": "out of luck")"),
                          declared("data_type: TYPE_FP32 dims: [ 1, 4 ] zero_data: true")),
-                HasSubstr(sample + " fails: out of luck"));
+                HasSubstr(sample + " fails, at shape x [1,4]: out of luck"));
     // Also where the model's shape is open, and what is made up would say nothing.
     EXPECT_THAT(error_of(fake_model("-1, -1", R"("fail": "wrong shape")"),
                          declared("data_type: TYPE_FP32 dims: [ 1, 4 ] zero_data: true")),
-                HasSubstr(sample + " fails: wrong shape"));
+                HasSubstr(sample + " fails, at shape x [1,4]: wrong shape"));
     EXPECT_THAT(error_of(fake_model("-1, 4"),
                          declared("data_type: TYPE_FP32 dims: [ 1, 5 ] zero_data: true")),
                 HasSubstr(sample + ": input \"x\" has shape [1,5], the model's has [-1,4]"));

@@ -206,8 +206,10 @@ TEST_F(ModelProbeTest, WhatIsDeclaredIsTriedInTheOtherProcess) {
     const auto model =
         load(R"("crash": "SIGSEGV", "crash_rows": 3)", declared("random_data: true"));
     ASSERT_FALSE(model);
-    EXPECT_THAT(model.error().message,
-                EndsWith("the model crashed with SIGSEGV in warm-up, at shape x [3,4]"));
+    EXPECT_THAT(
+        model.error().message,
+        EndsWith("the model crashed with SIGSEGV in warm-up, at shape x [3,4] of warm-up sample "
+                 "\"typical\""));
     EXPECT_EQ(origin_of(kSound, declared("random_data: true")), "as it was tried");
 }
 
