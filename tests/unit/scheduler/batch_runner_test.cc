@@ -161,6 +161,8 @@ TEST_F(OpenBatchTest, ALargeCallIsNotCutWhereRowsAreNotProvenApart) {
 // Runs of at most 16 rows of 8 values each.
 class PiecesTest : public OpenBatchTest {
 protected:
+    static constexpr std::size_t kRowBytes = 8 * sizeof(float);
+
     void run(TestCall& call, const RunLimits& limits = {}) {
         ASSERT_TRUE(match_request(spec_, call.call));
         const std::vector<InferCall*> batch{&call.call};
@@ -198,18 +200,18 @@ TEST_F(PiecesTest, EndAfterTheOneDuringWhichTheServerStops) {
 
 TEST_F(PiecesTest, AreNotRunWhereTheEngineForetellsThatTheAnswerIsTooLarge) {
     TestCall call({40, 8});
-    session_.foretold_bytes = {16 * 8 * sizeof(float)};
-    run(call, {.max_answer_bytes = 40 * 8 * sizeof(float) - 1, .stop = nullptr});
+    session_.foretold_bytes = {16 * kRowBytes};
+    run(call, {.max_answer_bytes = 40 * kRowBytes - 1, .stop = nullptr});
     EXPECT_TRUE(answers_.runs.empty());
     EXPECT_EQ(error_of(call), ErrorCode::kPayloadTooLarge);
     TestCall other({40, 8});
-    run(other, {.max_answer_bytes = 40 * 8 * sizeof(float), .stop = nullptr});
+    run(other, {.max_answer_bytes = 40 * kRowBytes, .stop = nullptr});
     EXPECT_EQ(answers_.values.at(0), plus_one(other.values));
 }
 
 TEST_F(PiecesTest, EndWithTheOneThatMakesTheAnswerTooLarge) {
     TestCall call({40, 8});
-    run(call, {.max_answer_bytes = 32 * 8 * sizeof(float) - 1, .stop = nullptr});
+    run(call, {.max_answer_bytes = 32 * kRowBytes - 1, .stop = nullptr});
     EXPECT_EQ(answers_.runs, (std::vector<std::int64_t>{16, 16}));
     EXPECT_EQ(error_of(call), ErrorCode::kPayloadTooLarge);
 }
