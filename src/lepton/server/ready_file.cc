@@ -16,7 +16,7 @@ std::string json_string(std::string_view text) {
     std::string quoted = "\"";
     for (const char c : to_utf8(text)) {
         if (static_cast<unsigned char>(c) < 0x20) {
-            const auto code = static_cast<std::size_t>(c);
+            const std::size_t code = static_cast<unsigned char>(c);
             quoted.append("\\u00").append({kHex[code >> 4], kHex[code & 15]});
             continue;
         }
