@@ -57,7 +57,7 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
     LEPTON_TRY(const HttpTarget target, parse_target(exchange.message.path));
     LEPTON_CHECK_OK(check_method(exchange, target.route));
     if (target.route == Route::kInfer) {
-        LEPTON_CHECK_OK(start_infer(exchange, target));
+        LEPTON_CHECK_OK(within_memory([&] { return start_infer(exchange, target); }));
         service_.infer(exchange.call);
         return {};
     }
@@ -65,7 +65,7 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
         return start_change(exchange, target);
     }
     prepare_body(exchange.reply.body, kRoomForDescription, pool_);
-    LEPTON_CHECK_OK(describe(exchange, target));
+    LEPTON_CHECK_OK(within_memory([&] { return describe(exchange, target); }));
     exchange.send();
     return {};
 }
@@ -193,7 +193,8 @@ Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& targ
 void RestRoutes::finish_infer(InferCall& call) noexcept {
     net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
     auto& self = *static_cast<RestRoutes*>(exchange.handler_state);
-    if (const Result<> written = self.write_answer(exchange); !written) {
+    if (const Result<> written = within_memory([&] { return self.write_answer(exchange); });
+        !written) {
         write_error(exchange, written.error(), self.style_, self.pool_);
     }
     end_infer(exchange);

@@ -25,6 +25,7 @@ struct Config {
     int reactors = 0;  // 0: one, and one more for every 4 cores beyond the first 4.
     std::chrono::microseconds busy_poll{0};
     net::Limits limits;
+    std::size_t memory_budget = 0;      // Of messages and answers; 0: half of what there is.
     std::filesystem::path cache_dir;    // Compiled models; empty: not kept. Measurements too.
     std::filesystem::path engines_dir;  // Empty: beside the binary.
     std::filesystem::path ready_file;   // Empty: none.
