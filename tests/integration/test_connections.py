@@ -57,7 +57,7 @@ class TestMany:
             assert is_alive(healthy)
         metrics = server.metrics()
         assert metrics["lepton_connections"] <= 50
-        assert metrics['lepton_connections_ended_total{reason="made_room"}'] >= 80
+        assert metrics['lepton_connections_ended_total{reason="made_room"}'] >= 60
         assert metrics["lepton_connections_opened_total"] >= 131
         for connection in silent:
             connection.close()
@@ -87,7 +87,7 @@ class TestMany:
                 connection.socket.close()
 
     def test_the_limit_of_open_files_bounds_connections(self, start_server, zoo):
-        shell = "ulimit -Hn 256; ulimit -Sn 64"
+        shell = "ulimit -Sn 64; ulimit -Hn 256"
         server = start_server(zoo, shell=shell).wait_until_ready()
         assert "max_connections" in server.log
         opened = [socket.create_connection(("127.0.0.1", server.port), 10) for _ in range(300)]
