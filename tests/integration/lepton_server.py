@@ -41,6 +41,7 @@ class LeptonServer:
         *arguments: object,
         environment: dict[str, str] | None = None,
         unix_socket: Path | None = None,
+        shell: str = "",  # What a shell does before it becomes the server, such as "ulimit -n 64".
     ):
         self.ready_file = folder / "ready.json"
         self.unix_socket = unix_socket or folder / "server.sock"
@@ -50,8 +51,9 @@ class LeptonServer:
             "--host", "127.0.0.1", "--port", "0", "--log-level", "debug",
             "--ready-file", str(self.ready_file), "--unix-socket", str(self.unix_socket),
         ]  # fmt: skip
+        in_shell = ["sh", "-c", shell + '; exec "$@"', "sh"] if shell else []
         self.process = subprocess.Popen(
-            self.command,
+            [*in_shell, *self.command],
             stdout=subprocess.DEVNULL,
             stderr=self.log_file.open("w"),
             # Measured before it is ready, so that what a test sees does not change under it; and

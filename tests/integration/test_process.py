@@ -198,6 +198,55 @@ class TestEnd:
             # The run at hand cannot be cut short, the one behind it is not begun.
             assert time.monotonic() - before < 5
 
+    def test_what_runs_beyond_the_drain_is_told_so(self, start_server, tmp_path):
+        write_model(tmp_path, "slow", per_row())
+        server = start_server(tmp_path, "--drain-timeout", "1s").wait_until_ready()
+        with RawConnection(server.port, 30) as connection:
+            connection.send(infer_request("slow", slow(20_000)))
+            time.sleep(0.2)
+            before = time.monotonic()
+            server.process.send_signal(signal.SIGTERM)
+            answer = connection.read_answer()
+            assert answer.status == 503
+            assert "shutting down" in answer.error
+            assert answer.headers["connection"] == "close"
+            assert server.process.wait(15) == 0
+            assert time.monotonic() - before < 15
+        assert not server.unix_socket.exists()
+
+    def test_a_client_that_keeps_its_connection_loses_no_request(self, start_server, zoo):
+        server = start_server(zoo).wait_until_ready()
+        with RawConnection(server.port) as connection:
+            connection.send(infer_request("four", four()))
+            assert connection.read_answer().status == 200
+            server.process.send_signal(signal.SIGTERM)
+            last = {}
+            while last.get("connection") != "close":
+                connection.send(infer_request("four", four()))
+                answer = connection.read_answer()
+                assert answer.status == 200
+                last = answer.headers
+            assert connection.is_closed_by_peer()
+        assert server.process.wait(20) == 0  # A second signal would end it at once.
+
+    def test_hangup_looks_for_new_models(self, start_server, tmp_path):
+        write_model(tmp_path, "a", identity())
+        server = start_server(tmp_path).wait_until_ready()
+        write_model(tmp_path, "b", identity())
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for_model("b")
+        assert server.infer("b", four()).status == 200
+        assert server.infer("a", four()).status == 200
+        assert server.stop() == 0
+
+    def test_it_ends_soon_while_models_load(self, start_server, tmp_path):
+        for name in "abcdef":
+            write_model(tmp_path, name, identity(delay_us=500_000))
+        server = start_server(tmp_path).wait_for_port()
+        before = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - before < 10
+
     def test_a_second_signal_ends_it_at_once(self, start_server, tmp_path):
         write_model(tmp_path, "slow", per_row())
         server = start_server(tmp_path).wait_until_ready()

@@ -1,8 +1,13 @@
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <mutex>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -23,6 +28,8 @@ namespace {
 // Exit statuses: 0 ended as asked, 1 could not serve, 2 wrong usage.
 constexpr int kCouldNotServe = 1;
 constexpr int kWrongUsage = 2;
+// For what is left to do once everybody has an answer.
+constexpr auto kStopGrace = std::chrono::milliseconds(500);
 
 int print_version() {
     std::printf("lepton %s\n", LEPTON_VERSION);
@@ -85,12 +92,41 @@ void announce(server::Server& server, const server::Config& config, Ending& endi
     tell_ready(server, config, failures);
 }
 
+// The end was asked for by the signal that is returned. SIGHUP, of a terminal that closes or of an
+// operator, is no end: the models' folders are looked at again.
+int wait_for_end(const sigset_t& signals, server::Server& server) {
+    while (true) {
+        int signal = 0;
+        ::sigwait(&signals, &signal);
+        if (signal != SIGHUP) return signal;
+        spdlog::info("reloading signal=SIGHUP");
+        if (const Result<> reloaded = server.reload(); !reloaded) {
+            spdlog::error("{}", reloaded.error().message);
+        }
+    }
+}
+
+// A run of an engine, or the loading of a model, cannot be cut short; nobody waits for its end.
+void stop_soon(server::Server& server, int status) {
+    const std::jthread watchdog([status](const std::stop_token& stopped) {
+        std::mutex mutex;
+        std::unique_lock lock(mutex);
+        std::condition_variable_any wake;
+        wake.wait_for(lock, stopped, kStopGrace, [] { return false; });
+        if (stopped.stop_requested()) return;
+        spdlog::warn("stopped reason=\"an engine was still running, for nobody\"");
+        std::_Exit(status);
+    });
+    server.stop();
+}
+
 int serve(const Options& options) {
     observe::set_up_logging(options.config.log_level);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
     // Before any thread exists, so that all of them leave these signals to sigwait below.
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
@@ -105,15 +141,17 @@ int serve(const Options& options) {
     Ending ending;
     {
         const std::jthread announcer([&] { announce(**server, options.config, ending); });
-        ::sigwait(&signals, &signal);
-        // The second signal ends the process at once.
+        signal = wait_for_end(signals, **server);
+        // The second signal ends the process at once; SIGHUP has nothing to load any more.
+        sigdelset(&signals, SIGHUP);
         ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
         ending.asked_for = true;
         (*server)->cancel();
     }
     spdlog::info("stopping signal={}", signal == SIGINT ? "SIGINT" : "SIGTERM");
-    (*server)->stop();
+    (*server)->drain();
     remove_ready_file(options.config);
+    stop_soon(**server, ending.status);
     spdlog::info("stopped");
     return ending.status;
 }

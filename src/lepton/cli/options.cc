@@ -117,10 +117,28 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
         ->type_name("BYTES")
         ->capture_default_str();
     serve
+        .add_option("--memory-budget",
+                    config.memory_budget,
+                    "Of all messages and answers together; 0: half of the memory of the machine, "
+                    "or of the container")
+        ->transform(CLI::AsSizeValue(false))
+        ->type_name("BYTES")
+        ->capture_default_str();
+    serve
         .add_option("--max-connections",
                     config.limits.max_connections,
-                    "Connections beyond this are closed at once")
+                    "For one more, the connection that waits for its client for longest is ended")
+        ->check(CLI::PositiveNumber)
         ->capture_default_str();
+    serve
+        .add_option("--max-connections-per-peer",
+                    config.limits.max_connections_per_peer,
+                    "The same for the connections of one address; 0: no bound of its own")
+        ->capture_default_str();
+    add_duration(serve,
+                 "--idle-timeout",
+                 config.limits.idle_timeout,
+                 "Longest time that a connection may be without a request");
     add_duration(serve,
                  "--head-timeout",
                  config.limits.head_timeout,
@@ -130,9 +148,19 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
                  config.limits.body_idle_timeout,
                  "Longest silence in the middle of a request's body");
     add_duration(serve,
+                 "--request-timeout",
+                 config.limits.request_timeout,
+                 "Longest time from a request's first byte to its last");
+    add_duration(serve,
                  "--write-idle-timeout",
                  config.limits.write_idle_timeout,
                  "Longest time in which a client takes nothing of its answer");
+    serve
+        .add_option("--min-data-rate",
+                    config.limits.min_data_rate,
+                    "Bytes a second; over the whole of an idle timeout, fewer count as nothing")
+        ->type_name("BYTES")
+        ->capture_default_str();
     serve.add_option("--cache-dir", config.cache_dir, "Keep compiled models in this folder")
         ->type_name("DIR");
     serve

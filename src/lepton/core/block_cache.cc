@@ -21,12 +21,15 @@ std::size_t BlockCache::class_of(std::size_t bytes) {
     return std::min(static_cast<std::size_t>(std::countr_zero(rounded / kSmallestClass)), kClasses);
 }
 
-BlockCache::~BlockCache() {
+BlockCache::~BlockCache() { trim(); }
+
+void BlockCache::trim() noexcept {
     for (SizeClass& size_class : classes_) {
         while (Block* block = size_class.idle) {
             size_class.idle = block->next;
             std::free(block);
         }
+        size_class.kept_bytes = 0;
     }
 }
 

@@ -19,6 +19,8 @@ public:
     void* take(std::size_t bytes) noexcept;
     void give_back(void* block) noexcept;
     void* resize(void* block, std::size_t bytes) noexcept;
+    // Gives the blocks that nobody holds back to the allocator.
+    void trim() noexcept;
 
 private:
     struct Block;

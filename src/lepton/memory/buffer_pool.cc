@@ -7,12 +7,8 @@
 namespace lepton::memory {
 namespace {
 
-std::byte* allocate(std::size_t capacity) {
-    return static_cast<std::byte*>(
-        ::operator new(capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}));
-}
-
-void deallocate(std::byte* data) { ::operator delete(data, std::align_val_t{Buffer::kAlignment}); }
+// What trim() leaves of a class, for the next request.
+constexpr std::size_t kLeftPerClass = std::size_t{256} << 10;
 
 std::size_t class_of(std::size_t capacity) {
     return static_cast<std::size_t>(std::countr_zero(capacity / BufferPool::kSmallestClass));
@@ -20,11 +16,62 @@ std::size_t class_of(std::size_t capacity) {
 
 }  // namespace
 
-BufferPool::~BufferPool() {
-    for (SizeClass& size_class : classes_) {
+BufferPool::~BufferPool() { release_idle(); }
+
+void BufferPool::release_idle() {
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        SizeClass& size_class = classes_[i];
         const MutexLock lock(size_class.mutex);
-        for (std::byte* data : size_class.idle) deallocate(data);
+        release(size_class, size_class.idle.size(), kSmallestClass << i);
     }
+}
+
+void BufferPool::trim() {
+    for (std::size_t i = 0; i < kClasses; ++i) {
+        const std::size_t capacity = kSmallestClass << i;
+        SizeClass& size_class = classes_[i];
+        const MutexLock lock(size_class.mutex);
+        const std::size_t left = kLeftPerClass / capacity;
+        if (size_class.fewest > left) release(size_class, size_class.fewest - left, capacity);
+        size_class.fewest = size_class.idle.size();
+    }
+}
+
+// The ones that have been idle for longest, which lie at the front.
+void BufferPool::release(SizeClass& size_class, std::size_t count, std::size_t capacity) {
+    const auto end = size_class.idle.begin() + static_cast<std::ptrdiff_t>(count);
+    for (auto at = size_class.idle.begin(); at != end; ++at) deallocate(*at, capacity);
+    size_class.idle.erase(size_class.idle.begin(), end);
+    size_class.fewest = std::min(size_class.fewest, size_class.idle.size());
+}
+
+std::byte* BufferPool::allocate(std::size_t capacity) {
+    const auto spent = [this, capacity] {
+        const std::size_t held = held_.fetch_add(capacity, std::memory_order_relaxed) + capacity;
+        if (capacity <= kAlwaysGiven || held <= budget_) return false;
+        held_.fetch_sub(capacity, std::memory_order_relaxed);
+        return true;
+    };
+    if (spent()) {
+        release_idle();
+        if (spent()) {
+            refusals_.fetch_add(1, std::memory_order_relaxed);
+            throw std::bad_alloc();
+        }
+    }
+    void* data = ::operator new(
+        capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}, std::nothrow);
+    if (data == nullptr) {
+        held_.fetch_sub(capacity, std::memory_order_relaxed);
+        refusals_.fetch_add(1, std::memory_order_relaxed);
+        throw std::bad_alloc();
+    }
+    return static_cast<std::byte*>(data);
+}
+
+void BufferPool::deallocate(std::byte* data, std::size_t capacity) {
+    ::operator delete(data, std::align_val_t{Buffer::kAlignment});
+    held_.fetch_sub(capacity, std::memory_order_relaxed);
 }
 
 Buffer BufferPool::take(std::size_t capacity) {
@@ -36,6 +83,7 @@ Buffer BufferPool::take(std::size_t capacity) {
         if (!size_class.idle.empty()) {
             std::byte* data = size_class.idle.back();
             size_class.idle.pop_back();
+            size_class.fewest = std::min(size_class.fewest, size_class.idle.size());
             return {this, data, capacity};
         }
     }
@@ -51,7 +99,7 @@ void BufferPool::give_back(std::byte* data, std::size_t capacity) {
             return;
         }
     }
-    deallocate(data);
+    deallocate(data, capacity);
 }
 
 std::size_t BufferPool::idle_bytes() const {

@@ -109,6 +109,21 @@ Result<> ModelRepository::load(const std::string& name) {
     return {};
 }
 
+Result<> ModelRepository::reload() {
+    LEPTON_TRY(const std::vector<ModelFolder> folders, scan_roots(options_.roots));
+    {
+        const MutexLock lock(mutex_);
+        for (const ModelFolder& folder : folders) {
+            Model& model = models_[folder.name];
+            if (model.unloaded) continue;
+            model.folder = folder.path;
+            enqueue(Action::kLoad, folder.name);
+        }
+    }
+    changed_.notify_all();
+    return {};
+}
+
 Result<> ModelRepository::unload(const std::string& name) {
     {
         const MutexLock lock(mutex_);

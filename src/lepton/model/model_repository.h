@@ -93,6 +93,9 @@ public:
     // Queues: loads what is new or changed in the model's folder, and retires versions that its
     // policy no longer serves. Errors: kModelNotFound when no root has it.
     Result<> load(const std::string& name);
+    // Queues: looks at the roots again, and loads what is new or changed, except for what was
+    // unloaded on request. What is no longer there serves on. Errors: as start().
+    Result<> reload();
     // Queues: retires all versions. Errors: kModelNotFound.
     Result<> unload(const std::string& name);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -27,6 +28,7 @@ constexpr std::string_view kHttp2Mark = "PRI";
 // A client that is still sending when we close would lose our last answer to a reset; so its bytes
 // are read and dropped for this long.
 constexpr auto kLinger = std::chrono::seconds(1);
+constexpr auto kKeptFor = std::chrono::seconds(1);
 
 // Whether any of these is true of the socket: POLLHUP, POLLERR, POLLRDHUP.
 bool has_event(int socket, short events) {
@@ -37,11 +39,15 @@ bool has_event(int socket, short events) {
 }  // namespace
 
 Connection::Connection(Socket socket,
+                       ConnectionTable& table,
+                       ConnectionTable::Seat seat,
                        Reactor& reactor,
                        memory::BufferPool& pool,
                        Handler& handler,
                        const Limits& limits)
     : socket_(std::move(socket)),
+      table_(table),
+      seat_(std::move(seat)),
       reactor_(reactor),
       pool_(pool),
       handler_(handler),
@@ -54,8 +60,8 @@ Connection::~Connection() = default;
 EventLoop& Connection::loop() { return reactor_; }
 
 void Connection::start() {
-    opened_ = Clock::now();
-    reactor_.watch_timeouts();
+    begun_ = Clock::now();
+    reactor_.look_soon();
     read();
 }
 
@@ -64,7 +70,7 @@ void Connection::read() {
     std::span<std::byte> space;
     if (session_ != nullptr && !lingering_) {
         space = session_->read_space();
-        if (space.empty()) return reactor_.watch_timeouts();
+        if (space.empty()) return reactor_.look_soon();
     } else {
         first_bytes_.reserve(kFirstBytes);
         if (lingering_) first_bytes_.clear();
@@ -74,13 +80,15 @@ void Connection::read() {
     reading_ = true;
     auto on_done = [this](const error_code& error, std::size_t count) {
         reading_ = false;
-        if (error == asio::error::eof) {
-            on_end();
-        } else if (error) {
-            close();
-        } else {
-            on_read(count);
+        const bool cancelled =
+            std::exchange(read_anew_, false) && error == asio::error::operation_aborted;
+        try {
+            if (error == asio::error::eof) return on_end();
+            if (error && !cancelled) return close(closing_ ? ending_ : Ending::kByClient);
+            if (!error) on_read(count);
             read_next();
+        } catch (const std::bad_alloc&) {
+            close(Ending::kNoMemory);  // Memory that no single request is to blame for.
         }
     };
     socket_.async_read_some(asio::buffer(space.data(), space.size()),
@@ -94,24 +102,31 @@ void Connection::read_next() {
 }
 
 void Connection::on_read(std::size_t count) {
+    if (lingering_) {
+        lingered_bytes_ += count;
+        if (lingered_bytes_ > limits_.max_body_bytes) close(ending_);
+    }
     if (closed_ || lingering_) return;
+    // Once a look at it was found to be needless, what comes makes it needed again.
+    if (std::exchange(shrunk_, false)) reactor_.look_soon();
     const Clock::time_point now = Clock::now();
     if (session_ == nullptr) {
         sniff(count, now);
     } else {
         session_->on_read(count, now);
     }
-    if (session_ == nullptr || session_->read_deadline() != kNoDeadline) reactor_.watch_timeouts();
 }
 
 void Connection::on_end() {
     if (closed_) return;
     read_ended_ = true;
-    if (lingering_ || session_ == nullptr) return close();
+    if (closing_ || session_ == nullptr) return close(closing_ ? ending_ : Ending::kByClient);
     if (session_->on_end()) {
         if (!closed_) probe();
+    } else if (unsent_bytes() > 0) {
+        close_when_sent();
     } else {
-        unsent_bytes() > 0 ? close_when_sent() : close();
+        close(Ending::kByClient);
     }
 }
 
@@ -125,11 +140,14 @@ void Connection::probe() {
     if (closed_ || std::exchange(probing_, true)) return;
     socket_.async_wait(Socket::wait_error, [this](const error_code& error) {
         probing_ = false;
-        if (error || has_event(socket_.native_handle(), POLLHUP | POLLERR)) close();
+        if (error || has_event(socket_.native_handle(), POLLHUP | POLLERR)) {
+            close(Ending::kByClient);
+        }
     });
 }
 
 void Connection::sniff(std::size_t count, Clock::time_point now) {
+    if (first_bytes_.empty()) begun_ = now;
     first_bytes_.resize(first_bytes_.size() + count);
     const std::string_view start = first_bytes_.text().substr(0, kHttp2Mark.size());
     if (!start.starts_with(kHttp2Mark) && kHttp2Mark.starts_with(start)) return;
@@ -141,6 +159,7 @@ void Connection::sniff(std::size_t count, Clock::time_point now) {
     } else {
         session_ = make_http1_session(*this, std::move(received), now);
     }
+    if (draining_) drain();
 }
 
 void Connection::resume_reading() { read(); }
@@ -163,11 +182,19 @@ void Connection::write(std::span<const std::byte> head, std::span<const std::byt
         body = body.subspan(taken - of_head);
     }
     if (unsent_.empty()) {
-        last_sent_ = Clock::now();
-        reactor_.watch_timeouts();
+        sending_.restart(Clock::now());
+        shrunk_ = false;
+        reactor_.look_soon();
     }
-    unsent_.append(head);
-    unsent_.append(body);
+    try {
+        unsent_.append(head);
+        unsent_.append(body);
+    } catch (const std::bad_alloc&) {
+        // Half of an answer is none: the client hears of the end, and we by the next read.
+        error_code ignored;
+        socket_.shutdown(Socket::shutdown_both, ignored);
+        return;
+    }
     send_unsent();
 }
 
@@ -176,15 +203,18 @@ void Connection::send_unsent() {
     writing_ = true;
     socket_.async_wait(Socket::wait_write, [this](const error_code& error) {
         writing_ = false;
-        if (error || closed_) return close();
+        if (error || closed_) return close(Ending::kByClient);
         const ssize_t sent = ::send(socket_.native_handle(),
                                     unsent_.data() + sent_,
                                     unsent_bytes(),
                                     MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return close();
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+            return close(Ending::kByClient);
+        }
         if (sent > 0) {
-            sent_ += static_cast<std::size_t>(sent);
-            last_sent_ = Clock::now();
+            const auto taken = static_cast<std::size_t>(sent);
+            sent_ += taken;
+            sending_.on_bytes(taken, Clock::now(), limits_.least_bytes(limits_.write_idle_timeout));
         }
         if (unsent_bytes() > 0) return send_unsent();
         unsent_.release();
@@ -203,52 +233,108 @@ void Connection::close_when_sent() {
 
 void Connection::linger() {
     if (closed_ || std::exchange(lingering_, true)) return;
-    if (read_ended_) return close();
+    if (read_ended_) return close(ending_);
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
-    opened_ = Clock::now();
-    reactor_.watch_timeouts();
+    begun_ = Clock::now();
+    shrunk_ = false;
+    reactor_.look_soon();
     read();
 }
 
-void Connection::close() {
+void Connection::close(Ending ending) {
     if (std::exchange(closed_, true)) return;
+    table_.on_ended(ending);
     error_code ignored;
     socket_.close(ignored);
+    // From here on it is not in anybody's way any more, though its exchanges may go on.
+    seat_ = {};
     if (session_ != nullptr) session_->on_closed();
     reactor_.reap_soon();
 }
 
-bool Connection::check_timeout(Clock::time_point now) {
-    if (closed_) return false;
-    const bool sending = unsent_bytes() > 0;
-    if (sending && now >= last_sent_ + limits_.write_idle_timeout) {
-        close();
-        return false;
+template <class Step>
+void Connection::end_by(Ending ending, const Step& step) {
+    const bool was_closing = closing_;
+    step();
+    if (!was_closing && closing_) ending_ = ending;
+}
+
+Clock::time_point Connection::waits_since() const {
+    if (session_ == nullptr || lingering_) return begun_;
+    return unsent_.empty() ? session_->waits_since() : sending_.since();
+}
+
+Clock::time_point Connection::look_after(Clock::time_point now) {
+    if (closed_) return kNoDeadline;
+    if (unsent_bytes() > 0 && now >= sending_.since() + limits_.write_idle_timeout) {
+        close(Ending::kTimeout);
+    } else if (lingering_) {
+        if (now >= begun_ + kLinger) close(ending_);
+    } else if (session_ == nullptr) {
+        return look_after_start(now);
+    } else {
+        return look_after_session(now);
     }
-    if (lingering_) {
-        if (now >= opened_ + kLinger) close();
-        return !closed_;
+    return closed_ ? kNoDeadline : now;
+}
+
+Clock::time_point Connection::look_after_start(Clock::time_point now) {
+    const bool silent = first_bytes_.empty();
+    const Clock::time_point until = begun_ + (silent ? limits_.idle_timeout : limits_.head_timeout);
+    if (now < until) return until;
+    close(silent ? Ending::kIdle : Ending::kTimeout);
+    return kNoDeadline;
+}
+
+Clock::time_point Connection::look_after_session(Clock::time_point now) {
+    if (now >= session_->read_deadline()) {
+        end_by(Ending::kTimeout, [this, now] { session_->on_timeout(now); });
     }
-    if (session_ == nullptr) {
-        // A connection that never said a byte may be a client's pool: it is let be.
-        if (first_bytes_.empty()) return sending;
-        if (now >= opened_ + limits_.head_timeout) close();
-        return !closed_;
-    }
-    if (now >= session_->read_deadline()) session_->on_timeout();
     if (reading_rests() && has_event(socket_.native_handle(), POLLRDHUP)) probe();
-    return !closed_ &&
-           (sending || lingering_ || reading_rests() || session_->read_deadline() != kNoDeadline);
+    // Where something is under way, its time is looked at with every look.
+    if (closed_) return kNoDeadline;
+    if (closing_ || unsent_bytes() > 0 || !session_->resting()) return now;
+    const Clock::time_point until = session_->waits_since() + limits_.idle_timeout;
+    if (now >= until) {
+        end_by(Ending::kIdle, [this] { session_->end_resting(); });
+        return closed_ ? kNoDeadline : now;
+    }
+    if (!shrunk_) {
+        if (now < session_->waits_since() + kKeptFor) return now;
+        shrink();
+    }
+    return until;
+}
+
+// Memory that is used again within kKeptFor stays, so that a client that is at work does not have
+// it fetched anew for each request.
+void Connection::shrink() {
+    shrunk_ = true;
+    if (!session_->shrink() || !reading_) return;
+    read_anew_ = true;
+    error_code ignored;
+    socket_.cancel(ignored);
+}
+
+void Connection::end_now(Ending ending) {
+    if (session_ != nullptr && !closing_) session_->end_resting();
+    close(ending);
 }
 
 void Connection::drain() {
+    draining_ = true;
+    if (!closed_ && session_ != nullptr) end_by(Ending::kDrained, [this] { session_->on_drain(); });
+}
+
+void Connection::last_call() {
     if (closed_) return;
-    if (session_ == nullptr) {
-        close();
-    } else {
-        session_->on_drain();
-    }
+    if (session_ == nullptr) return close(Ending::kDrained);
+    end_by(Ending::kDrained, [this] { session_->on_last_call(); });
+}
+
+void Connection::abandon() {
+    if (!closed_ && session_ != nullptr) end_by(Ending::kDrained, [this] { session_->abandon(); });
 }
 
 }  // namespace lepton::net

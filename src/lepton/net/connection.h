@@ -7,6 +7,8 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 
 #include "lepton/memory/buffer.h"
+#include "lepton/net/connection_table.h"
+#include "lepton/net/progress.h"
 #include "lepton/net/wire_session.h"
 
 namespace lepton::net {
@@ -23,7 +25,10 @@ class Connection final : public Wire {
 public:
     using Socket = boost::asio::generic::stream_protocol::socket;
 
+    // `table` has given it `seat`.
     Connection(Socket socket,
+               ConnectionTable& table,
+               ConnectionTable::Seat seat,
                Reactor& reactor,
                memory::BufferPool& pool,
                Handler& handler,
@@ -31,10 +36,21 @@ public:
     ~Connection() override;
 
     void start();
-    // True while a timeout has to be watched for.
-    bool check_timeout(Clock::time_point now);
+    // Ends what is over its time, and gives memory that has been idle back. Returns when it should
+    // be looked at again; kNoDeadline: not before something comes of the client.
+    Clock::time_point look_after(Clock::time_point now);
+    // The client owes the next word, since waits_since().
+    [[nodiscard]] bool waits_for_client() const {
+        return !closed_ && (session_ == nullptr || lingering_ || !session_->owes_answer());
+    }
+    [[nodiscard]] Clock::time_point waits_since() const;
+    // With a word of goodbye where the protocol has one, but without waiting for it to be read.
+    void end_now(Ending ending);
     void drain();
+    void last_call();
+    void abandon();
 
+    [[nodiscard]] const ConnectionTable::Seat& seat() const { return seat_; }
     [[nodiscard]] bool closed() const { return closed_; }
     // Closed, and nothing refers to it any more.
     [[nodiscard]] bool finished() const {
@@ -76,27 +92,40 @@ private:
     void sniff(std::size_t count, Clock::time_point now);
     void send_unsent();
     void linger();
-    void close();
+    void close(Ending ending);
+    // Runs `step`, and notes why, if the connection ends by it.
+    template <class Step>
+    void end_by(Ending ending, const Step& step);
+    Clock::time_point look_after_start(Clock::time_point now);
+    Clock::time_point look_after_session(Clock::time_point now);
+    void shrink();
 
     Socket socket_;
+    ConnectionTable& table_;
+    ConnectionTable::Seat seat_;
     Reactor& reactor_;
     memory::BufferPool& pool_;
     Handler& handler_;
     const Limits& limits_;
 
     memory::Buffer first_bytes_;  // Until the protocol is known; then a waste bin while lingering.
-    Clock::time_point opened_;    // Of the connection, then of the linger.
+    Clock::time_point begun_;     // Of the connection, then of its first bytes, of the linger.
     memory::Buffer unsent_;       // [sent_, size) still has to go out.
     std::size_t sent_ = 0;
-    Clock::time_point last_sent_;  // When the kernel last took bytes of unsent_, or it began.
+    Progress sending_;  // Of unsent_, as the kernel takes it.
     ReadAgain read_again_{*this};
     bool reading_ = false;
     bool read_ended_ = false;  // The client has shut its side.
     bool writing_ = false;
     bool probing_ = false;    // Waiting for the client to turn out to be gone.
+    std::size_t lingered_bytes_ = 0;
     bool closing_ = false;    // Close once unsent_ is empty.
     bool lingering_ = false;  // Our side is shut; waiting for the peer's end.
     bool closed_ = false;
+    bool draining_ = false;
+    bool shrunk_ = false;     // It has given its idle memory back, and nothing came since.
+    bool read_anew_ = false;  // The outstanding read is cancelled, to read into less memory.
+    Ending ending_ = Ending::kAnswered;  // Of an end that is under way.
 
     std::unique_ptr<WireSession> session_;  // Last: it uses the connection while it is destroyed.
 };

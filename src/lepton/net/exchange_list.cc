@@ -31,6 +31,15 @@ void ExchangeList::close(Http2Exchange& exchange) {
     open_.pop_back();
 }
 
+void ExchangeList::shrink() {
+    if (idle_.size() > 1) {
+        idle_.resize(1);
+        idle_.shrink_to_fit();
+    }
+    if (open_.empty()) open_.shrink_to_fit();
+    for (const auto& exchange : idle_) exchange->shrink();
+}
+
 void ExchangeList::recount(Http2Exchange& exchange) {
     const std::size_t held = exchange.held_bytes();
     held_bytes_ += held - std::exchange(exchange.counted_held, held);

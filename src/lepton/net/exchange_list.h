@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "lepton/net/http2_exchange.h"
@@ -20,6 +21,8 @@ public:
 
     Http2Exchange& open(std::int32_t stream_id);
     void close(Http2Exchange& exchange);
+    // Gives back what it keeps for further streams, but for one of them.
+    void shrink();
     // Brings the sums up to date with what has happened to `exchange`.
     void recount(Http2Exchange& exchange);
 
@@ -34,6 +37,10 @@ public:
         for (std::size_t i = open_.size(); i-- > 0;) {
             if (i < open_.size()) visit(*open_[i]);
         }
+    }
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        for (const auto& exchange : open_) visit(std::as_const(*exchange));
     }
 
 private:

@@ -22,7 +22,8 @@ FrameScanner::Piece FrameScanner::next(std::span<const std::byte> bytes) {
         };
         left_ = number(0, 3);
         piece.begun = {std::to_integer<std::uint8_t>(head_[3]),
-                       static_cast<std::int32_t>(number(5, 9) & 0x7fffffffu)};
+                       static_cast<std::int32_t>(number(5, 9) & 0x7fffffffu),
+                       left_};
     }
     const std::size_t rest = std::min(left_, bytes.size() - piece.bytes);
     left_ -= rest;

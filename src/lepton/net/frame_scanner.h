@@ -15,6 +15,7 @@ public:
     struct FrameHead {
         std::uint8_t type;
         std::int32_t stream_id;
+        std::size_t bytes;  // Of its payload.
     };
     struct Piece {
         std::size_t bytes;               // Of one frame, or of the preface.

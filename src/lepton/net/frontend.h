@@ -8,6 +8,7 @@
 #include "lepton/core/clock.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
+#include "lepton/net/connection_table.h"
 #include "lepton/net/limits.h"
 #include "lepton/net/message.h"
 
@@ -35,13 +36,14 @@ public:
     ~Frontend();  // stop(), if need be.
 
     void start();
-    // Takes no new connections and no new requests; what is running is answered. Returns when every
-    // connection has closed, or at `deadline`.
+    // Takes no new connections; clients are told that the next answer is the last one, have a
+    // moment to hear of it, and what is running is answered: as unavailable, where it runs until
+    // shortly before `deadline`. Returns when every connection has closed, or at `deadline`.
     void drain(Clock::time_point deadline);
     void stop();
 
     [[nodiscard]] std::uint16_t port() const;
-    [[nodiscard]] std::size_t connections() const;
+    [[nodiscard]] const ConnectionTable& connections() const;
 
 private:
     struct Impl;

@@ -32,6 +32,7 @@ public:
 
     // Precondition: has_prefix().
     [[nodiscard]] std::size_t length() const;
+    [[nodiscard]] std::size_t missing() const { return length() - body_read_; }
     [[nodiscard]] unsigned flag() const { return std::to_integer<unsigned>(prefix_[0]); }
 
 private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@
 #include <boost/beast/http/status.hpp>
 
 #include "lepton/net/http1_parser.h"
+#include "lepton/net/progress.h"
+#include "lepton/net/promised_bytes.h"
 
 namespace lepton::net {
 namespace {
@@ -25,6 +28,14 @@ constexpr std::size_t kReadBytes = std::size_t{8} << 10;
 constexpr std::string_view kAnswerStart = "HTTP/1.1 ";
 // Pipelined bytes kept while a request runs; a client that sends more waits in its own socket.
 constexpr std::size_t kPipelineBytes = std::size_t{64} << 10;
+// What the buffers of one message keep for the next one, and what they keep while there is none.
+constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
+constexpr std::size_t kRestingBytes = std::size_t{1} << 10;
+
+constexpr std::string_view kAbandoned =
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n"
+    "content-length: 35\r\nconnection: close\r\n\r\n"
+    R"({"error":"server is shutting down"})";
 
 std::span<const std::byte> as_bytes(std::string_view text) {
     return std::as_bytes(std::span(text.data(), text.size()));
@@ -59,8 +70,9 @@ public:
         reply.body = wire.pool().take(0);
         scratch = wire.pool().take(0);
         call.loop = &wire.loop();
-        last_read_ = now;
         call.client = reinterpret_cast<std::uintptr_t>(&wire);
+        last_read_ = now;
+        receiving_.restart(now);
         begin_message();
         on_bytes(now);
     }
@@ -69,12 +81,24 @@ public:
     void on_read(std::size_t count, Clock::time_point now) override;
     void on_writable() override;
     [[nodiscard]] Clock::time_point read_deadline() const override { return read_deadline_; }
-    void on_timeout() override;
+    void on_timeout(Clock::time_point now) override;
     bool on_end() override;
     void probe() override;
+    [[nodiscard]] bool owes_answer() const override {
+        return state_ == State::kHandling && !abandoned_;
+    }
+    [[nodiscard]] bool resting() const override {
+        return state_ == State::kHead && begin_ == input_.size() &&
+               message.begun == Clock::time_point{};
+    }
+    [[nodiscard]] Clock::time_point waits_since() const override { return receiving_.since(); }
+    bool shrink() override;
+    void end_resting() override;
     void on_closed() override;
     [[nodiscard]] bool idle() const override { return state_ != State::kHandling; }
-    void on_drain() override;
+    void on_drain() override { draining_ = true; }
+    void on_last_call() override;
+    void abandon() override;
 
 private:
     enum class State : std::uint8_t {
@@ -91,6 +115,7 @@ private:
     void on_bytes(Clock::time_point now);
     void go_on();
     bool skip_empty_lines();
+    void take_bytes(Clock::time_point now);
     bool parse_head(Clock::time_point now);
     bool parse_chunks(Clock::time_point now);
     bool take_body(Clock::time_point now);
@@ -98,6 +123,11 @@ private:
     void refuse(const boost::beast::error_code& error);
     void refuse(int status, std::string_view reason);
     void write_reply();
+    // For a body: it must go on, and come to its end.
+    [[nodiscard]] Clock::time_point body_deadline() const {
+        return std::min(receiving_.since() + wire_.limits().body_idle_timeout,
+                        message.begun + wire_.limits().request_timeout);
+    }
     // Drops `count` bytes that were parsed.
     void consume(std::size_t count) {
         begin_ += count;
@@ -129,6 +159,7 @@ private:
     std::size_t body_bytes_ = 0;   // In kBody: Content-Length.
     std::size_t chunk_bytes_ = 0;  // In kChunks: parsed so far, framing and content.
     Clock::time_point last_read_;
+    Progress receiving_;
     Clock::time_point read_deadline_ = kNoDeadline;
     std::string head_;           // Of the reply.
     bool answer_begun_ = false;  // kAnswerStart was sent before the answer was there.
@@ -136,13 +167,15 @@ private:
     bool parsing_ = false;       // on_bytes is on the stack: send() must not enter it again.
     bool keep_alive_ = true;
     bool draining_ = false;
+    bool abandoned_ = false;  // Answered in place of the handler, which still has it.
     bool closed_ = false;
 };
 
 std::span<std::byte> Http1Session::read_space() {
     read_into_body_ = state_ == State::kBody && begin_ == input_.size();
     if (read_into_body_) {
-        return {message.body.data() + message.body.size(), body_bytes_ - message.body.size()};
+        return {message.body.data() + message.body.size(),
+                std::min(message.body.capacity(), body_bytes_) - message.body.size()};
     }
     if (begin_ > 0) {
         std::memmove(input_.data(), input_.data() + begin_, input_.size() - begin_);
@@ -150,6 +183,7 @@ std::span<std::byte> Http1Session::read_space() {
         begin_ = 0;
     }
     if (input_.size() >= kPipelineBytes && (state_ == State::kHandling || is_stuck())) return {};
+    if (input_.empty() && input_.capacity() > 2 * kReadBytes) input_ = wire_.pool().take(0);
     input_.reserve(std::max(kReadBytes, input_.size() + kReadBytes / 2));
     read_at_ = input_.size();
     return {input_.data() + read_at_, input_.capacity() - read_at_};
@@ -166,11 +200,16 @@ void Http1Session::on_read(std::size_t count, Clock::time_point now) {
         }
         input_.resize(input_.size() + count);
     }
+    receiving_.on_bytes(count, now, wire_.limits().least_bytes(wire_.limits().body_idle_timeout));
     on_bytes(now);
 }
 
 void Http1Session::begin_message() {
     Exchange::reset();
+    if (std::max({message.body.capacity(), reply.body.capacity(), scratch.capacity()}) >
+        kKeptBytes) {
+        Exchange::shrink(wire_.pool(), kKeptBytes);
+    }
     call.context = nullptr;
     parser_.emplace(message, wire_.limits());
     state_ = State::kHead;
@@ -181,6 +220,17 @@ void Http1Session::begin_message() {
 // Goes on for as long as the bytes at hand complete something.
 void Http1Session::on_bytes(Clock::time_point now) {
     if (std::exchange(parsing_, true)) return;
+    try {
+        take_bytes(now);
+    } catch (const std::bad_alloc&) {
+        message.body.release();
+        message.body = wire_.pool().take(0);
+        refuse(503, {});
+    }
+    parsing_ = false;
+}
+
+void Http1Session::take_bytes(Clock::time_point now) {
     bool progress = true;
     while (progress) {
         switch (state_) {
@@ -199,7 +249,6 @@ void Http1Session::on_bytes(Clock::time_point now) {
                 break;
         }
     }
-    parsing_ = false;
 }
 
 // After an answer, or when the client has taken what it owed to take.
@@ -262,14 +311,15 @@ bool Http1Session::parse_head(Clock::time_point now) {
     if (parser_->expects_continue() && input_.size() == begin_ && !parser_->is_done()) {
         wire_.write(as_bytes("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    read_deadline_ = now + wire_.limits().body_idle_timeout;
+    receiving_.restart(now);
+    read_deadline_ = body_deadline();
     if (parser_->chunked()) {
         parser_->eager(true);
         state_ = State::kChunks;
         return true;
     }
     body_bytes_ = static_cast<std::size_t>(parser_->content_length().value_or(0));
-    message.body.reserve(body_bytes_);
+    reserve_promised(message.body, std::min<std::size_t>(body_bytes_, 1), body_bytes_);
     state_ = State::kBody;
     return true;
 }
@@ -277,10 +327,11 @@ bool Http1Session::parse_head(Clock::time_point now) {
 bool Http1Session::take_body(Clock::time_point now) {
     const std::size_t missing = body_bytes_ - message.body.size();
     const std::size_t here = std::min(missing, input_.size() - begin_);
+    reserve_promised(message.body, std::min(missing, here + 1), body_bytes_);
     message.body.append(std::span<const std::byte>(input_.data() + begin_, here));
     consume(here);
     if (here < missing) {
-        read_deadline_ = now + wire_.limits().body_idle_timeout;
+        read_deadline_ = body_deadline();
         return false;
     }
     handle(now);
@@ -308,7 +359,7 @@ bool Http1Session::parse_chunks(Clock::time_point now) {
         handle(now);
         return state_ == State::kHead;
     }
-    read_deadline_ = now + wire_.limits().body_idle_timeout;
+    read_deadline_ = body_deadline();
     return !error;
 }
 
@@ -336,8 +387,9 @@ void Http1Session::refuse(int status, std::string_view reason) {
     keep_alive_ = false;
     reply.clear();
     reply.status = status;
-    reply.body.append(status == 413 ? R"({"error":"request body exceeds the limit of )"
-                                    : R"({"error":"malformed HTTP/1.1 request: )");
+    reply.body.append(status == 413   ? R"({"error":"request body exceeds the limit of )"
+                      : status == 503 ? R"({"error":"no memory left for the request)"
+                                      : R"({"error":"malformed HTTP/1.1 request: )");
     if (status == 413) {
         reply.body.append(std::to_string(wire_.limits().max_body_bytes));
         reply.body.append(" bytes");
@@ -356,9 +408,10 @@ void Http1Session::refuse(int status, std::string_view reason) {
 }
 
 void Http1Session::send() {
-    if (!closed_) {
+    if (!closed_ && !abandoned_) {
         write_reply();
         call.timeline.written = Clock::now();
+        receiving_.restart(call.timeline.written);
     }
     call.written();
     if (!keep_alive_ || draining_ || closed_) {
@@ -416,7 +469,7 @@ void Http1Session::on_writable() {
     if (state_ == State::kHead && (begin_ < input_.size() || peer_ended_)) go_on();
 }
 
-void Http1Session::on_timeout() {
+void Http1Session::on_timeout(Clock::time_point /*now*/) {
     if (state_ == State::kHandling || state_ == State::kEnded) return;
     refuse(408, "timed out while waiting for the rest of it");
 }
@@ -428,10 +481,31 @@ void Http1Session::on_closed() {
     on_gone != nullptr ? on_gone(*this) : call.cancel();    // Both may send.
 }
 
-void Http1Session::on_drain() {
-    draining_ = true;
-    if (state_ == State::kHandling || (state_ != State::kHead || begin_ < input_.size())) return;
+bool Http1Session::shrink() {
+    Exchange::shrink(wire_.pool(), kRestingBytes);
+    if (head_.capacity() > kRestingBytes) std::string().swap(head_);
+    return input_.capacity() > 2 * kReadBytes;
+}
+
+void Http1Session::end_resting() {
     state_ = State::kEnded;
+    read_deadline_ = kNoDeadline;
+    wire_.close_when_sent();
+}
+
+void Http1Session::on_last_call() {
+    draining_ = true;
+    if (resting()) end_resting();
+}
+
+void Http1Session::abandon() {
+    if (closed_ || state_ == State::kEnded || std::exchange(abandoned_, true)) return;
+    draining_ = true;
+    if (state_ != State::kHandling) return end_resting();
+    // The exchange is the handler's; so none of it is used.
+    call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
+    const std::size_t begun = std::exchange(answer_begun_, false) ? kAnswerStart.size() : 0;
+    wire_.write(as_bytes(kAbandoned.substr(begun)));
     wire_.close_when_sent();
 }
 

@@ -7,7 +7,7 @@ namespace {
 // quiet connections do not each hold the memory of their largest message.
 constexpr std::size_t kKeptBytes = std::size_t{4} << 10;
 
-void shrink(memory::Buffer& buffer, memory::BufferPool& pool) {
+void shrink_buffer(memory::Buffer& buffer, memory::BufferPool& pool) {
     // A handler may have moved its buffer away.
     if (buffer.capacity() > kKeptBytes || buffer.capacity() == 0) buffer = pool.take(0);
 }
@@ -30,9 +30,10 @@ void Http2Exchange::open(std::int32_t id) {
 
 void Http2Exchange::clear() {
     reset();
-    shrink(message.body, pool_);
-    shrink(reply.body, pool_);
-    shrink(scratch, pool_);
+    shrink_buffer(message.body, pool_);
+    shrink_buffer(reply.body, pool_);
+    shrink_buffer(scratch, pool_);
+    message.fields.shrink(kKeptBytes);
     packed.release();
     inbox.release();
     inbox_read = 0;
@@ -41,7 +42,7 @@ void Http2Exchange::clear() {
     head = {};
     stream_id = 0;
     head_complete = request_ended = end_delivered = with_handler = answered = headers_sent = false;
-    resetting = resume_queued = counted_incomplete = false;
+    abandoned = resetting = resume_queued = counted_incomplete = false;
     counted_held = counted_reserved = owed_credit = 0;
 }
 

@@ -8,6 +8,7 @@
 #include "lepton/net/grpc_framing.h"
 #include "lepton/net/message.h"
 #include "lepton/net/outbound_body.h"
+#include "lepton/net/progress.h"
 #include "lepton/net/request_head.h"
 
 namespace lepton::net {
@@ -38,6 +39,8 @@ public:
     void open(std::int32_t stream_id);
     // Empties it; memory beyond a few KiB goes back to the pool.
     void clear();
+    // Gives back what it keeps for the next stream. Precondition: it was cleared.
+    void shrink() { Exchange::shrink(pool_, 0); }
     void send() override { connection_.on_send(*this); }
 
     // Makes it ready for the next message of the same call.
@@ -70,12 +73,16 @@ public:
     bool with_handler = false;   // A message was handed over, whose reply has not come.
     bool answered = false;       // The last reply was handed to nghttp2.
     bool resetting = false;      // A RST_STREAM of ours is on its way out.
+    bool abandoned = false;      // Answered in place of the handler, which still has it.
     bool headers_sent = false;
     bool resume_queued = false;  // Waits to have its further messages looked at.
     bool counted_incomplete = false;
     std::size_t counted_held = 0;  // Its parts of the connection's sums.
     std::size_t counted_reserved = 0;
     std::size_t owed_credit = 0;  // Bytes taken for which the stream's window was not opened yet.
+
+    Progress receiving;  // While it is incomplete().
+    Progress sending;    // While it has bytes to send.
 
     GrpcReader reader;
     memory::Buffer packed;  // A compressed message as it comes in.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 
 #include "lepton/core/block_cache.h"
 #include "lepton/core/check.h"
+#include "lepton/net/allowance.h"
 #include "lepton/net/exchange_list.h"
 #include "lepton/net/frame_output.h"
 #include "lepton/net/frame_scanner.h"
@@ -35,6 +37,21 @@ constexpr int kGrpcUnavailable = 14;
 // Its acknowledgement tells that the client has seen our notice of shutdown.
 constexpr std::array<std::uint8_t, 8> kDrainPing = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 
+// Frames that bring no request on, such as WINDOW_UPDATE, PING, PRIORITY, empty DATA and those of
+// unknown types: what a client may send at once, and a second. Each DATA frame of ours earns it the
+// updates of windows that it leads to, each stream a word on its priority. Heads above the limit
+// cost more, those that a few bytes blow up (RFC 7541 section 7.3) most of all.
+constexpr double kChatterBurst = 10'000;
+constexpr double kChatterPerSecond = 1'000;
+constexpr double kEarnedByData = 4;
+constexpr double kEarnedByHead = 2;
+constexpr double kLargeHeadCost = 100;
+constexpr double kBlownUpHeadCost = 1'000;
+// How far above the limit fields are decoded, in order to answer that they are too large.
+constexpr std::size_t kDecodedLimits = 4;
+
+Refusal shutting_down() { return {503, kGrpcUnavailable, "server is shutting down"}; }
+
 // One connection. A turn of it: bytes in (nghttp2 calls back, messages go to the handler), then
 // settle(): whatever frames have come of it leave in one write. Confined to its loop.
 class Http2Session final : public WireSession,
@@ -49,10 +66,19 @@ public:
     void on_read(std::size_t count, Clock::time_point now) override;
     void on_writable() override;
     [[nodiscard]] Clock::time_point read_deadline() const override;
-    void on_timeout() override;
+    void on_timeout(Clock::time_point now) override;
+    [[nodiscard]] bool owes_answer() const override { return with_handler_ > 0; }
+    [[nodiscard]] bool resting() const override {
+        return greeted_ && head_stream_ == 0 && exchanges_.size() == 0 && !ended_;
+    }
+    [[nodiscard]] Clock::time_point waits_since() const override { return last_data_; }
+    bool shrink() override;
+    void end_resting() override { end(NGHTTP2_NO_ERROR); }
     void on_closed() override;
     [[nodiscard]] bool idle() const override { return exchanges_.size() == 0 && !settle_queued_; }
     void on_drain() override;
+    void on_last_call() override;
+    void abandon() override;
 
 private:
     void begin_session();
@@ -60,7 +86,7 @@ private:
 
     // From nghttp2.
     void on_begin_request(std::int32_t stream_id) override;
-    void on_field(Http2Exchange& exchange, std::string_view name, std::string_view value) override;
+    bool on_field(Http2Exchange* exchange, std::string_view name, std::string_view value) override;
     void on_frame(const nghttp2_frame& frame) override;
     void on_data(std::int32_t stream_id, std::span<const std::byte> data) override;
     void on_stream_closed(std::int32_t stream_id) override;
@@ -75,6 +101,8 @@ private:
     void on_begin_frame(const FrameScanner::FrameHead& head);
     void on_head(Http2Exchange& exchange, bool ends);
     void on_ping(const nghttp2_frame& frame);
+    [[nodiscard]] Clock::time_point due(const Http2Exchange& exchange) const;
+    void spend(double cost);
 
     // From the handler and the reader of requests.
     void on_send(Http2Exchange& exchange) override;
@@ -82,6 +110,9 @@ private:
     void refuse(Http2Exchange& exchange, const Refusal& refusal) override;
     [[nodiscard]] std::size_t spare_bytes() const override { return window_.spare_bytes(); }
 
+    // What `take` returns; or all of `given`, where the memory for it cannot be had.
+    template <class Take>
+    std::size_t within_memory(Http2Exchange& exchange, std::size_t given, const Take& take);
     void answer(Http2Exchange& exchange);
     void reset_stream(Http2Exchange& exchange, std::uint32_t code);
     void lose(Http2Exchange& exchange);
@@ -91,6 +122,7 @@ private:
     void run() noexcept override;  // At the end of a turn.
     void settle_soon();
     void settle();
+    void open_windows();
     void resume_calls();
     bool refuse_if_stuck();
     void produce();
@@ -125,12 +157,17 @@ private:
     std::int32_t head_stream_ = 0;  // Whose head is being received.
     FrameScanner scanner_;
     StreamOrder order_;
-    bool greeted_ = false;       // The client's preface is complete.
-    bool entered_ = false;       // nghttp2 or settle() is on the stack.
-    bool answered_now_ = false;  // There is something a client waits for.
+    Allowance chatter_{kChatterBurst, kChatterPerSecond};
+    std::size_t field_bytes_ = 0;  // Decoded of the head or trailers at hand.
+    bool greeted_ = false;         // The client's preface is complete.
+    bool entered_ = false;         // nghttp2 or settle() is on the stack.
+    bool answered_now_ = false;    // There is something a client waits for.
     bool settle_queued_ = false;
     bool broken_ = false;  // nghttp2 ran out of memory.
     bool draining_ = false;
+    bool overspent_ = false;  // Its end for that is on its way out.
+    bool last_called_ = false;
+    bool kept_waiting_ = false;  // The connection's window was left shut.
     bool ended_ = false;
     bool closed_ = false;
 };
@@ -186,7 +223,7 @@ void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point n
     now_ = now;
     entered_ = true;
     ssize_t taken = 0;
-    while (!bytes.empty() && taken >= 0) {
+    while (!bytes.empty() && taken >= 0 && !overspent_) {
         const FrameScanner::Piece piece = scanner_.next(bytes);
         if (piece.begun) on_begin_frame(*piece.begun);
         taken = nghttp2_session_mem_recv(
@@ -207,6 +244,12 @@ void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point n
 
 void Http2Session::on_begin_frame(const FrameScanner::FrameHead& head) {
     if (head.type == NGHTTP2_CONTINUATION) return;
+    if (head.type == NGHTTP2_HEADERS) {
+        chatter_.earn(kEarnedByHead);
+    } else if (head.type != NGHTTP2_RST_STREAM && (head.type != NGHTTP2_DATA || head.bytes == 0)) {
+        spend(1);  // nghttp2 counts resets.
+    }
+    if (head.type == NGHTTP2_HEADERS) field_bytes_ = 0;
     head_stream_ = head.type == NGHTTP2_HEADERS ? head.stream_id : 0;
     if (head_stream_ != 0) begun_at_ = now_;
     if (head.type != NGHTTP2_HEADERS && head.type != NGHTTP2_DATA) return;
@@ -226,13 +269,27 @@ void Http2Session::on_begin_request(std::int32_t stream_id) {
     nghttp2_session_set_stream_user_data(session_.get(), stream_id, &exchange);
 }
 
-void Http2Session::on_field(Http2Exchange& exchange,
+bool Http2Session::on_field(Http2Exchange* exchange,
                             std::string_view name,
                             std::string_view value) {
+    constexpr std::size_t kOverhead = 32;  // RFC 9113 section 6.5.2.
+    const std::size_t limit = wire_.limits().max_head_bytes;
+    field_bytes_ += name.size() + value.size() + kOverhead;
+    if (field_bytes_ > kDecodedLimits * limit) {
+        spend(kBlownUpHeadCost);
+        return false;
+    }
     // What follows the head as trailers means nothing to anybody here; what is over the limit is
     // refused at the head's end, and not kept until then.
-    if (exchange.head_complete || exchange.head.bytes > wire_.limits().max_head_bytes) return;
-    exchange.head.add(name, value, exchange.message);
+    if (exchange != nullptr && !exchange->head_complete && exchange->head.bytes <= limit) {
+        exchange->head.add(name, value, exchange->message);
+    }
+    return true;
+}
+
+void Http2Session::spend(double cost) {
+    if (chatter_.spend(cost, now_) || std::exchange(overspent_, true)) return;
+    nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 void Http2Session::on_frame(const nghttp2_frame& frame) {
@@ -251,6 +308,8 @@ void Http2Session::on_frame(const nghttp2_frame& frame) {
 }
 
 void Http2Session::on_head(Http2Exchange& exchange, bool ends) {
+    exchange.receiving.restart(now_);
+    if (exchange.head.bytes > wire_.limits().max_head_bytes) spend(kLargeHeadCost);
     reader_.on_head(exchange);
     if (!exchange.head.expects_continue || ends || exchange.ignores_input()) return;
     std::array<std::uint8_t, 7> name = {':', 's', 't', 'a', 't', 'u', 's'};
@@ -263,21 +322,19 @@ void Http2Session::on_head(Http2Exchange& exchange, bool ends) {
 void Http2Session::on_ping(const nghttp2_frame& frame) {
     const bool ours = (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
                       std::equal(kDrainPing.begin(), kDrainPing.end(), frame.ping.opaque_data);
-    if (!ours || !draining_) return;
-    nghttp2_submit_goaway(session_.get(),
-                          NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(session_.get()),
-                          NGHTTP2_NO_ERROR,
-                          nullptr,
-                          0);
-    end_open_calls();
+    if (ours && draining_) on_last_call();
 }
 
 void Http2Session::on_data(std::int32_t stream_id, std::span<const std::byte> data) {
     last_data_ = now_;
     window_.on_received(data.size());
     if (Http2Exchange* exchange = exchange_of(stream_id)) {
-        const std::size_t taken = reader_.on_data(*exchange, data);
+        // A message of a call may begin long after the one before.
+        if (!exchange->incomplete()) exchange->receiving.restart(now_);
+        exchange->receiving.on_bytes(
+            data.size(), now_, wire_.limits().least_bytes(wire_.limits().body_idle_timeout));
+        const std::size_t taken =
+            within_memory(*exchange, data.size(), [&] { return reader_.on_data(*exchange, data); });
         exchanges_.recount(*exchange);
         window_.on_taken(session_.get(), *exchange, taken);
     } else {
@@ -316,6 +373,11 @@ bool Http2Session::on_send_body(Http2Exchange& exchange,
                                 std::size_t count) {
     if (output_.paused()) return false;
     output_.append(frame_head, exchange.outbound, count);
+    chatter_.earn(kEarnedByData);
+    if (exchange.outbound.untaken_bytes() > 0) {
+        exchange.sending.on_bytes(
+            count, Clock::now(), wire_.limits().least_bytes(wire_.limits().write_idle_timeout));
+    }
     return true;
 }
 
@@ -339,6 +401,7 @@ void Http2Session::on_send(Http2Exchange& exchange) {
         }
         return;
     }
+    if (exchange.abandoned) return;  // Closed with the answer that it was given instead.
     LEPTON_CHECK(!exchange.answered);
     answer(exchange);
     if (exchange.ignores_input()) {
@@ -371,8 +434,30 @@ void Http2Session::refuse(Http2Exchange& exchange, const Refusal& refusal) {
     answer(exchange);
 }
 
+template <class Take>
+std::size_t Http2Session::within_memory(Http2Exchange& exchange,
+                                        std::size_t given,
+                                        const Take& take) {
+    try {
+        return take();
+    } catch (const std::bad_alloc&) {
+        // The message of a call may be with the handler, and a further one behind it be too much.
+        exchange.abandoned = exchange.with_handler;
+        if (!exchange.with_handler) {
+            exchange.message.body.release();
+            exchange.packed.release();
+        }
+        exchange.inbox.release();
+        exchange.inbox_read = 0;
+        refuse(exchange, {503, kGrpcUnavailable, "no memory left for the request"});
+        return given;
+    }
+}
+
 void Http2Session::answer(Http2Exchange& exchange) {
     answered_now_ = true;
+    last_data_ = Clock::now();
+    if (exchange.outbound.untaken_bytes() == 0) exchange.sending.restart(last_data_);
     if (!writer_.submit(session_.get(), exchange)) {
         reset_stream(exchange, NGHTTP2_INTERNAL_ERROR);
     } else if (exchange.reply.last || !exchange.message.grpc) {
@@ -415,6 +500,11 @@ void Http2Session::lose_all() {
 }
 
 void Http2Session::close_exchange(Http2Exchange& exchange) {
+    if (exchange.with_handler) {
+        // Abandoned: it stays for as long as the handler has it.
+        exchange.stream_id = 0;
+        return;
+    }
     // Also of a call whose client is gone, which is how it comes to be counted.
     exchange.call.written();
     if (exchange.resume_queued) std::erase(resumed_, &exchange);
@@ -444,7 +534,7 @@ void Http2Session::settle() {
         answered_now_ = false;
         resume_calls();
         more = refuse_if_stuck();
-        window_.update(session_.get(), wire_.unsent_bytes() <= wire_.limits().max_unsent_bytes);
+        open_windows();
         produce();
         more |= finish_written();
         more |= !resumed_.empty();
@@ -453,12 +543,24 @@ void Http2Session::settle() {
     end_if_done();
 }
 
+void Http2Session::open_windows() {
+    window_.update(session_.get(), wire_.unsent_bytes() <= wire_.limits().max_unsent_bytes);
+    const bool keeps = window_.keeps_client_waiting();
+    if (std::exchange(kept_waiting_, keeps) && !keeps) {
+        // Its silence was our doing until now.
+        const Clock::time_point now = Clock::now();
+        exchanges_.for_each([now](Http2Exchange& exchange) { exchange.receiving.restart(now); });
+    }
+}
+
 void Http2Session::resume_calls() {
     while (!resumed_.empty()) {
         Http2Exchange& exchange = *resumed_.back();
         resumed_.pop_back();
         exchange.resume_queued = false;
-        const std::size_t taken = reader_.resume(exchange);
+        const std::size_t unread = exchange.inbox.size() - exchange.inbox_read;
+        const std::size_t taken =
+            within_memory(exchange, unread, [&] { return reader_.resume(exchange); });
         exchanges_.recount(exchange);
         window_.on_taken(session_.get(), exchange, taken);
     }
@@ -505,25 +607,62 @@ void Http2Session::on_writable() {
 Clock::time_point Http2Session::read_deadline() const {
     if (closed_ || ended_) return kNoDeadline;
     if (!greeted_ || head_stream_ != 0) return begun_at_ + wire_.limits().head_timeout;
-    // While we keep the client from sending, its silence is our doing.
-    if (exchanges_.incomplete() == 0 || window_.keeps_client_waiting()) return kNoDeadline;
-    return last_data_ + wire_.limits().body_idle_timeout;
+    Clock::time_point earliest = kNoDeadline;
+    exchanges_.for_each(
+        [&](const Http2Exchange& exchange) { earliest = std::min(earliest, due(exchange)); });
+    return earliest;
 }
 
-void Http2Session::on_timeout() {
+// When the client must have gone on with a stream.
+Clock::time_point Http2Session::due(const Http2Exchange& exchange) const {
+    const Limits& limits = wire_.limits();
+    // It takes nothing of its answer: the stream's window is shut, or the connection's.
+    if (exchange.has_stream() && !exchange.resetting && exchange.outbound.untaken_bytes() > 0) {
+        return exchange.sending.since() + limits.write_idle_timeout;
+    }
+    // While we keep the client from sending, its silence is our doing.
+    if (!exchange.incomplete() || exchange.owed_credit > 0 || window_.keeps_client_waiting()) {
+        return kNoDeadline;
+    }
+    const Clock::time_point silent_until = exchange.receiving.since() + limits.body_idle_timeout;
+    // A gRPC call may last, and have messages at any time.
+    return exchange.message.grpc
+               ? silent_until
+               : std::min(silent_until, exchange.message.begun + limits.request_timeout);
+}
+
+void Http2Session::on_timeout(Clock::time_point now) {
     if (closed_ || ended_) return;
     if (!greeted_ || head_stream_ != 0) {
         end(NGHTTP2_ENHANCE_YOUR_CALM);
         return;
     }
+    const Limits& limits = wire_.limits();
     const Refusal refusal = {408,
                              kGrpcDeadlineExceeded,
-                             "nothing of the request's body came for " +
-                                 std::to_string(wire_.limits().body_idle_timeout.count()) + " ms"};
+                             "body did not come on: less than " +
+                                 std::to_string(limits.min_data_rate) + " bytes a second for " +
+                                 std::to_string(limits.body_idle_timeout.count()) +
+                                 " ms, or not all of it within " +
+                                 std::to_string(limits.request_timeout.count()) + " ms"};
     exchanges_.for_each([&](Http2Exchange& exchange) {
-        if (exchange.incomplete()) refuse(exchange, refusal);
+        if (due(exchange) > now) return;
+        if (exchange.incomplete()) {
+            refuse(exchange, refusal);
+        } else {
+            reset_stream(exchange, NGHTTP2_CANCEL);
+        }
     });
     settle();
+}
+
+bool Http2Session::shrink() {
+    exchanges_.shrink();
+    blocks_.trim();
+    std::vector<Http2Exchange*>().swap(finished_);
+    std::vector<Http2Exchange*>().swap(resumed_);
+    next_read_bytes_ = kSmallestRead;
+    return input_.capacity() > kSmallestRead;
 }
 
 void Http2Session::on_closed() {
@@ -538,6 +677,19 @@ void Http2Session::on_drain() {
     settle();
 }
 
+void Http2Session::on_last_call() {
+    if (closed_ || ended_ || std::exchange(last_called_, true)) return;
+    draining_ = true;
+    nghttp2_submit_goaway(session_.get(),
+                          NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(session_.get()),
+                          NGHTTP2_NO_ERROR,
+                          nullptr,
+                          0);
+    end_open_calls();
+    settle_soon();
+}
+
 // Calls that wait for their client, or to tell it something, would keep the connection for ever.
 void Http2Session::end_open_calls() {
     exchanges_.for_each([this](Http2Exchange& exchange) {
@@ -546,9 +698,21 @@ void Http2Session::end_open_calls() {
             exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
             exchange.on_gone(exchange);
         } else if (exchange.message.grpc && !exchange.with_handler && !exchange.incomplete()) {
-            refuse(exchange, {503, kGrpcUnavailable, "server is shutting down"});
+            refuse(exchange, shutting_down());
         }
     });
+}
+
+void Http2Session::abandon() {
+    if (closed_ || ended_) return;
+    exchanges_.for_each([this](Http2Exchange& exchange) {
+        if (!exchange.has_stream() || exchange.ignores_input()) return;
+        exchange.abandoned = exchange.with_handler;
+        exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
+        refuse(exchange, shutting_down());
+    });
+    settle();
+    if (!ended_) end(NGHTTP2_NO_ERROR);
 }
 
 // Says why, and closes. Whatever is open is lost.

@@ -1,5 +1,7 @@
 #include "lepton/net/listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -15,6 +17,8 @@ using boost::system::error_code;
 constexpr int kBacklog = 1024;
 // Out of file descriptors: new clients wait in the backlog until others have left.
 constexpr auto kAcceptRetry = std::chrono::milliseconds(20);
+// Of silence before the kernel asks whether the client is still there.
+constexpr int kKeepAliveSeconds = 60;
 
 }  // namespace
 
@@ -40,28 +44,47 @@ Result<> Listener<Protocol>::open(const typename Protocol::endpoint& endpoint, b
 template <class Protocol>
 void Listener<Protocol>::accept() {
     acceptor_.async_accept([this](const error_code& error, typename Protocol::socket socket) {
-        if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
-        if (error) {
-            retry_.expires_after(kAcceptRetry);
-            retry_.async_wait([this](const error_code& stopped) {
-                if (!stopped) accept();
-            });
-            return;
-        }
-        if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
-            error_code ignored;
-            socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-        }
-        on_accept_(asio::generic::stream_protocol::socket(std::move(socket)));
-        accept();
+        if (error == asio::error::operation_aborted) return;
+        if (!error) hand_on(std::move(socket));
+        if (!acceptor_.is_open()) return;
+        if (!error) return accept();
+        on_failure_(error);
+        retry_.expires_after(kAcceptRetry);
+        retry_.async_wait([this](const error_code& stopped) {
+            if (!stopped) accept();
+        });
     });
 }
 
 template <class Protocol>
+void Listener<Protocol>::hand_on(typename Protocol::socket socket) {
+    if constexpr (std::is_same_v<Protocol, asio::ip::tcp>) {
+        error_code ignored;
+        socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+        // A client that vanished, with its machine or its network, is found out.
+        socket.set_option(asio::socket_base::keep_alive(true), ignored);
+        ::setsockopt(socket.native_handle(),
+                     IPPROTO_TCP,
+                     TCP_KEEPIDLE,
+                     &kKeepAliveSeconds,
+                     sizeof kKeepAliveSeconds);
+    }
+    on_accept_(asio::generic::stream_protocol::socket(std::move(socket)));
+}
+
+template <class Protocol>
 void Listener<Protocol>::stop() {
-    error_code ignored;
-    acceptor_.close(ignored);
+    error_code error;
+    if (!acceptor_.is_open()) return;
     retry_.cancel();
+    acceptor_.cancel(error);
+    acceptor_.non_blocking(true, error);
+    while (!error) {
+        typename Protocol::socket socket(acceptor_.get_executor());
+        acceptor_.accept(socket, error);
+        if (!error) hand_on(std::move(socket));
+    }
+    acceptor_.close(error);
 }
 
 template class Listener<asio::ip::tcp>;

@@ -1,6 +1,28 @@
 #include "lepton/net/message.h"
 
+#include "lepton/memory/buffer_pool.h"
+
 namespace lepton::net {
+namespace {
+
+void shrink_buffer(memory::Buffer& buffer, memory::BufferPool& pool, std::size_t keep_bytes) {
+    // A handler may have moved its buffer away.
+    if (buffer.capacity() > keep_bytes || buffer.capacity() == 0) buffer = pool.take(0);
+}
+
+template <class Storage>
+void shrink_storage(Storage& storage, std::size_t keep_bytes) {
+    if (storage.capacity() * sizeof(typename Storage::value_type) > keep_bytes) {
+        Storage().swap(storage);
+    }
+}
+
+}  // namespace
+
+void FieldList::shrink(std::size_t keep_bytes) {
+    shrink_storage(text_, keep_bytes);
+    shrink_storage(fields_, keep_bytes);
+}
 
 void FieldList::add(std::string_view name, std::string_view value) {
     fields_.push_back({static_cast<std::uint32_t>(text_.size()),
@@ -47,6 +69,22 @@ void Exchange::reset() {
     scratch.clear();
     handler_state = nullptr;
     on_gone = nullptr;
+}
+
+void Exchange::shrink(memory::BufferPool& pool, std::size_t keep_bytes) {
+    shrink_buffer(message.body, pool, keep_bytes);
+    shrink_buffer(reply.body, pool, keep_bytes);
+    shrink_buffer(scratch, pool, keep_bytes);
+    message.fields.shrink(keep_bytes);
+    reply.fields.shrink(keep_bytes);
+    shrink_storage(message.path, keep_bytes);
+    shrink_storage(message.query, keep_bytes);
+    shrink_storage(reply.grpc_message, keep_bytes);
+    shrink_storage(call.request.inputs, keep_bytes);
+    shrink_storage(call.request.outputs, keep_bytes);
+    shrink_storage(call.request.parameters, keep_bytes);
+    shrink_storage(call.response.outputs, keep_bytes);
+    shrink_storage(call.outputs_copy, keep_bytes);
 }
 
 }  // namespace lepton::net

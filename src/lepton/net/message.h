@@ -33,6 +33,8 @@ public:
         return std::string_view(text_).substr(fields_[i].start + fields_[i].name_size,
                                               fields_[i].value_size);
     }
+    // Gives memory beyond `keep_bytes` back. Precondition: it is empty.
+    void shrink(std::size_t keep_bytes);
     // The first value of that name (lower case); empty when there is none.
     [[nodiscard]] std::string_view find(std::string_view name) const;
 
@@ -113,6 +115,8 @@ public:
 
     // Clears everything but the storage, for the next message.
     void reset();
+    // Gives storage beyond `keep_bytes` for each part of it back. Precondition: it was reset.
+    void shrink(memory::BufferPool& pool, std::size_t keep_bytes);
 };
 
 // What the messages are for; `protocol` implements it.

@@ -43,10 +43,10 @@ int on_header(nghttp2_session* session,
               std::size_t value_size,
               std::uint8_t /*flags*/,
               void* listener) noexcept {
-    if (Http2Exchange* exchange = exchange_of(session, frame->hd.stream_id)) {
-        of(listener).on_field(*exchange, text_of(name, name_size), text_of(value, value_size));
-    }
-    return 0;
+    Http2Exchange* exchange = exchange_of(session, frame->hd.stream_id);
+    return of(listener).on_field(exchange, text_of(name, name_size), text_of(value, value_size))
+               ? 0
+               : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 // nghttp2 would leave the field out and go on; RFC 9113 section 8.2.1 has the request refused.

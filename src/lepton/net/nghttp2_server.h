@@ -19,8 +19,9 @@ namespace lepton::net {
 class FrameListener {
 public:
     virtual void on_begin_request(std::int32_t stream_id) = 0;
-    // Of a head or of trailers; names are in lower case.
-    virtual void on_field(Http2Exchange& exchange,
+    // Of a head or of trailers; names are in lower case. `exchange` is null for a stream without
+    // one. False: the stream is reset, and what follows of its fields is not told.
+    virtual bool on_field(Http2Exchange* exchange,
                           std::string_view name,
                           std::string_view value) = 0;
     virtual void on_frame(const nghttp2_frame& frame) = 0;

@@ -40,6 +40,7 @@ public:
     // Whether taking `count` bytes would take the last one.
     [[nodiscard]] bool ends_with(std::size_t count);
     [[nodiscard]] std::size_t backlog_bytes() const { return backlog_.size(); }
+    [[nodiscard]] std::size_t untaken_bytes() const { return size() - taken_ + backlog_.size(); }
     [[nodiscard]] std::size_t held_bytes() const { return current_.size() + backlog_.size(); }
 
 private:

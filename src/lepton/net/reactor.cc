@@ -1,7 +1,9 @@
 #include "lepton/net/reactor.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/post.hpp>
 
@@ -13,8 +15,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Resolution of read timeouts: they are seconds, and one timer serves all connections.
-constexpr auto kTimeoutTick = std::chrono::milliseconds(100);
+// A search through many connections makes room for as many that come after: one in so many.
+constexpr std::size_t kShareEnded = 128;
 
 constexpr auto kLater = [](const auto& a, const auto& b) { return a.when > b.when; };
 
@@ -41,12 +43,13 @@ struct Reactor::PostAllocator {
     Reactor* reactor;
 };
 
-Reactor::Reactor(int index, Clock::duration busy_poll)
+Reactor::Reactor(int index, Clock::duration busy_poll, Clock::duration look_every)
     : index_(index),
       busy_poll_(busy_poll),
       work_(asio::make_work_guard(context_)),
       task_timer_(context_),
-      timeout_tick_(context_) {
+      look_every_(look_every),
+      look_timer_(context_) {
     timed_.reserve(64);
 }
 
@@ -145,24 +148,48 @@ void Reactor::adopt(std::unique_ptr<Connection> connection) {
     connections_.back()->start();
 }
 
-void Reactor::watch_timeouts() {
-    if (std::exchange(watching_timeouts_, true)) return;
-    timeout_tick_.expires_after(kTimeoutTick);
-    timeout_tick_.async_wait([this](const boost::system::error_code& error) {
-        watching_timeouts_ = false;
-        if (!error) check_timeouts();
-    });
+bool Reactor::make_room(const ConnectionTable::Peer* peer) {
+    struct Candidate {
+        std::size_t of_peer;
+        Clock::time_point waits_since;
+        Connection* connection;
+    };
+    std::vector<Candidate> candidates;
+    for (const auto& connection : connections_) {
+        if (!connection->waits_for_client()) continue;
+        const ConnectionTable::Peer* from = connection->seat().peer();
+        if (peer != nullptr && from != peer) continue;
+        candidates.push_back({from->connections.load(std::memory_order_relaxed),
+                              connection->waits_since(),
+                              connection.get()});
+    }
+    const std::size_t ended = peer != nullptr ? 1 : 1 + candidates.size() / kShareEnded;
+    const auto end =
+        candidates.begin() + static_cast<std::ptrdiff_t>(std::min(ended, candidates.size()));
+    std::partial_sort(
+        candidates.begin(), end, candidates.end(), [](const Candidate& a, const Candidate& b) {
+            return a.of_peer != b.of_peer ? a.of_peer > b.of_peer : a.waits_since < b.waits_since;
+        });
+    for (auto at = candidates.begin(); at != end; ++at) at->connection->end_now(Ending::kMadeRoom);
+    return end != candidates.begin();
 }
 
-void Reactor::check_timeouts() {
+void Reactor::look_at(Clock::time_point when) {
+    if (when >= look_armed_for_) return;
+    look_armed_for_ = when;
+    look_timer_.expires_at(when);
+    auto on_due = [this](const boost::system::error_code& error) {
+        if (!error) look_after_connections();
+    };
+    look_timer_.async_wait(asio::bind_allocator(operations_.allocator(), on_due));
+}
+
+void Reactor::look_after_connections() {
     const Clock::time_point now = Clock::now();
-    bool pending = false;
-    for (const auto& connection : connections_) pending |= connection->check_timeout(now);
-    if (pending) watch_timeouts();
-}
-
-void Reactor::drain_connections() {
-    for (const auto& connection : connections_) connection->drain();
+    look_armed_for_ = kNoDeadline;
+    Clock::time_point next = kNoDeadline;
+    for (const auto& connection : connections_) next = std::min(next, connection->look_after(now));
+    look_at(std::max(next, now + look_every_));
 }
 
 void Reactor::reap() {
@@ -175,7 +202,6 @@ void Reactor::reap() {
             reap_ = true;
             return false;
         }
-        connection_count_.fetch_sub(1, std::memory_order_relaxed);
         return true;
     });
 }

@@ -13,6 +13,7 @@
 
 #include "lepton/core/event_loop.h"
 #include "lepton/core/sync.h"
+#include "lepton/net/connection_table.h"
 #include "lepton/net/operation_pool.h"
 
 namespace lepton::net {
@@ -30,7 +31,9 @@ class Connection;
 // run() belongs to one thread; all else is confined to it but where marked.
 class Reactor final : public EventLoop {
 public:
-    Reactor(int index, Clock::duration busy_poll);
+    Reactor(int index,
+            Clock::duration busy_poll,
+            Clock::duration look_every = std::chrono::seconds(1));
     ~Reactor() override;
 
     // Runs the loop in the calling thread until stop().
@@ -53,13 +56,19 @@ public:
 
     // Takes the connection until it has closed and its exchanges are done.
     void adopt(std::unique_ptr<Connection> connection);
-    // The connection has a read deadline: its timeouts are looked at from now on.
-    void watch_timeouts();
+    // Ends connections that wait for their clients, those that have waited for longest first, so
+    // that others have room: one of `peer`; or, where that is null, of those who have the most of
+    // them. False: all have work to do.
+    bool make_room(const ConnectionTable::Peer* peer);
+    // Some connection is to be looked after at the next look: one timer serves all of them, because
+    // their times are seconds.
+    void look_soon() { look_at(Clock::now() + look_every_); }
     // Some connection has closed and waits to be destroyed.
     void reap_soon() { reap_ = true; }
-    // Connections held or promised; chosen by the listeners to spread new ones. Thread-safe.
-    [[nodiscard]] std::atomic<std::size_t>& connection_count() { return connection_count_; }
-    void drain_connections();
+    template <class Do>
+    void for_each_connection(const Do& step) {
+        for (const auto& connection : connections_) step(*connection);
+    }
 
 private:
     static constexpr int kMaxHandlersPerTurn = 256;  // Bounds a turn under a flood.
@@ -79,7 +88,8 @@ private:
     void run_posted();
     void arm_timer();
     void run_due();
-    void check_timeouts();
+    void look_at(Clock::time_point when);
+    void look_after_connections();
     void reap();
 
     const int index_;
@@ -96,10 +106,10 @@ private:
     std::vector<Timed> timed_;  // Min-heap by `when`.
     Clock::time_point timer_armed_for_ = kNoDeadline;
 
-    boost::asio::steady_timer timeout_tick_;
-    bool watching_timeouts_ = false;
+    const Clock::duration look_every_;
+    boost::asio::steady_timer look_timer_;
+    Clock::time_point look_armed_for_ = kNoDeadline;
     bool reap_ = false;
-    std::atomic<std::size_t> connection_count_{0};
 
     Mutex mutex_;
     TaskList posted_ LEPTON_GUARDED_BY(mutex_);

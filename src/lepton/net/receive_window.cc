@@ -21,12 +21,12 @@ void ReceiveWindow::update(nghttp2_session* session, bool connection_may_open) {
         exchanges_.for_each([&](Http2Exchange& exchange) {
             if (!exchange.has_stream() || exchange.owed_credit == 0) return;
             if (!streams_wait_) {
-                open(session, exchange);
+                reopen(session, exchange);
             } else if (oldest == nullptr || exchange.stream_id < oldest->stream_id) {
                 oldest = &exchange;
             }
         });
-        if (oldest != nullptr) open(session, *oldest);
+        if (oldest != nullptr) reopen(session, *oldest);
     }
     if (owed_ == 0 || is_full() || !connection_may_open) return;
     nghttp2_session_consume_connection(session, std::exchange(owed_, 0));
@@ -43,6 +43,11 @@ Http2Exchange* ReceiveWindow::stuck_exchange() {
         if (youngest == nullptr || exchange.stream_id > youngest->stream_id) youngest = &exchange;
     });
     return youngest;
+}
+
+void ReceiveWindow::reopen(nghttp2_session* session, Http2Exchange& exchange) {
+    exchange.receiving.restart(Clock::now());  // Its silence was our doing.
+    open(session, exchange);
 }
 
 void ReceiveWindow::open(nghttp2_session* session, Http2Exchange& exchange) {

@@ -44,6 +44,7 @@ public:
 
 private:
     static void open(nghttp2_session* session, Http2Exchange& exchange);
+    static void reopen(nghttp2_session* session, Http2Exchange& exchange);
 
     ExchangeList& exchanges_;
     const std::size_t slow_above_;

@@ -1,6 +1,9 @@
 #include "lepton/net/request_reader.h"
 
+#include <algorithm>
+
 #include "lepton/net/gzip.h"
+#include "lepton/net/promised_bytes.h"
 
 namespace lepton::net {
 namespace {
@@ -75,9 +78,8 @@ std::size_t RequestReader::on_data(Http2Exchange& exchange, std::span<const std:
             refuse(exchange, too_large("request body", size, limits_.max_body_bytes));
             return data.size();
         }
-        if (exchange.message.body.empty() && exchange.head.content_length &&
-            *exchange.head.content_length <= host_.spare_bytes()) {
-            exchange.message.body.reserve(static_cast<std::size_t>(*exchange.head.content_length));
+        if (exchange.head.content_length) {
+            reserve(exchange.message.body, data.size(), *exchange.head.content_length);
         }
         exchange.message.body.append(data);
         return data.size();
@@ -121,11 +123,20 @@ std::size_t RequestReader::feed(Http2Exchange& exchange, std::span<const std::by
             if (!reader.has_prefix() || !begin_grpc_message(exchange)) break;
         }
         memory::Buffer& to = reader.flag() == kCompressed ? exchange.packed : exchange.message.body;
+        reserve(to, std::min(reader.missing(), data.size() - taken), reader.length());
         taken += reader.read_body(data.subspan(taken), to);
         if (!reader.has_message()) break;
         finish_grpc_message(exchange);
     }
     return taken;
+}
+
+void RequestReader::reserve(memory::Buffer& buffer, std::size_t count, std::uint64_t promised) {
+    if (!buffer.empty() && buffer.size() + count <= buffer.capacity()) return;
+    // What other streams of the connection hold leaves so much to promises.
+    const std::uint64_t believed =
+        std::min<std::uint64_t>(promised, buffer.capacity() + host_.spare_bytes());
+    reserve_promised(buffer, count, static_cast<std::size_t>(believed));
 }
 
 bool RequestReader::begin_grpc_message(Http2Exchange& exchange) {
@@ -153,9 +164,6 @@ bool RequestReader::begin_grpc_message(Http2Exchange& exchange) {
     }
     exchange.begin_message();
     exchange.message.has_body = true;
-    if (reader.length() <= host_.spare_bytes()) {
-        (compressed ? exchange.packed : exchange.message.body).reserve(reader.length());
-    }
     return true;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -47,6 +48,7 @@ public:
 private:
     void on_grpc_head(Http2Exchange& exchange);
     std::size_t feed(Http2Exchange& exchange, std::span<const std::byte> data);
+    void reserve(memory::Buffer& buffer, std::size_t count, std::uint64_t promised);
     bool begin_grpc_message(Http2Exchange& exchange);
     void finish_grpc_message(Http2Exchange& exchange);
     void finish_grpc_call(Http2Exchange& exchange);

@@ -51,9 +51,21 @@ public:
     // Everything written was taken by the kernel.
     virtual void on_writable() {}
 
-    // When, if nothing is read until then, on_timeout() is due; kNoDeadline: never.
+    // When, if nothing comes of the client until then, on_timeout() is due; kNoDeadline: never.
     [[nodiscard]] virtual Clock::time_point read_deadline() const = 0;
-    virtual void on_timeout() = 0;
+    virtual void on_timeout(Clock::time_point now) = 0;
+
+    // A message is with the handler, whose answer the client waits for.
+    [[nodiscard]] virtual bool owes_answer() const = 0;
+    // No message is under way: the connection may end without a loss.
+    [[nodiscard]] virtual bool resting() const = 0;
+    // Since when nothing has gone on, where no answer is owed.
+    [[nodiscard]] virtual Clock::time_point waits_since() const = 0;
+    // Gives memory that only the next message would need back. True when read_space() would be a
+    // smaller one now. Precondition: resting().
+    virtual bool shrink() = 0;
+    // Says goodbye, and close_when_sent(). Precondition: !owes_answer().
+    virtual void end_resting() = 0;
 
     // The client has shut its side, and everything it sent was read. True: it is still owed
     // answers, which end with close_when_sent(), and is to be told from one that has gone, as
@@ -68,8 +80,14 @@ public:
     virtual void on_closed() = 0;
     [[nodiscard]] virtual bool idle() const = 0;
 
-    // The server is draining: finish what is open, take nothing new, then close_when_sent().
+    // The server is draining: the next answer is the last one, and the client is told so.
     virtual void on_drain() = 0;
+    // The client has had its time to hear of it: nothing new is taken, what is open is finished,
+    // then close_when_sent().
+    virtual void on_last_call() = 0;
+    // The server waits no longer: whatever is open is answered as unavailable, though the handler
+    // is still at work on it.
+    virtual void abandon() = 0;
 };
 
 }  // namespace lepton::net

@@ -228,12 +228,21 @@ std::shared_ptr<ModelMetrics> Metrics::of(std::string_view model, std::string_vi
 
 void Metrics::add_gauge(std::string name, std::string help, std::function<double()> read) {
     const MutexLock lock(mutex_);
-    values_.push_back({std::move(name), std::move(help), std::move(read), false});
+    values_.push_back({std::move(name), std::move(help), false, {}, {{{}, std::move(read)}}});
 }
 
 void Metrics::add_counter(std::string name, std::string help, std::function<double()> read) {
     const MutexLock lock(mutex_);
-    values_.push_back({std::move(name), std::move(help), std::move(read), true});
+    values_.push_back({std::move(name), std::move(help), true, {}, {{{}, std::move(read)}}});
+}
+
+void Metrics::add_counters(std::string name,
+                           std::string help,
+                           std::string label,
+                           std::vector<Labelled> counters) {
+    const MutexLock lock(mutex_);
+    values_.push_back(
+        {std::move(name), std::move(help), true, std::move(label), std::move(counters)});
 }
 
 std::string Metrics::page() const {
@@ -310,10 +319,15 @@ std::string Metrics::page() const {
         [](const auto& m) { return double(m.pending.load()); },
         MetricType::Gauge));
     for (const Value& value : values) {
-        ClientMetric metric;
-        (value.counter ? metric.counter.value : metric.gauge.value) = value.read();
         const auto type = value.counter ? MetricType::Counter : MetricType::Gauge;
-        page.push_back({value.name, value.help, type, {std::move(metric)}});
+        MetricFamily family{value.name, value.help, type, {}};
+        for (const Labelled& one : value.read) {
+            ClientMetric metric;
+            if (!value.label.empty()) metric.label.push_back({value.label, one.value});
+            (value.counter ? metric.counter.value : metric.gauge.value) = one.read();
+            family.metric.push_back(std::move(metric));
+        }
+        page.push_back(std::move(family));
     }
     add_triton_names(models, page);
     return prometheus::TextSerializer().Serialize(page);

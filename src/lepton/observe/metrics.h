@@ -74,6 +74,15 @@ public:
     // callable. A counter only rises.
     void add_gauge(std::string name, std::string help, std::function<double()> read);
     void add_counter(std::string name, std::string help, std::function<double()> read);
+    // One counter for each value of `label`.
+    struct Labelled {
+        std::string value;
+        std::function<double()> read;
+    };
+    void add_counters(std::string name,
+                      std::string help,
+                      std::string label,
+                      std::vector<Labelled> counters);
 
     // Prometheus text exposition format 0.0.4.
     [[nodiscard]] std::string page() const;
@@ -82,8 +91,9 @@ private:
     struct Value {
         std::string name;
         std::string help;
-        std::function<double()> read;
         bool counter = false;
+        std::string label;  // Empty: there is one of it, without a label.
+        std::vector<Labelled> read;
     };
     mutable Mutex mutex_;
     std::vector<std::shared_ptr<ModelMetrics>> models_ LEPTON_GUARDED_BY(mutex_);

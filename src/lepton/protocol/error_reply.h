@@ -1,6 +1,9 @@
 #pragma once
 
+#include <new>
+
 #include "lepton/core/error.h"
+#include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
 
@@ -19,6 +22,16 @@ void write_error(net::Exchange& exchange,
                  const Error& error,
                  ErrorStyle style,
                  memory::BufferPool& pool);
+
+// What `step` returns, a Result; kUnavailable where the memory for it cannot be had.
+template <class Step>
+auto within_memory(const Step& step) -> decltype(step()) {
+    try {
+        return step();
+    } catch (const std::bad_alloc&) {
+        return fail(ErrorCode::kUnavailable, "no memory left for the request");
+    }
+}
 
 // Makes `body` empty with room for at least `capacity` bytes.
 void prepare_body(memory::Buffer& body, std::size_t capacity, memory::BufferPool& pool);

@@ -65,7 +65,8 @@ Result<> GrpcRoutes::dispatch(net::Exchange& exchange) {
         return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
     }
     if (path == kInfer) {
-        if (const Result<> started = start_infer(exchange); !started) {
+        const Result<> started = within_memory([&] { return start_infer(exchange); });
+        if (!started) {
             return tl::unexpected(refuse_infer(exchange, started.error(), catalog_, options_));
         }
         service_.infer(exchange.call);
@@ -159,7 +160,8 @@ Result<> GrpcRoutes::start_infer(net::Exchange& exchange) {
 void GrpcRoutes::finish_infer(InferCall& call) noexcept {
     net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
     auto& self = *static_cast<GrpcRoutes*>(exchange.handler_state);
-    if (const Result<> written = self.write_answer(exchange); !written) {
+    if (const Result<> written = within_memory([&] { return self.write_answer(exchange); });
+        !written) {
         write_error(exchange, written.error(), self.style_, self.pool_);
     }
     end_infer(exchange);

@@ -57,7 +57,8 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
     LEPTON_TRY(const HttpTarget target, parse_target(exchange.message.path));
     LEPTON_CHECK_OK(check_method(exchange, target.route));
     if (target.route == Route::kInfer) {
-        if (const Result<> started = start_infer(exchange, target); !started) {
+        const Result<> started = within_memory([&] { return start_infer(exchange, target); });
+        if (!started) {
             return tl::unexpected(refuse_infer(exchange, started.error(), catalog_, options_));
         }
         service_.infer(exchange.call);
@@ -67,7 +68,7 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
         return start_change(exchange, target);
     }
     prepare_body(exchange.reply.body, kRoomForDescription, pool_);
-    LEPTON_CHECK_OK(describe(exchange, target));
+    LEPTON_CHECK_OK(within_memory([&] { return describe(exchange, target); }));
     exchange.send();
     return {};
 }
@@ -202,7 +203,8 @@ Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& targ
 void RestRoutes::finish_infer(InferCall& call) noexcept {
     net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
     auto& self = *static_cast<RestRoutes*>(exchange.handler_state);
-    if (const Result<> written = self.write_answer(exchange); !written) {
+    if (const Result<> written = within_memory([&] { return self.write_answer(exchange); });
+        !written) {
         write_error(exchange, written.error(), self.style_, self.pool_);
     }
     end_infer(exchange);

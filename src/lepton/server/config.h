@@ -28,6 +28,7 @@ struct Config {
     // Of the tensors of one answer, before they are encoded; 0: no bound. Four times a request's,
     // since a model may give more than it takes.
     std::size_t max_answer_bytes = std::size_t{256} << 20;
+    std::size_t memory_budget = 0;      // Of messages and answers; 0: half of what there is.
     std::filesystem::path cache_dir;    // Compiled models; empty: not kept. Measurements too.
     std::filesystem::path engines_dir;  // Empty: beside the binary.
     std::filesystem::path ready_file;   // Empty: none.

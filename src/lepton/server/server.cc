@@ -2,13 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "lepton/engine/registry.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/model/cpu_budget.h"
 #include "lepton/model/model_repository.h"
+#include "lepton/net/connection_table.h"
+#include "lepton/net/descriptor_limit.h"
 #include "lepton/net/frontend.h"
+#include "lepton/net/limits.h"
 #include "lepton/observe/log.h"
 #include "lepton/observe/metrics.h"
 #include "lepton/observe/request_watch.h"
@@ -16,6 +22,8 @@
 #include "lepton/pipeline/pipeline.h"
 #include "lepton/protocol/router.h"
 #include "lepton/protocol/slow_page.h"
+#include "lepton/server/housekeeper.h"
+#include "lepton/server/memory_budget.h"
 #include "lepton/server/trace_export.h"
 
 namespace lepton::server {
@@ -27,6 +35,11 @@ constexpr int kCoresPerReactor = 4;
 
 int reactors_for(const Config& config, int cores) {
     return config.reactors > 0 ? config.reactors : std::max(1, cores / kCoresPerReactor);
+}
+
+// The rest is for models and what else there is.
+std::size_t budget_of(const Config& config) {
+    return config.memory_budget > 0 ? config.memory_budget : memory_of_process() / 2;
 }
 
 }  // namespace
@@ -126,6 +139,45 @@ struct Server::Parts {
         return {};
     }
 
+    // More connections than there are descriptors for would be refused without a choice.
+    net::Limits limits_within_descriptors() const {
+        net::Limits limits = config.limits;
+        const std::size_t descriptors = net::raise_descriptor_limit();
+        const std::size_t most = net::connections_within(descriptors);
+        if (limits.max_connections > most) {
+            spdlog::warn("max_connections from={} to={} reason=\"the system's limit is {} files\"",
+                         limits.max_connections,
+                         most,
+                         descriptors);
+            limits.max_connections = most;
+        }
+        return limits;
+    }
+
+    void count_connections() {
+        const net::ConnectionTable& table = frontend->connections();
+        metrics.add_gauge("lepton_connections", "Open connections", [&table] {
+            return static_cast<double>(table.size());
+        });
+        metrics.add_counter("lepton_connections_opened_total",
+                            "Connections that were accepted",
+                            [&table] { return static_cast<double>(table.opened()); });
+        std::vector<observe::Metrics::Labelled> ended;
+        for (std::size_t i = 0; i < net::kEndingCount; ++i) {
+            const auto ending = static_cast<net::Ending>(i);
+            ended.push_back({net::label_of(ending), [&table, ending] {
+                                 return static_cast<double>(table.ended(ending));
+                             }});
+        }
+        metrics.add_counters("lepton_connections_ended_total",
+                             "Connections that ended, by reason",
+                             "reason",
+                             std::move(ended));
+        metrics.add_counter("lepton_accept_failures_total",
+                            "Connections that could not be accepted, for want of descriptors",
+                            [&table] { return static_cast<double>(table.accept_failures()); });
+    }
+
     Result<> listen(int loops) {
         LEPTON_TRY(frontend,
                    net::Frontend::open({.host = config.host,
@@ -133,12 +185,17 @@ struct Server::Parts {
                                         .unix_socket = config.unix_socket,
                                         .reactors = loops,
                                         .busy_poll = config.busy_poll,
-                                        .limits = config.limits},
+                                        .limits = limits_within_descriptors()},
                                        router,
                                        buffers));
-        metrics.add_gauge("lepton_connections", "Open connections", [this] {
-            return static_cast<double>(frontend->connections());
+        count_connections();
+        housekeeper.emplace(buffers);
+        metrics.add_gauge("lepton_buffer_bytes", "Memory of messages and answers", [this] {
+            return static_cast<double>(buffers.held_bytes());
         });
+        metrics.add_counter("lepton_buffer_refusals_total",
+                            "Buffers that the memory budget, or the system, did not allow",
+                            [this] { return static_cast<double>(buffers.refusals()); });
         metrics.add_counter(
             "lepton_instance_changes_total",
             "Changes of the number of instances that follow the load",
@@ -160,7 +217,8 @@ struct Server::Parts {
 
     const Config config;
     const int cores_for_models;
-    memory::BufferPool buffers;
+    bool drained = false;
+    memory::BufferPool buffers{budget_of(config)};
     observe::Metrics metrics;
     observe::SlowRequests slow;
     observe::RequestWatch watch{slow};
@@ -170,6 +228,7 @@ struct Server::Parts {
     model::ModelRepository repository;
     protocol::Router router;
     std::unique_ptr<net::Frontend> frontend;
+    std::optional<Housekeeper> housekeeper;  // Where it listens.
 };
 
 Result<std::unique_ptr<Server>> Server::start(const Config& config) {
@@ -197,13 +256,18 @@ Result<> Server::ready() const { return parts_->repository.ready(); }
 
 void Server::cancel() { parts_->repository.cancel(); }
 
-void Server::stop() {
-    if (parts_ == nullptr) return;
+void Server::drain() {
+    if (parts_ == nullptr || std::exchange(parts_->drained, true)) return;
     parts_->repository.begin_drain();
     if (parts_->frontend != nullptr) {
         parts_->frontend->drain(Clock::now() + parts_->config.drain_timeout);
     }
     parts_->pipeline.stop_runs();
+}
+
+void Server::stop() {
+    if (parts_ == nullptr) return;
+    drain();
     parts_->repository.stop();
     if (parts_->frontend != nullptr) parts_->frontend->stop();
     // An engine may still be running for a client whom the drain did not wait for: its connection
@@ -232,6 +296,8 @@ std::string Server::slow_page(std::string_view model, std::size_t limit) const {
     protocol::write_slow_page(parts_->slow.read(model, limit, Clock::now()), page);
     return std::string(page.text());
 }
+
+Result<> Server::reload() { return parts_->repository.reload(); }
 
 Result<> Server::load(const std::string& model) { return parts_->repository.load(model); }
 

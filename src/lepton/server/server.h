@@ -40,7 +40,11 @@ public:
     // Ends what stop() would wait for and can be ended, such as the loading of models. Thread-safe.
     void cancel();
 
-    // Not ready any more, answers what runs, at most config.drain_timeout long; then closes.
+    // Not ready any more, and answers what runs, at most config.drain_timeout long: then everybody
+    // has an answer, though an engine may still be running for one who was told that the server
+    // ends.
+    void drain();
+    // drain(), if need be; then waits for what still runs, and closes.
     void stop();
 
     // 0 where it does not listen.
@@ -54,7 +58,8 @@ public:
     // What GET /metrics and GET /v2/debug/slow tell; `model` empty: of all.
     [[nodiscard]] std::string metrics_page() const;
     [[nodiscard]] std::string slow_page(std::string_view model, std::size_t limit) const;
-    // Queues, as ModelRepository::load and unload do.
+    // Queues, as ModelRepository's do.
+    Result<> reload();
     Result<> load(const std::string& model);
     Result<> unload(const std::string& model);
 

@@ -1,6 +1,8 @@
 #include "lepton/memory/buffer_pool.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -33,6 +35,46 @@ TEST(BufferPool, KeepsNoMoreThanItsBoundPerClass) {
         Buffer beyond = pool.take(BufferPool::kLargestClass + 1);
     }
     EXPECT_EQ(pool.idle_bytes(), BufferPool::kKeptBytesPerClass);
+}
+
+TEST(BufferPool, StaysWithinItsBudgetButForSmallBuffers) {
+    constexpr std::size_t kLarge = 2 * BufferPool::kAlwaysGiven;
+    BufferPool pool(2 * kLarge);
+    const Buffer first = pool.take(kLarge);
+    Buffer second = pool.take(kLarge);
+    EXPECT_THROW(static_cast<void>(pool.take(kLarge)), std::bad_alloc);
+    EXPECT_EQ(pool.refusals(), 1U);
+    EXPECT_EQ(pool.held_bytes(), 2 * kLarge);
+    EXPECT_NE(pool.take(BufferPool::kAlwaysGiven).data(), nullptr);
+    // What is idle gives way, also to another size.
+    second.release();
+    EXPECT_NE(pool.take(kLarge / 2 + 1).data(), nullptr);
+}
+
+TEST(BufferPool, AllocationThatFailsIsAnException) {
+    BufferPool pool;
+    EXPECT_THROW(static_cast<void>(pool.take(std::size_t{1} << 60)), std::bad_alloc);
+    EXPECT_EQ(pool.held_bytes(), 0U);
+}
+
+TEST(BufferPool, TrimGivesBackWhatWasNotWantedSinceTheOneBefore) {
+    constexpr std::size_t kBytes = std::size_t{1} << 20;
+    BufferPool pool;
+    {
+        const Buffer a = pool.take(kBytes);
+        const Buffer b = pool.take(kBytes);
+        const Buffer c = pool.take(kBytes);
+    }
+    pool.trim();
+    EXPECT_EQ(pool.idle_bytes(), 3 * kBytes);
+    {
+        const Buffer used = pool.take(kBytes);
+    }
+    pool.trim();
+    EXPECT_EQ(pool.idle_bytes(), kBytes);
+    pool.trim();
+    EXPECT_EQ(pool.idle_bytes(), 0U);
+    EXPECT_EQ(pool.held_bytes(), 0U);
 }
 
 TEST(Buffer, KeepsItsContentWhenItGrows) {

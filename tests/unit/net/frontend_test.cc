@@ -103,7 +103,7 @@ TEST_F(FrontendTest, FewConnectionsAreSpreadOverAllReactors) {
         EXPECT_NE(ask(clients.back()).find("200 OK"), std::string::npos);
     }
     EXPECT_EQ(handler_.loops.size(), 3U);
-    EXPECT_EQ(frontend_->connections(), 6U);
+    EXPECT_EQ(frontend_->connections().size(), 6U);
 }
 
 TEST_F(FrontendTest, AnswersOnAUnixSocketToo) {
@@ -148,20 +148,136 @@ TEST_F(FrontendTest, ClientThatLeavesIsNoticedWhileItsRequestRuns) {
         while (handler_.held == 0) std::this_thread::yield();
     }
     while (LoopHandler::gone_clients == 0) std::this_thread::yield();
-    while (frontend_->connections() > 0) std::this_thread::yield();
+    while (frontend_->connections().size() > 0) std::this_thread::yield();
 }
 
-TEST_F(FrontendTest, ConnectionsBeyondTheBoundAreClosed) {
+TEST_F(FrontendTest, OneMoreThanTheBoundEndsTheOneThatWaitedForLongest) {
+    for (const int reactors : {1, 2}) {
+        FrontendOptions options;
+        options.reactors = reactors;
+        options.limits.max_connections = 2;
+        start(options);
+        auto first = connect();
+        EXPECT_NE(ask(first).find("200 OK"), std::string::npos);
+        auto second = connect();
+        EXPECT_NE(ask(second).find("200 OK"), std::string::npos);
+        EXPECT_NE(ask(first).find("200 OK"), std::string::npos);
+        auto third = connect();
+        EXPECT_NE(ask(third).find("200 OK"), std::string::npos);
+        if (reactors == 1) {
+            EXPECT_NE(ask(first).find("200 OK"), std::string::npos);
+            EXPECT_EQ(ask(second), "closed");
+        }
+        EXPECT_EQ(frontend_->connections().size(), 2U);
+        EXPECT_EQ(frontend_->connections().ended(Ending::kMadeRoom), 1U);
+        EXPECT_EQ(frontend_->connections().opened(), 3U);
+    }
+}
+
+TEST_F(FrontendTest, WhatHasWorkToDoIsNotEndedForAnother) {
     FrontendOptions options;
     options.limits.max_connections = 1;
     start(options);
+    handler_.hold = true;
     auto first = connect();
-    EXPECT_NE(ask(first).find("200 OK"), std::string::npos);
+    asio::write(first, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+    while (handler_.held == 0) std::this_thread::yield();
     auto second = connect();
     char byte = 0;
     boost::system::error_code error;
     second.read_some(asio::buffer(&byte, 1), error);
     EXPECT_EQ(error, asio::error::eof);
+    while (frontend_->connections().size() > 1) std::this_thread::yield();
+    EXPECT_EQ(frontend_->connections().ended(Ending::kRefused), 1U);
+}
+
+TEST_F(FrontendTest, APeersBoundIsForItsOwnConnections) {
+    const auto path = std::filesystem::temp_directory_path() /
+                      ("lepton_frontend_peer_test_" + std::to_string(::getpid()));
+    FrontendOptions options;
+    options.unix_socket = path;
+    options.reactors = 2;
+    options.limits.max_connections_per_peer = 1;
+    start(options);
+    std::vector<asio::local::stream_protocol::socket> local;
+    for (int i = 0; i < 3; ++i) {
+        local.emplace_back(context_).connect(path.string());
+        EXPECT_NE(ask(local.back()).find("200 OK"), std::string::npos);
+    }
+    auto first = connect();
+    EXPECT_NE(ask(first).find("200 OK"), std::string::npos);
+    auto second = connect();
+    EXPECT_NE(ask(second).find("200 OK"), std::string::npos);
+    EXPECT_EQ(ask(first), "closed");
+    for (auto& client : local) EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
+}
+
+TEST_F(FrontendTest, ConnectionsWithoutARequestAreEndedAfterTheIdleTimeout) {
+    FrontendOptions options;
+    options.limits.idle_timeout = 50ms;
+    start(options);
+    auto silent = connect();
+    auto answered = connect();
+    EXPECT_NE(ask(answered).find("200 OK"), std::string::npos);
+    for (auto* client : {&silent, &answered}) {
+        char byte = 0;
+        boost::system::error_code error;
+        client->read_some(asio::buffer(&byte, 1), error);
+        EXPECT_EQ(error, asio::error::eof);
+        client->close();
+    }
+    while (frontend_->connections().size() > 0) std::this_thread::yield();
+    EXPECT_EQ(frontend_->connections().ended(Ending::kIdle), 2U);
+}
+
+// More than a second apart, so that the memory of the connection was given back meanwhile.
+TEST_F(FrontendTest, AClientThatPausesIsAnsweredAfterwards) {
+    start({});
+    auto client = connect();
+    for (int i = 0; i < 2; ++i) {
+        std::string large = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n";
+        large.resize(large.size() + 300'000);
+        asio::write(client, asio::buffer(large));
+        EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
+        const std::size_t held = pool_.idle_bytes();
+        const auto give_up = Clock::now() + 10s;
+        while (pool_.idle_bytes() == held && Clock::now() < give_up) std::this_thread::yield();
+        EXPECT_GT(pool_.idle_bytes(), held);
+    }
+}
+
+TEST_F(FrontendTest, ARequestUnderWayWhenTheDrainBeginsIsTheLastOne) {
+    start({});
+    auto client = connect();
+    EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
+    const std::uint16_t port = frontend_->port();
+    std::jthread drain([this] { frontend_->drain(Clock::now() + 10s); });
+    // Once the listener is gone the drain has begun.
+    boost::system::error_code refused;
+    while (!refused) {
+        asio::ip::tcp::socket late(context_);
+        late.connect({asio::ip::make_address("127.0.0.1"), port}, refused);
+    }
+    const std::string answer = ask(client);
+    EXPECT_NE(answer.find("200 OK"), std::string::npos);
+    EXPECT_NE(answer.find("connection: close"), std::string::npos);
+}
+
+TEST_F(FrontendTest, WhatStillRunsWhenTheDrainIsOverIsAnsweredAsUnavailable) {
+    start({});
+    handler_.hold = true;
+    LoopHandler::gone_clients = 0;
+    auto client = connect();
+    asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+    while (handler_.held == 0) std::this_thread::yield();
+    std::jthread drain([this] { frontend_->drain(Clock::now() + 400ms); });
+    std::string answer;
+    boost::system::error_code error;
+    asio::read(client, asio::dynamic_buffer(answer), error);
+    EXPECT_EQ(error, asio::error::eof);
+    EXPECT_NE(answer.find("503 Service Unavailable"), std::string::npos) << answer;
+    client.close();
+    while (LoopHandler::gone_clients == 0) std::this_thread::yield();
 }
 
 TEST_F(FrontendTest, DrainClosesIdleConnectionsAndTakesNoNewOnes) {
@@ -176,7 +292,7 @@ TEST_F(FrontendTest, DrainClosesIdleConnectionsAndTakesNoNewOnes) {
         client.close();
     });
     frontend_->drain(Clock::now() + 10s);
-    EXPECT_EQ(frontend_->connections(), 0U);
+    EXPECT_EQ(frontend_->connections().size(), 0U);
     asio::ip::tcp::socket late(context_);
     boost::system::error_code error;
     late.connect({asio::ip::make_address("127.0.0.1"), port}, error);
@@ -193,9 +309,10 @@ TEST_F(FrontendTest, ClientThatDoesNotReadItsAnswerIsClosed) {
     client.connect({asio::ip::make_address("127.0.0.1"), (*opened)->port()});
     asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
     const auto give_up = Clock::now() + 10s;
-    while ((*opened)->connections() == 0 && Clock::now() < give_up) std::this_thread::yield();
-    while ((*opened)->connections() > 0 && Clock::now() < give_up) std::this_thread::yield();
-    EXPECT_EQ((*opened)->connections(), 0U);
+    while ((*opened)->connections().size() == 0 && Clock::now() < give_up)
+        std::this_thread::yield();
+    while ((*opened)->connections().size() > 0 && Clock::now() < give_up) std::this_thread::yield();
+    EXPECT_EQ((*opened)->connections().size(), 0U);
 }
 
 TEST_F(FrontendTest, LargeAnswerReachesASlowReader) {

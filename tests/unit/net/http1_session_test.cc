@@ -27,7 +27,8 @@ public:
     [[nodiscard]] std::size_t unsent_bytes() const override { return unsent; }
     void close_when_sent() override { closed = true; }
     [[nodiscard]] EventLoop& loop() override { return loop_; }
-    [[nodiscard]] memory::BufferPool& pool() override { return pool_; }
+    [[nodiscard]] memory::BufferPool& pool() override { return *used_pool_; }
+    void use(memory::BufferPool& pool) { used_pool_ = &pool; }
     [[nodiscard]] Handler& handler() override { return handler_; }
     [[nodiscard]] const Limits& limits() const override { return limits_; }
 
@@ -41,6 +42,7 @@ private:
     Handler& handler_;
     fakes::FakeLoop loop_;
     memory::BufferPool pool_;
+    memory::BufferPool* used_pool_ = &pool_;
 };
 
 // Answers each request with its method's number, path, query and body; or keeps it for later.
@@ -567,7 +569,7 @@ TEST_F(Http1Session, PipelinedRequestHasBegunWhenItWasRead) {
 TEST_F(Http1Session, HeadThatDoesNotEndTimesOut) {
     start("GET / HTTP/1.1\r\nHost:");
     EXPECT_NE(session_->read_deadline(), kNoDeadline);
-    session_->on_timeout();
+    session_->on_timeout(session_->read_deadline());
     EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 408"));
     EXPECT_TRUE(wire_.closed);
 }
@@ -617,6 +619,89 @@ TEST_F(Http1Session, DrainFinishesTheOpenRequestAndThenCloses) {
     handler_.answer();
     EXPECT_NE(wire_.written.find("connection: close"), std::string::npos);
     EXPECT_TRUE(wire_.closed);
+}
+
+TEST_F(Http1Session, DrainLetsAnIdleClientHaveOneMoreRequestUntilTheLastCall) {
+    start(kPost);
+    session_->on_drain();
+    EXPECT_FALSE(wire_.closed);
+    wire_.written.clear();
+    feed(kPost);
+    EXPECT_NE(wire_.written.find("connection: close"), std::string::npos);
+    EXPECT_TRUE(wire_.closed);
+
+    wire_.closed = false;
+    start(kPost);
+    session_->on_drain();
+    session_->on_last_call();
+    EXPECT_TRUE(wire_.closed);
+}
+
+TEST_F(Http1Session, AbandonedRequestIsAnsweredInPlaceOfTheHandler) {
+    handler_.answer_at_once = false;
+    start(kPost);
+    EXPECT_TRUE(session_->owes_answer());
+    session_->abandon();
+    EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 503 ")) << wire_.written;
+    EXPECT_TRUE(wire_.written.ends_with(R"({"error":"server is shutting down"})"));
+    EXPECT_TRUE(wire_.closed);
+    EXPECT_FALSE(session_->owes_answer());
+    EXPECT_FALSE(session_->idle());
+    const std::string written = wire_.written;
+    handler_.answer();
+    EXPECT_TRUE(session_->idle());
+    EXPECT_EQ(wire_.written, written);
+}
+
+TEST_F(Http1Session, BodyThatDripsIsASilentOne) {
+    wire_.limits_.min_data_rate = 100;  // 1,000 bytes in a timeout of 10 s.
+    const Clock::time_point begun = Clock::now();
+    start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n");
+    const Clock::time_point deadline = session_->read_deadline();
+    EXPECT_GE(deadline, begun + wire_.limits_.body_idle_timeout);
+    const auto feed_at = [this](std::size_t count, Clock::time_point now) {
+        ASSERT_GE(session_->read_space().size(), count);
+        session_->on_read(count, now);
+    };
+    feed_at(999, begun + 5s);
+    EXPECT_EQ(session_->read_deadline(), deadline);
+    feed_at(1, begun + 6s);
+    EXPECT_EQ(session_->read_deadline(), begun + 16s);
+    // And however fast, it must come to its end.
+    wire_.limits_.request_timeout = 8s;
+    feed_at(1000, begun + 7s);
+    EXPECT_LE(session_->read_deadline(), deadline);
+}
+
+TEST_F(Http1Session, MemoryIsTakenAsTheBodyComes) {
+    wire_.limits_.max_body_bytes = std::size_t{1} << 30;
+    start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
+    EXPECT_LE(session_->read_space().size(), std::size_t{1} << 20);
+    feed(std::string(std::size_t{3} << 20, 'x'));
+    EXPECT_LE(wire_.pool().held_bytes(), std::size_t{16} << 20);
+}
+
+TEST_F(Http1Session, RequestThatMemoryIsMissingForIsRefused) {
+    wire_.limits_.max_body_bytes = std::size_t{1} << 30;
+    memory::BufferPool spent(1);
+    wire_.use(spent);
+    start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n");
+    EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 503 ")) << wire_.written;
+    EXPECT_TRUE(wire_.closed);
+    session_.reset();
+}
+
+TEST_F(Http1Session, IdleConnectionGivesTheMemoryOfItsMessagesBack) {
+    wire_.limits_.max_body_bytes = std::size_t{8} << 20;
+    start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 700000\r\n\r\n");
+    feed(std::string(700'000, 'x'));
+    EXPECT_EQ(handler_.handled, 1);
+    ASSERT_TRUE(session_->resting());
+    const std::size_t idle = wire_.pool().idle_bytes();
+    session_->shrink();
+    EXPECT_GT(wire_.pool().idle_bytes(), idle + 700'000);
+    feed(kPost);
+    EXPECT_TRUE(wire_.written.ends_with("/v2/x?y=1 hello"));
 }
 
 TEST_F(Http1Session, AbsoluteTargetIsTakenByItsPath) {

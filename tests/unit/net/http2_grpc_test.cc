@@ -400,7 +400,7 @@ TEST(Http2Grpc, MessageThatStopsHalfwayIsTimedOutAndAStreamAtRestIsNot) {
     EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);
     peer.more(id, framed("0123456789").substr(0, 8), false);
     EXPECT_EQ(peer.session->read_deadline(), peer.now + peer.wire.the_limits.body_idle_timeout);
-    peer.session->on_timeout();
+    peer.session->on_timeout(peer.session->read_deadline());
     peer.pump();
     EXPECT_EQ(find(peer.streams[id].trailers, "grpc-status"), "4");
     EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);

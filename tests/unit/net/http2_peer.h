@@ -78,12 +78,19 @@ public:
     [[nodiscard]] std::size_t unsent_bytes() const override { return unsent; }
     void close_when_sent() override { closing = true; }
     [[nodiscard]] EventLoop& loop() override { return the_loop; }
-    [[nodiscard]] memory::BufferPool& pool() override { return the_pool; }
+    [[nodiscard]] memory::BufferPool& pool() override { return *used_pool; }
+    // Before anything is taken of the pool.
+    void use_budget(std::size_t bytes) {
+        with_budget = std::make_unique<memory::BufferPool>(bytes);
+        used_pool = with_budget.get();
+    }
     [[nodiscard]] Handler& handler() override { return the_handler; }
     [[nodiscard]] const Limits& limits() const override { return the_limits; }
 
     FakeLoop the_loop;
     memory::BufferPool the_pool;
+    std::unique_ptr<memory::BufferPool> with_budget;
+    memory::BufferPool* used_pool = &the_pool;
     FakeHandler the_handler;
     Limits the_limits;
     std::string sent;

@@ -420,6 +420,194 @@ TEST(Http2Session, IdleConnectionClosesOnDrain) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
+TEST(Http2Session, LastCallDoesNotWaitForAClientThatDoesNotAnswerPings) {
+    Http2Peer peer;
+    ClientStream& open = peer.request(kGet);
+    peer.session->on_drain();
+    peer.wire.sent.clear();  // The client has not seen any of it.
+    peer.session->on_last_call();
+    peer.pump();
+    ASSERT_FALSE(peer.goaways.empty());
+    EXPECT_EQ(peer.goaways.back().second, 1);
+    EXPECT_FALSE(peer.wire.closing);
+    peer.handler.next().send();
+    peer.pump();
+    EXPECT_EQ(find(open.head, ":status"), "200");
+    EXPECT_TRUE(peer.wire.closing);
+}
+
+TEST(Http2Session, AbandonedRequestsAreAnsweredInPlaceOfTheHandler) {
+    Http2Peer peer;
+    ClientStream& plain = peer.request(kGet);
+    ClientStream& call = peer.call(framed("x"));
+    EXPECT_TRUE(peer.session->owes_answer());
+    peer.session->abandon();
+    peer.pump();
+    EXPECT_EQ(find(plain.head, ":status"), "503");
+    EXPECT_EQ(plain.body, R"({"error":"server is shutting down"})");
+    EXPECT_EQ(find(call.head, "grpc-status"), "14");
+    EXPECT_TRUE(peer.wire.closing);
+    peer.disconnect();
+    EXPECT_FALSE(peer.session->idle());  // The handler has them still.
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_TRUE(peer.handler.waiting.front()->call.cancelled);
+        peer.handler.next().send();
+    }
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST(Http2Session, AStreamThatDripsIsTimedOutWhateverTheOthersDo) {
+    Http2Peer peer;
+    peer.handler.answer = echo;
+    const std::int32_t slow = peer.start(kPost, "some", false);
+    peer.pump();
+    const Clock::time_point deadline = peer.session->read_deadline();
+    EXPECT_EQ(deadline, peer.now + peer.wire.the_limits.body_idle_timeout);
+    for (int i = 0; i < 9; ++i) {
+        peer.now += 1s;
+        peer.more(slow, "x", false);
+        EXPECT_EQ(peer.request(kPost, std::string(10'000, 'x')).body.size(), 10'000u);
+        EXPECT_EQ(peer.session->read_deadline(), deadline);
+    }
+    peer.session->on_timeout(deadline);
+    peer.pump();
+    EXPECT_EQ(find(peer.streams[slow].head, ":status"), "408");
+    EXPECT_FALSE(peer.wire.closing);
+}
+
+TEST(Http2Session, AnswerThatAShutWindowKeepsIsGivenUp) {
+    Http2Peer peer({}, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
+    peer.handler.answer = echo;
+    const ClientStream& stream = peer.request(kPost, std::string(1'000, 'x'));
+    EXPECT_EQ(find(stream.head, ":status"), "200");
+    ASSERT_NE(peer.session->read_deadline(), kNoDeadline);
+    peer.session->on_timeout(peer.session->read_deadline());
+    peer.pump();
+    EXPECT_EQ(stream.error, static_cast<std::uint32_t>(NGHTTP2_CANCEL));
+    EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);
+    EXPECT_TRUE(peer.session->resting());
+}
+
+TEST(Http2Session, FramesThatBringNothingOnAreCounted) {
+    const auto frame = [](std::uint8_t type, std::uint8_t stream, std::string payload) {
+        const std::string head = {0,
+                                  0,
+                                  static_cast<char>(payload.size()),
+                                  static_cast<char>(type),
+                                  0,
+                                  0,
+                                  0,
+                                  0,
+                                  static_cast<char>(stream)};
+        return head + payload;
+    };
+    const std::string update("\0\0\0\1", 4);
+    const std::string priority("\0\0\0\0\1", 5);
+    for (const std::string& one : {frame(8, 0, update),
+                                   frame(2, 9, priority),
+                                   frame(0xfa, 0, "what"),
+                                   frame(8, 1, update),
+                                   frame(0, 1, "")}) {
+        Http2Peer peer;
+        peer.start(kPost, "some", false);
+        peer.pump();
+        std::string many;
+        for (int i = 0; i < 9'000; ++i) many += one;
+        peer.give_server(many);
+        peer.give_client();
+        EXPECT_TRUE(peer.goaways.empty());
+        peer.give_server(many);
+        peer.give_client();
+        ASSERT_EQ(peer.goaways.size(), 1u) << static_cast<int>(one[3]);
+        EXPECT_EQ(peer.goaways[0].first, static_cast<std::uint32_t>(NGHTTP2_ENHANCE_YOUR_CALM));
+        EXPECT_TRUE(peer.wire.closing);
+    }
+}
+
+TEST(Http2Session, UpdatesOfWindowsThatAnswersLeadToAreFree) {
+    Http2Peer peer;
+    peer.handler.answer = echo;
+    const std::string body(std::size_t{1} << 20, 'x');
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_EQ(peer.request(kPost, body).body.size(), body.size());
+        std::string updates;
+        for (int k = 0; k < 128; ++k) updates += std::string("\0\0\4\10\0\0\0\0\0\0\0\0\1", 13);
+        peer.give_server(updates);
+    }
+    EXPECT_TRUE(peer.goaways.empty());
+}
+
+// RFC 7541 section 7.3: a few bytes refer to a large field of the table again and again.
+TEST(Http2Session, HeadsThatBlowUpAreNotDecodedToTheEnd) {
+    Http2Peer peer;
+    peer.handler.answer = echo;
+    peer.request(kGet);
+    const auto head_of = [](std::int32_t stream, const std::string& fields) {
+        const auto size = fields.size();
+        std::string out = {static_cast<char>(size >> 16),
+                           static_cast<char>(size >> 8 & 0xff),
+                           static_cast<char>(size & 0xff),
+                           1,
+                           5,
+                           0,
+                           0,
+                           static_cast<char>(stream >> 8),
+                           static_cast<char>(stream & 0xff)};
+        return out + fields;
+    };
+    // ":method: GET", ":scheme: http", ":path: /", ":authority: h" by the static table; and "x:
+    // aaa..." for the dynamic one.
+    const std::string start = "\x82\x86\x84\x01\x01h";
+    std::string large = start + "\x40\1x\x7f\x81\x1e";
+    large += std::string(127 + 1 + 30 * 128, 'a');
+    peer.give_server(head_of(3, large));
+    peer.give_client();
+    EXPECT_TRUE(peer.goaways.empty());
+    const std::string blown = start + std::string(16'000, '\xbe');
+    int heads = 0;
+    for (std::int32_t stream = 5; !peer.wire.closing && heads < 100; stream += 2, ++heads) {
+        peer.wire.sent.clear();
+        peer.give_server(head_of(stream, blown));
+        peer.wire.the_loop.end_turn();
+    }
+    EXPECT_LT(heads, 20);
+    // The last words are a GOAWAY.
+    ASSERT_GE(peer.wire.sent.size(), 17u);
+    const std::string goaway = peer.wire.sent.substr(peer.wire.sent.size() - 17);
+    EXPECT_EQ(goaway[3], 7);
+    EXPECT_EQ(goaway.back(), NGHTTP2_ENHANCE_YOUR_CALM);
+    EXPECT_EQ(peer.handler.handled, 2);
+}
+
+TEST(Http2Session, IdleConnectionGivesTheMemoryOfItsStreamsBack) {
+    Http2Peer peer;
+    std::vector<std::int32_t> ids;
+    for (int i = 0; i < 200; ++i) ids.push_back(peer.start(kPost, std::string(3'000, 'x'), true));
+    peer.pump();
+    ASSERT_EQ(peer.handler.waiting.size(), ids.size());
+    EXPECT_FALSE(peer.session->resting());
+    while (!peer.handler.waiting.empty()) echo(peer.handler.next());
+    peer.pump();
+    ASSERT_TRUE(peer.session->resting());
+    const memory::BufferPool& pool = peer.wire.the_pool;
+    const std::size_t in_use = pool.held_bytes() - pool.idle_bytes();
+    peer.session->shrink();
+    EXPECT_LT(pool.held_bytes() - pool.idle_bytes(), in_use / 4);
+    peer.handler.answer = echo;
+    EXPECT_EQ(peer.request(kPost, "again").body, "again");
+}
+
+TEST(Http2Session, RequestThatMemoryIsMissingForIsRefusedAndTheOthersGoOn) {
+    Http2Peer peer;
+    peer.handler.answer = echo;
+    peer.wire.use_budget(1);
+    EXPECT_EQ(find(peer.request(kPost, std::string(std::size_t{2} << 20, 'x')).head, ":status"),
+              "503");
+    const ClientStream& call = peer.call(framed(std::string(std::size_t{2} << 20, 'x')));
+    EXPECT_EQ(find(call.head, "grpc-status"), "14");
+    EXPECT_EQ(peer.request(kPost, "small").body, "small");
+}
+
 TEST(Http2Session, GarbageIsAnsweredByGoawayAndClose) {
     Http2Peer peer;
     peer.give_server("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n");
@@ -577,7 +765,7 @@ TEST(Http2Session, DeadlinesCoverThePrefaceTheHeadAndTheBodyOnly) {
     peer.give_server(bytes.substr(30));
     EXPECT_EQ(peer.session->read_deadline(), peer.now + limits.body_idle_timeout);
     peer.now += limits.body_idle_timeout;
-    peer.session->on_timeout();
+    peer.session->on_timeout(peer.session->read_deadline());
     peer.pump();
     EXPECT_EQ(find(peer.streams[id].head, ":status"), "408");
     EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);
@@ -587,7 +775,7 @@ TEST(Http2Session, DeadlinesCoverThePrefaceTheHeadAndTheBodyOnly) {
 TEST(Http2Session, PrefaceThatNeverEndsIsTimedOut) {
     Http2Peer peer;
     peer.give_server("PRI * HT");
-    peer.session->on_timeout();
+    peer.session->on_timeout(peer.session->read_deadline());
     EXPECT_TRUE(peer.wire.closing);
 }
 
