@@ -116,7 +116,7 @@ public:
                 return session_->on_writable();
             case Step::kTimeout:
                 now_ += std::chrono::seconds(argument);
-                if (now_ >= session_->read_deadline()) session_->on_timeout();
+                if (now_ >= session_->read_deadline()) session_->on_timeout(now_);
                 return;
             case Step::kDrain:
                 return session_->on_drain();
