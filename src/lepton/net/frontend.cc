@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "lepton/net/listener.h"
 #include "lepton/net/prompt_thread.h"
 #include "lepton/net/reactor.h"
+#include "lepton/net/unix_path.h"
 
 namespace lepton::net {
 namespace {
@@ -55,6 +57,7 @@ struct Frontend::Impl {
     std::vector<std::unique_ptr<Reactor>> reactors;
     std::vector<std::unique_ptr<TcpListener>> tcp;  // One per reactor, same index.
     std::unique_ptr<UnixListener> local;            // On the first reactor.
+    std::optional<FileIdentity> local_file;         // What `local` listens on.
     std::atomic<std::size_t> drained{0};            // Reactors that take no more connections.
     std::vector<std::thread> threads;
 };
@@ -78,22 +81,14 @@ Result<> Frontend::Impl::listen() {
         tcp.push_back(std::move(listener));
     }
     if (options.unix_socket.empty()) return {};
-    // A socket file that a dead server left would make bind fail for ever.
-    std::error_code ignored;
-    if (std::filesystem::is_socket(options.unix_socket, ignored)) {
-        std::filesystem::remove(options.unix_socket, ignored);
-    }
-    if (options.unix_socket.string().size() >= sizeof(sockaddr_un{}.sun_path)) {
-        return fail(ErrorCode::kInvalidArgument,
-                    "unix socket path \"" + options.unix_socket.string() +
-                        "\" is longer than the system's bound of " +
-                        std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes");
-    }
+    LEPTON_CHECK_OK(free_unix_path(options.unix_socket));
     Reactor& first = *reactors.front();
     local = std::make_unique<UnixListener>(
         first.context(),
         [this, &first](Connection::Socket socket) { take(std::move(socket), first); });
-    return local->open(options.unix_socket.string(), false);
+    LEPTON_CHECK_OK(local->open(options.unix_socket.string(), false));
+    local_file = identity_of(options.unix_socket);
+    return {};
 }
 
 // The kernel spreads connections by a hash, which leaves reactors idle when there are few; so each
@@ -170,7 +165,8 @@ void Frontend::stop() {
     for (const auto& reactor : impl_->reactors) reactor->stop();
     for (std::thread& thread : impl_->threads) thread.join();
     impl_->threads.clear();
-    if (!impl_->options.unix_socket.empty()) {
+    // Another server may have its own there by now.
+    if (impl_->local_file && identity_of(impl_->options.unix_socket) == impl_->local_file) {
         std::error_code ignored;
         std::filesystem::remove(impl_->options.unix_socket, ignored);
     }
