@@ -28,7 +28,8 @@ def digits(folder: Path, config: str = "") -> None:
 
 @pytest.mark.openvino
 def test_answer_of_the_server_is_a_configuration(start_server, tmp_path: Path) -> None:
-    digits(tmp_path / "a/digits", "dynamic_batching { default_queue_policy { max_queue_size: 7 } }")
+    queue = "dynamic_batching { default_queue_policy { max_queue_size: 7 } }"
+    digits(tmp_path / "a/digits", f"max_batch_size: 8 {queue}")
     first = start_server(tmp_path / "a").wait_until_ready()
     answer = first.get("/v2/models/digits/config")
     with grpc.insecure_channel(first.address) as channel:
