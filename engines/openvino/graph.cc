@@ -8,6 +8,7 @@
 #include <openvino/op/parameter.hpp>
 #include <openvino/runtime/properties.hpp>
 
+#include "engines/openvino/compiled_cache.h"
 #include "engines/openvino/dynamic_session.h"
 #include "engines/openvino/failure.h"
 #include "engines/openvino/number_formats.h"
@@ -190,6 +191,7 @@ Result<ov::CompiledModel> compile(const Source& source,
                                   const std::shared_ptr<const ov::Model>& model,
                                   const engine::SessionOptions& options) {
     auto compiled = guarded(ErrorCode::kInternal, source.file + " does not compile", [&] {
+        const CompiledCache cache(source.cache_dir);
         return source.core->compile_model(model, "CPU", settings_of(source, *model, options));
     });
     if (!compiled) return compiled;

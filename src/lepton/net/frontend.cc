@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "lepton/net/listener.h"
 #include "lepton/net/prompt_thread.h"
 #include "lepton/net/reactor.h"
+#include "lepton/net/unix_path.h"
 #include "lepton/observe/log.h"
 
 namespace lepton::net {
@@ -99,6 +101,7 @@ struct Frontend::Impl {
     std::vector<std::unique_ptr<Reactor>> reactors;
     std::vector<std::unique_ptr<TcpListener>> tcp;  // One per reactor, same index.
     std::unique_ptr<UnixListener> local;            // On the first reactor.
+    std::optional<FileIdentity> local_file;         // What `local` listens on.
     std::atomic<bool> draining{false};
     std::atomic<bool> socket_file_removed{false};
     std::atomic<std::size_t> drained{0};  // Reactors that take no more connections.
@@ -133,19 +136,11 @@ Result<> Frontend::Impl::listen() {
         tcp.push_back(std::move(listener));
     }
     if (options.unix_socket.empty()) return {};
-    // A socket file that a dead server left would make bind fail for ever.
-    std::error_code ignored;
-    if (std::filesystem::is_socket(options.unix_socket, ignored)) {
-        std::filesystem::remove(options.unix_socket, ignored);
-    }
-    if (options.unix_socket.string().size() >= sizeof(sockaddr_un{}.sun_path)) {
-        return fail(ErrorCode::kInvalidArgument,
-                    "unix socket path \"" + options.unix_socket.string() +
-                        "\" is longer than the system's bound of " +
-                        std::to_string(sizeof(sockaddr_un{}.sun_path) - 1) + " bytes");
-    }
+    LEPTON_CHECK_OK(free_unix_path(options.unix_socket));
     local = make_listener<asio::local::stream_protocol>(*reactors.front());
-    return local->open(options.unix_socket.string(), false);
+    LEPTON_CHECK_OK(local->open(options.unix_socket.string(), false));
+    local_file = identity_of(options.unix_socket);
+    return {};
 }
 
 // The kernel spreads connections by a hash, which leaves reactors idle when there are few; so each
@@ -200,8 +195,9 @@ void Frontend::Impl::on_each_reactor(const Do& step) {
 }
 
 void Frontend::Impl::remove_socket_file() {
-    // Once: another server may have taken the path since.
-    if (options.unix_socket.empty() || socket_file_removed.exchange(true)) return;
+    // Another server may have its own there by now.
+    if (!local_file || socket_file_removed.exchange(true)) return;
+    if (identity_of(options.unix_socket) != local_file) return;
     std::error_code ignored;
     std::filesystem::remove(options.unix_socket, ignored);
 }

@@ -1,7 +1,10 @@
 #include "lepton/server/ready_file.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstddef>
-#include <fstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -48,15 +51,35 @@ std::string to_json(const ReadyFile& ready) {
 Result<> write_ready_file(const std::filesystem::path& path, const ReadyFile& ready) {
     std::filesystem::path draft = path;
     draft += ".draft";
-    std::error_code error;
-    std::ofstream file(draft);
-    file << to_json(ready);
-    file.close();
-    if (file) std::filesystem::rename(draft, path, error);
-    if (!file || error) {
+    // Left by a server that was killed, or laid there by somebody for this one to follow.
+    ::unlink(draft.c_str());
+    const int fd =
+        ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    bool good = fd >= 0;
+    int reason = errno;
+    if (good) {
+        const std::string text = to_json(ready);
+        std::string_view rest = text;
+        while (good && !rest.empty()) {
+            const ssize_t written = ::write(fd, rest.data(), rest.size());
+            if (written >= 0) {
+                rest.remove_prefix(static_cast<std::size_t>(written));
+            } else {
+                good = errno == EINTR;
+            }
+        }
+        reason = errno;
+        ::close(fd);
+        if (good) {
+            good = ::rename(draft.c_str(), path.c_str()) == 0;
+            reason = errno;
+        }
+        if (!good) ::unlink(draft.c_str());
+    }
+    if (!good) {
         return fail(ErrorCode::kUnavailable,
                     "cannot write ready file \"" + path.string() +
-                        "\": " + (error ? error.message() : "the folder is missing or read-only"));
+                        "\": " + std::generic_category().message(reason));
     }
     return {};
 }

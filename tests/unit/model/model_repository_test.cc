@@ -247,12 +247,12 @@ TEST_F(ModelRepositoryTest, AModelThatIsMendedAndLoadedAgainMakesTheServerReady)
     EXPECT_THAT(repository_->failures(), IsEmpty());
 }
 
-TEST_F(ModelRepositoryTest, BrokenConfigurationsAndEmptyFoldersAreFailuresOfTheModel) {
+TEST_F(ModelRepositoryTest, BrokenConfigurationsAndModelsWithoutFilesAreFailuresOfTheModel) {
     write_model("a", 1);
     folder_.write("a/config.pbtxt", "nmae: \"a\"");
     write_model("b", 1);
     folder_.write("b/config.pbtxt", "name: \"other\"");
-    fs::create_directories(folder_.path() / "c");
+    folder_.write("c/config.pbtxt", "");
     write_model("d", 1);
     folder_.write("d/config.pbtxt", "version_policy { specific { versions: 9 } }");
     folder_.write("e/1/weights", "");

@@ -71,6 +71,25 @@ TEST(RepositoryLayout, PassesOverPlainFilesAndHiddenFolders) {
     EXPECT_THAT(*scan_roots(roots), IsEmpty());
 }
 
+TEST(RepositoryLayout, WhatIsNoModelIsPassedOver) {
+    const TempFolder root;
+    root.write("good/1/model.onnx", "");
+    root.write("2024/1/model.onnx", "");
+    root.write("configured/config.pbtxt", "");
+    for (const char* name : {"lost+found", "docs", "20240101"}) {
+        fs::create_directory(root.path() / name);
+    }
+    root.write("7/report.txt", "");
+    root.write("docs/text/readme.txt", "");
+    fs::create_directory_symlink("loop", root.path() / "loop");
+    fs::create_directory_symlink("..", root.path() / "docs" / "up");
+    fs::create_symlink("nowhere", root.path() / "gone");
+    const fs::path roots[] = {root.path()};
+    const auto models = scan_roots(roots);
+    ASSERT_TRUE(models) << models.error().message;
+    EXPECT_THAT(names_of(*models), ElementsAre("2024", "configured", "good"));
+}
+
 TEST(RepositoryLayout, ARootThatIsNoFolderIsNamed) {
     const fs::path roots[] = {"/nowhere/at/all"};
     const auto models = scan_roots(roots);
@@ -98,6 +117,16 @@ TEST(RepositoryLayout, TheModelFileIsTheOneCalledModel) {
     EXPECT_EQ(*find_model_file(root.path() / "1", ""), root.path() / "1" / "model.xml");
     root.write("2/model.savedmodel/saved_model.pb", "");
     EXPECT_EQ(*find_model_file(root.path() / "2", ""), root.path() / "2" / "model.savedmodel");
+}
+
+TEST(RepositoryLayout, OtherFilesOfItsNameLieBesideTheModel) {
+    const TempFolder root;
+    for (const char* name : {"model.onnx", "model.json", "model.mapping", "model.onnx.sha256"}) {
+        root.write(fs::path("1") / name, "");
+    }
+    EXPECT_EQ(*find_model_file(root.path() / "1", ""), root.path() / "1" / "model.onnx");
+    root.write("2/model.fake", "");
+    EXPECT_EQ(*find_model_file(root.path() / "2", ""), root.path() / "2" / "model.fake");
 }
 
 TEST(RepositoryLayout, TheConfigurationMayNameTheModelFile) {

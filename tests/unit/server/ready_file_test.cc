@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/temp_folder.h"
+
 namespace lepton::server {
 namespace {
 
@@ -42,6 +44,17 @@ TEST(ReadyFile, AppearsWholeAndLeavesNoDraft) {
     EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), to_json({"::1", 1, 2, {}}));
     EXPECT_FALSE(std::filesystem::exists(path.string() + ".draft"));
     std::filesystem::remove(path);
+}
+
+TEST(ReadyFile, DraftFollowsNoLink) {
+    const lepton::testing::TempFolder folder;
+    const auto path = folder.path() / "ready";
+    folder.write("other", "as it was");
+    std::filesystem::create_symlink(folder.path() / "other", folder.path() / "ready.draft");
+    ASSERT_TRUE(write_ready_file(path, {"::1", 1, 2, {}}));
+    EXPECT_FALSE(std::filesystem::is_symlink(path));
+    std::ifstream other(folder.path() / "other");
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(other), {}), "as it was");
 }
 
 TEST(ReadyFile, FolderThatIsMissingIsNamed) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -165,6 +166,53 @@ TEST_F(OpenVinoEngineTest, KeepsCompiledModelsInItsCache) {
     ASSERT_TRUE(session) << session.error().message;
     ASSERT_TRUE((*session)->prepare(1));
     EXPECT_FALSE(fs::is_empty(options.cache_dir));
+}
+
+TEST_F(OpenVinoEngineTest, DamagedFileOfItsCacheIsMadeAnew) {
+    engine::OpenOptions options;
+    options.cache_dir = folder_.path() / "cache";
+    const auto compile = [&] {
+        const auto graph = engine_.open(kData / "scale.onnx", options);
+        ASSERT_TRUE(graph);
+        const auto session = (*graph)->make_session({});
+        ASSERT_TRUE(session) << session.error().message;
+        ASSERT_TRUE((*session)->prepare(1));
+    };
+    const auto contents = [&] {
+        std::map<std::string, std::string> files;
+        for (const auto& entry : fs::directory_iterator(options.cache_dir)) {
+            std::ifstream file(entry.path(), std::ios::binary);
+            files[entry.path().filename()] = std::string(std::istreambuf_iterator<char>(file), {});
+        }
+        return files;
+    };
+    compile();
+    const auto whole = contents();
+    ASSERT_FALSE(whole.empty());
+    compile();
+    EXPECT_EQ(contents(), whole);  // It was read, and sealed once.
+    const auto damage = [&](const auto& change) {
+        for (const auto& [name, content] : whole) {
+            std::string changed = content;
+            change(changed);
+            fs::remove(options.cache_dir / name);
+            std::ofstream(options.cache_dir / name, std::ios::binary) << changed;
+        }
+        const auto before = contents();
+        compile();
+        const auto after = contents();
+        ASSERT_EQ(after.size(), whole.size());
+        for (const auto& [name, content] : after) {
+            EXPECT_NE(content, before.at(name));
+            ASSERT_GT(content.size(), 32u);
+            EXPECT_EQ(content.substr(content.size() - 32, 16), "lepton: sealed 1");
+        }
+    };
+    damage([](std::string& content) { content[content.size() / 2] ^= 0x40; });
+    damage([](std::string& content) { content[content.size() - 1] ^= 1; });
+    damage([](std::string& content) { content.resize(content.size() / 2); });
+    damage([](std::string& content) { content.resize(content.size() - 32); });
+    damage([](std::string& content) { content.clear(); });
 }
 
 }  // namespace

@@ -1,0 +1,143 @@
+"""What lies in files: configurations, repositories with more than models, sockets, the cache."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import grpc
+import numpy as np
+import onnx
+import pytest
+from fake_models import identity, write_model
+from google.protobuf import json_format, text_format
+from lepton_server import ROOT, LeptonServer
+from onnx import TensorProto, helper, numpy_helper
+from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
+
+DIGITS = ROOT / "examples/digits/model.onnx"
+
+
+def digits(folder: Path, config: str = "") -> None:
+    (folder / "1").mkdir(parents=True)
+    shutil.copy(DIGITS, folder / "1/model.onnx")
+    if config:
+        (folder / "config.pbtxt").write_text(config)
+
+
+@pytest.mark.openvino
+def test_answer_of_the_server_is_a_configuration(start_server, tmp_path: Path) -> None:
+    queue = "dynamic_batching { default_queue_policy { max_queue_size: 7 } }"
+    digits(tmp_path / "a/digits", f"max_batch_size: 8 {queue}")
+    first = start_server(tmp_path / "a").wait_until_ready()
+    answer = first.get("/v2/models/digits/config")
+    with grpc.insecure_channel(first.address) as channel:
+        stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        message = stub.ModelConfig(service_pb2.ModelConfigRequest(name="digits")).config
+    by_json = json_format.Parse(answer.body, model_config_pb2.ModelConfig())
+    for form, text in {
+        "json": answer.body.decode(),
+        "json as text": text_format.MessageToString(by_json),
+        "grpc": text_format.MessageToString(message),
+        "grpc with numbers": text_format.MessageToString(
+            message, use_short_repeated_primitives=True
+        ),
+    }.items():
+        digits(tmp_path / form / "digits", text)
+        second = start_server(tmp_path / form).wait_until_ready()
+        again = second.get("/v2/models/digits/config").json
+        for field in ("max_batch_size", "input", "output", "dynamic_batching", "version_policy"):
+            assert again[field] == answer.json[field], (form, field)
+        assert again["instance_group"][0]["count"] == answer.json["instance_group"][0]["count"]
+        second.stop()
+
+
+def test_configuration_nested_without_end_is_an_error_of_its_model(start_server, tmp_path) -> None:
+    write_model(tmp_path, "good", identity())
+    for name, level in {"a": "a { ", "b": "input { ", "c": "a: [ ", "d": '{"a":'}.items():
+        write_model(tmp_path, name, identity())
+        (tmp_path / name / "config.pbtxt").write_text(level * 100_000)
+    server = start_server(tmp_path, "--strict-readiness", "false").wait_until_ready()
+    assert server.get("/v2/models/good/ready").status == 200
+    for name in "abcd":
+        answer = server.get(f"/v2/models/{name}")
+        assert answer.status != 200
+        assert "nested deeper than 64 messages" in answer.error
+
+
+def test_repository_may_hold_more_than_models(start_server, tmp_path: Path) -> None:
+    write_model(tmp_path, "good", identity())
+    write_model(tmp_path, "2024", identity())
+    for name in ("lost+found", "docs", "20240101", ".git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "readme.txt").write_text("x")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "gone").symlink_to("nowhere")
+    server = start_server(tmp_path).wait_until_ready()
+    assert server.get("/v2/health/ready").status == 200
+    for name in ("good", "2024"):
+        assert server.get(f"/v2/models/{name}/ready").status == 200
+    assert "not_a_model" in server.log and "lost+found" in server.log
+
+
+def test_socket_of_a_live_server_is_not_taken(start_server, tmp_path: Path) -> None:
+    write_model(tmp_path / "models", "a", identity())
+    path = tmp_path / "s"
+    dead = socket.socket(socket.AF_UNIX)
+    dead.bind(str(path))
+    dead.close()
+    first = start_server(tmp_path / "models", unix_socket=path).wait_until_ready()
+    second = start_server(tmp_path / "models", unix_socket=path)
+    assert second.process.wait(30) == 1
+    assert "in use by a running process" in second.log
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(path))
+        client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b"200" in client.recv(100)
+    # What another has put there meanwhile stays.
+    path.unlink()
+    path.write_text("another's")
+    assert first.stop() == 0
+    assert path.read_text() == "another's"
+
+
+def weighty(folder: Path) -> None:
+    """A product with a matrix: what the cache keeps of it is mostly weights."""
+    folder.mkdir(parents=True)
+    weights = np.random.default_rng(1).standard_normal((256, 256)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "weighty",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 256])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 256])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    made.ir_version = 8
+    onnx.save(made, folder / "model.onnx")
+
+
+@pytest.mark.openvino
+def test_damaged_file_of_the_cache_is_not_believed(start_server, tmp_path: Path) -> None:
+    weighty(tmp_path / "models/m/1")
+    cache = tmp_path / "cache"
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1, 256], "data": [0.5] * 256}
+
+    def answer() -> list[float]:
+        server: LeptonServer = start_server(tmp_path / "models", "--cache-dir", cache)
+        given = server.wait_until_ready().infer("m", {"inputs": [tensor]}).json
+        assert server.stop() == 0
+        return given["outputs"][0]["data"]
+
+    expected = answer()
+    blobs = list(cache.glob("*.blob"))
+    assert blobs
+    for blob in blobs:
+        blob.chmod(0o600)
+        content = bytearray(blob.read_bytes())
+        for at in range(len(content) // 4, len(content) // 2, 7):
+            content[at] ^= 0x40
+        blob.write_bytes(content)
+    assert answer() == expected
