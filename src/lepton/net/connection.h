@@ -117,7 +117,7 @@ private:
     bool reading_ = false;
     bool read_ended_ = false;  // The client has shut its side.
     bool writing_ = false;
-    bool probing_ = false;    // Waiting for the client to turn out to be gone.
+    bool probing_ = false;  // Waiting for the client to turn out to be gone.
     std::size_t lingered_bytes_ = 0;
     bool closing_ = false;    // Close once unsent_ is empty.
     bool lingering_ = false;  // Our side is shut; waiting for the peer's end.
