@@ -70,7 +70,10 @@ std::vector<std::string> requests_of(std::string_view input, std::size_t piece, 
     }
     settle(*session);
     // A client that shuts its side is owed what it has asked for, and then nothing.
-    if (session->on_end()) settle(*session);
+    if (session->on_end()) {
+        session->probe();
+        settle(*session);
+    }
     session->on_closed();
     settle(*session);
     require(session->idle());

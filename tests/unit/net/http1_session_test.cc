@@ -522,6 +522,7 @@ TEST_F(Http1Session, ClientThatHasShutItsSideGetsItsAnswers) {
     handler_.answer_at_once = false;
     start(std::string(kPost) + std::string(kPost) + "GET / HT");
     EXPECT_TRUE(session_->on_end());
+    session_->probe();
     EXPECT_FALSE(handler_.open->call.cancelled);
     EXPECT_EQ(wire_.written, "HTTP/1.1 ");  // Which a client that is gone answers with a reset.
     handler_.answer();
