@@ -82,7 +82,7 @@ std::optional<XXH128_canonical_t> digest_of(std::ifstream& file, std::uintmax_t 
     return digest;
 }
 
-enum class State { kSound, kUnsealed, kDamaged };
+enum class State : std::uint8_t { kSound, kUnsealed, kDamaged };
 
 State state_of(const fs::path& path, std::uintmax_t size) {
     std::ifstream file(path, std::ios::binary);
@@ -118,52 +118,55 @@ void put_seal(const fs::path& path, std::uintmax_t size) {
     ::close(fd);
 }
 
-template <class Use>
-void for_each_file(const fs::path& folder, const Use& use) {
+std::vector<fs::path> files_of(const fs::path& folder) {
+    std::vector<fs::path> files;
     std::error_code error;
     for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
          entry.increment(error)) {
         std::error_code not_there;
         if (entry->path().extension() == ".blob" && !entry->is_symlink(not_there) &&
             entry->is_regular_file(not_there)) {
-            use(entry->path());
+            files.push_back(entry->path());
         }
     }
+    return files;
 }
 
 }  // namespace
 
 CompiledCache::CompiledCache(fs::path folder) : folder_(std::move(folder)) {
     if (folder_.empty()) return;
-    const MutexLock lock(known().mutex);
-    const bool alone = known().compiling++ == 0;
-    for_each_file(folder_, [&](const fs::path& path) {
+    Known& all = known();
+    const MutexLock lock(all.mutex);
+    const bool alone = all.compiling++ == 0;
+    for (const fs::path& path : files_of(folder_)) {
         const Stamp stamp = stamp_of(path);
-        const auto found = known().sound.find(path);
-        if (found != known().sound.end() && found->second == stamp) return;
+        const auto found = all.sound.find(path);
+        if (found != all.sound.end() && found->second == stamp) continue;
         const State state = state_of(path, stamp.size);
         if (state == State::kSound) {
-            known().sound[path] = stamp;
+            all.sound[path] = stamp;
         } else if (state == State::kDamaged || alone) {
             // Without a seal it may be what another thread is making.
             std::error_code ignored;
             fs::remove(path, ignored);
         }
-    });
+    }
 }
 
 CompiledCache::~CompiledCache() {
     if (folder_.empty()) return;
-    const MutexLock lock(known().mutex);
-    const bool last = --known().compiling == 0;
+    Known& all = known();
+    const MutexLock lock(all.mutex);
+    const bool last = --all.compiling == 0;
     if (!last) return;  // Whoever is last seals what all have made, none of it unfinished.
-    for_each_file(folder_, [&](const fs::path& path) {
+    for (const fs::path& path : files_of(folder_)) {
         const Stamp stamp = stamp_of(path);
-        const auto found = known().sound.find(path);
-        if (found != known().sound.end() && found->second == stamp) return;
+        const auto found = all.sound.find(path);
+        if (found != all.sound.end() && found->second == stamp) continue;
         put_seal(path, stamp.size);
-        known().sound[path] = stamp_of(path);
-    });
+        all.sound[path] = stamp_of(path);
+    }
 }
 
 }  // namespace lepton::openvino
