@@ -86,9 +86,10 @@ def _of(held: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
         if not known or not (module is None or _MODULES_OF_FUNCTIONS.fullmatch(str(module))):
             yield f"{module or 'function'}.{name if isinstance(name, str) else kind}"
     elif isinstance(kind, str):
-        # Lambda, TFOpLambda and SlicingOpLambda call what they are told to.
+        # Lambda, TFOpLambda and SlicingOpLambda call what they are told to; __lambda__ is the
+        # function of the first.
         if "lambda" in kind.lower():
-            yield f"a {kind} layer"
+            yield f"a {'Lambda' if kind == '__lambda__' else kind} layer"
         elif module is not None and not _MODULES.fullmatch(str(module)):
             yield f"{module}.{kind}"
     for one in held.values():

@@ -292,7 +292,7 @@ def test_files_of_tensorflow_that_cannot_be_looked_at_are_named(tmp_path: Path) 
         ({"module": "keras.layers", "class_name": "Lambda"}, ["a Lambda layer"]),
         ({"class_name": "\\u004cambda"}, ["a Lambda layer"]),
         ({"class_name": "TFOpLambda"}, ["a TFOpLambda layer"]),
-        ({"class_name": "__lambda__", "config": {"value": "4wEA"}}, ["a __lambda__ layer"]),
+        ({"class_name": "__lambda__", "config": {"value": "4wEA"}}, ["a Lambda layer"]),
         ({"module": "os", "class_name": "function", "config": "system"}, ["os.system"]),
         ({"module": "builtins", "class_name": "function", "config": "exec"}, ["builtins.exec"]),
         ({"module": "keras.utils", "class_name": "get_file"}, ["keras.utils.get_file"]),
