@@ -59,14 +59,14 @@ std::byte* BufferPool::allocate(std::size_t capacity) {
             throw std::bad_alloc();
         }
     }
-    void* data = ::operator new(
-        capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}, std::nothrow);
-    if (data == nullptr) {
+    try {
+        return static_cast<std::byte*>(
+            ::operator new(capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}));
+    } catch (const std::bad_alloc&) {
         held_.fetch_sub(capacity, std::memory_order_relaxed);
         refusals_.fetch_add(1, std::memory_order_relaxed);
-        throw std::bad_alloc();
+        throw;
     }
-    return static_cast<std::byte*>(data);
 }
 
 void BufferPool::deallocate(std::byte* data, std::size_t capacity) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -134,7 +135,11 @@ bool ModelScheduler::submit(InferCall& call) {
         static_cast<ModelScheduler*>(written.route.get())->count(written);
     };
     call.on_cancelled = [](InferCall& gone) noexcept {
-        static_cast<ModelScheduler*>(gone.route.get())->cancel(gone);
+        try {
+            static_cast<ModelScheduler*>(gone.route.get())->cancel(gone);
+        } catch (const std::exception&) {
+            // No memory: the call ends when its turn comes.
+        }
     };
     std::vector<Refused> refused;
     Result<> admitted = match_request(*model_->spec, call);

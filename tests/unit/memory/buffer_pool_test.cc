@@ -30,9 +30,9 @@ TEST(BufferPool, MemoryIsAlignedForTheEngine) {
 TEST(BufferPool, KeepsNoMoreThanItsBoundPerClass) {
     BufferPool pool;
     {
-        Buffer a = pool.take(BufferPool::kLargestClass);
-        Buffer b = pool.take(BufferPool::kLargestClass);
-        Buffer beyond = pool.take(BufferPool::kLargestClass + 1);
+        const Buffer a = pool.take(BufferPool::kLargestClass);
+        const Buffer b = pool.take(BufferPool::kLargestClass);
+        const Buffer beyond = pool.take(BufferPool::kLargestClass + 1);
     }
     EXPECT_EQ(pool.idle_bytes(), BufferPool::kKeptBytesPerClass);
 }
@@ -52,6 +52,9 @@ TEST(BufferPool, StaysWithinItsBudgetButForSmallBuffers) {
 }
 
 TEST(BufferPool, AllocationThatFailsIsAnException) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "a sanitizer ends the process instead";
+#endif
     BufferPool pool;
     EXPECT_THROW(static_cast<void>(pool.take(std::size_t{1} << 60)), std::bad_alloc);
     EXPECT_EQ(pool.held_bytes(), 0U);
