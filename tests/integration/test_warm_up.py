@@ -11,6 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lepton import Server
 
+pytestmark = pytest.mark.openvino
+
 TYPICAL = """
 model_warmup {
   name: "typical"
