@@ -138,7 +138,8 @@ bool ModelScheduler::submit(InferCall& call) {
         try {
             static_cast<ModelScheduler*>(gone.route.get())->cancel(gone);
         } catch (const std::exception&) {
-            // No memory: the call ends when its turn comes.
+            // No memory to look for it: it ends when its turn comes.
+            gone.cancelled.store(true, std::memory_order_relaxed);
         }
     };
     std::vector<Refused> refused;
