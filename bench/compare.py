@@ -1,6 +1,7 @@
 """Two builds side by side: what a change costs on the path of every request.
 
-    git worktree add ../before v1 && cmake --preset release ... && cmake --build ...
+    git worktree add ../before COMMIT && make -C ../before build
+    make bench ARGS=--quick     # builds the load generator
     python bench/compare.py ../before/build/release build/release [--rounds 16] [--models mlp]
 
 Both servers run at the same time on processor 0, and are asked in turn from processor 1, so that
