@@ -29,6 +29,25 @@ std::string json_string(std::string_view text) {
     return quoted += '"';
 }
 
+// The reason why it failed; 0: it did not.
+int write_anew(const std::filesystem::path& file, std::string_view text) {
+    // Left by a server that was killed, or laid there by somebody for this one to follow.
+    ::unlink(file.c_str());
+    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0) return errno;
+    int reason = 0;
+    while (reason == 0 && !text.empty()) {
+        const ssize_t written = ::write(fd, text.data(), text.size());
+        if (written >= 0) {
+            text.remove_prefix(static_cast<std::size_t>(written));
+        } else if (errno != EINTR) {
+            reason = errno;
+        }
+    }
+    ::close(fd);
+    return reason;
+}
+
 }  // namespace
 
 std::string to_json(const ReadyFile& ready) {
@@ -51,37 +70,13 @@ std::string to_json(const ReadyFile& ready) {
 Result<> write_ready_file(const std::filesystem::path& path, const ReadyFile& ready) {
     std::filesystem::path draft = path;
     draft += ".draft";
-    // Left by a server that was killed, or laid there by somebody for this one to follow.
+    int reason = write_anew(draft, to_json(ready));
+    if (reason == 0 && ::rename(draft.c_str(), path.c_str()) != 0) reason = errno;
+    if (reason == 0) return {};
     ::unlink(draft.c_str());
-    const int fd =
-        ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    bool good = fd >= 0;
-    int reason = errno;
-    if (good) {
-        const std::string text = to_json(ready);
-        std::string_view rest = text;
-        while (good && !rest.empty()) {
-            const ssize_t written = ::write(fd, rest.data(), rest.size());
-            if (written >= 0) {
-                rest.remove_prefix(static_cast<std::size_t>(written));
-            } else {
-                good = errno == EINTR;
-            }
-        }
-        reason = errno;
-        ::close(fd);
-        if (good) {
-            good = ::rename(draft.c_str(), path.c_str()) == 0;
-            reason = errno;
-        }
-        if (!good) ::unlink(draft.c_str());
-    }
-    if (!good) {
-        return fail(ErrorCode::kUnavailable,
-                    "cannot write ready file \"" + path.string() +
-                        "\": " + std::generic_category().message(reason));
-    }
-    return {};
+    return fail(ErrorCode::kUnavailable,
+                "cannot write ready file \"" + path.string() +
+                    "\": " + std::generic_category().message(reason));
 }
 
 }  // namespace lepton::server
