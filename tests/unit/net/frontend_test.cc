@@ -230,19 +230,19 @@ TEST_F(FrontendTest, ConnectionsWithoutARequestAreEndedAfterTheIdleTimeout) {
     EXPECT_EQ(frontend_->connections().ended(Ending::kIdle), 2U);
 }
 
-// More than a second apart, so that the memory of the connection was given back meanwhile.
+// The connection's memory was given back meanwhile.
 TEST_F(FrontendTest, AClientThatPausesIsAnsweredAfterwards) {
     start({});
     auto client = connect();
+    constexpr std::size_t kBody = 300'000;
     for (int i = 0; i < 2; ++i) {
         std::string large = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n";
-        large.resize(large.size() + 300'000);
+        large.resize(large.size() + kBody);
         asio::write(client, asio::buffer(large));
         EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
-        const std::size_t held = pool_.idle_bytes();
         const auto give_up = Clock::now() + 10s;
-        while (pool_.idle_bytes() == held && Clock::now() < give_up) std::this_thread::yield();
-        EXPECT_GT(pool_.idle_bytes(), held);
+        while (pool_.idle_bytes() < kBody && Clock::now() < give_up) std::this_thread::yield();
+        EXPECT_GE(pool_.idle_bytes(), kBody);
     }
 }
 
