@@ -14,6 +14,7 @@ void Buffer::release() {
 
 void Buffer::grow(std::size_t capacity) {
     LEPTON_CHECK(pool_ != nullptr);
+    if (pool_->remap(data_, capacity_, capacity)) return;
     Buffer larger = pool_->take(capacity);
     if (size_ > 0) std::memcpy(larger.data_, data_, size_);
     larger.size_ = size_;

@@ -1,8 +1,13 @@
 #include "lepton/memory/buffer_pool.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <new>
+
+#include "lepton/core/check.h"
 
 namespace lepton::memory {
 namespace {
@@ -12,6 +17,18 @@ constexpr std::size_t kLeftPerClass = std::size_t{256} << 10;
 
 std::size_t class_of(std::size_t capacity) {
     return static_cast<std::size_t>(std::countr_zero(capacity / BufferPool::kSmallestClass));
+}
+
+// That of its size class, if there is one.
+std::size_t capacity_for(std::size_t wanted) {
+    if (wanted > BufferPool::kLargestClass) return wanted;
+    return std::bit_ceil(std::max(wanted, BufferPool::kSmallestClass));
+}
+
+bool is_mapped(std::size_t capacity) { return capacity >= BufferPool::kSmallestMapping; }
+std::size_t mapped_bytes(std::size_t capacity) {
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    return (capacity + Buffer::kPadding + page - 1) / page * page;
 }
 
 }  // namespace
@@ -45,38 +62,68 @@ void BufferPool::release(SizeClass& size_class, std::size_t count, std::size_t c
     size_class.fewest = std::min(size_class.fewest, size_class.idle.size());
 }
 
-std::byte* BufferPool::allocate(std::size_t capacity) {
-    const auto spent = [this, capacity] {
-        const std::size_t held = held_.fetch_add(capacity, std::memory_order_relaxed) + capacity;
-        if (capacity <= kAlwaysGiven || held <= budget_) return false;
-        held_.fetch_sub(capacity, std::memory_order_relaxed);
+void BufferPool::charge(std::size_t bytes) {
+    const auto spent = [this, bytes] {
+        const std::size_t held = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+        if (bytes <= kAlwaysGiven || held <= budget_) return false;
+        held_.fetch_sub(bytes, std::memory_order_relaxed);
         return true;
     };
-    if (spent()) {
-        release_idle();
-        if (spent()) {
-            refusals_.fetch_add(1, std::memory_order_relaxed);
-            throw std::bad_alloc();
-        }
+    if (!spent()) return;
+    release_idle();
+    if (!spent()) return;
+    refusals_.fetch_add(1, std::memory_order_relaxed);
+    throw std::bad_alloc();
+}
+
+std::byte* BufferPool::allocate(std::size_t capacity) {
+    charge(capacity);
+    void* data = nullptr;
+    if (is_mapped(capacity)) {
+        data = ::mmap(nullptr,
+                      mapped_bytes(capacity),
+                      PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS,
+                      -1,
+                      0);
+        if (data == MAP_FAILED) data = nullptr;
+    } else {
+        data = ::operator new(
+            capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}, std::nothrow);
     }
-    try {
-        return static_cast<std::byte*>(
-            ::operator new(capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}));
-    } catch (const std::bad_alloc&) {
-        held_.fetch_sub(capacity, std::memory_order_relaxed);
-        refusals_.fetch_add(1, std::memory_order_relaxed);
-        throw;
-    }
+    if (data != nullptr) return static_cast<std::byte*>(data);
+    held_.fetch_sub(capacity, std::memory_order_relaxed);
+    refusals_.fetch_add(1, std::memory_order_relaxed);
+    throw std::bad_alloc();
 }
 
 void BufferPool::deallocate(std::byte* data, std::size_t capacity) {
-    ::operator delete(data, std::align_val_t{Buffer::kAlignment});
+    if (is_mapped(capacity)) {
+        LEPTON_CHECK(::munmap(data, mapped_bytes(capacity)) == 0);
+    } else {
+        ::operator delete(data, std::align_val_t{Buffer::kAlignment});
+    }
     held_.fetch_sub(capacity, std::memory_order_relaxed);
 }
 
+bool BufferPool::remap(std::byte*& data, std::size_t& capacity, std::size_t wanted) {
+    if (!is_mapped(capacity)) return false;
+    wanted = capacity_for(wanted);
+    charge(wanted - capacity);
+    void* const moved =
+        ::mremap(data, mapped_bytes(capacity), mapped_bytes(wanted), MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED) {
+        held_.fetch_sub(wanted - capacity, std::memory_order_relaxed);
+        return false;
+    }
+    data = static_cast<std::byte*>(moved);
+    capacity = wanted;
+    return true;
+}
+
 Buffer BufferPool::take(std::size_t capacity) {
+    capacity = capacity_for(capacity);
     if (capacity > kLargestClass) return {this, allocate(capacity), capacity};
-    capacity = std::bit_ceil(std::max(capacity, kSmallestClass));
     SizeClass& size_class = classes_[class_of(capacity)];
     {
         const MutexLock lock(size_class.mutex);

@@ -23,6 +23,10 @@ public:
     static constexpr std::size_t kLargestClass = std::size_t{1} << 24;
     static constexpr std::size_t kKeptBytesPerClass = std::size_t{1} << 24;
 
+    // From this on a buffer is a mapping of its own: it grows by moving pages instead of bytes, and
+    // is the system's again when it is freed, whatever lies behind it.
+    static constexpr std::size_t kSmallestMapping = std::size_t{1} << 20;
+
     static constexpr std::size_t kAlwaysGiven = std::size_t{1} << 19;
 
     explicit BufferPool(std::size_t budget = std::numeric_limits<std::size_t>::max())
@@ -50,6 +54,11 @@ public:
 private:
     friend class Buffer;
     void give_back(std::byte* data, std::size_t capacity);
+    // Whether `data` could be made larger as it is: to `wanted` bytes or more, which `capacity`
+    // then tells. Throws std::bad_alloc when the budget is spent.
+    bool remap(std::byte*& data, std::size_t& capacity, std::size_t wanted);
+    // Counts so many bytes more as held. Throws std::bad_alloc when the budget is spent.
+    void charge(std::size_t bytes);
     std::byte* allocate(std::size_t capacity);
     void deallocate(std::byte* data, std::size_t capacity);
     // Gives everything idle back to the allocator.

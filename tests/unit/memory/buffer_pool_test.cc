@@ -51,6 +51,40 @@ TEST(BufferPool, StaysWithinItsBudgetButForSmallBuffers) {
     EXPECT_NE(pool.take(kLarge / 2 + 1).data(), nullptr);
 }
 
+TEST(BufferPool, WhatGrowsKeepsItsBytesAcrossAllSizes) {
+    BufferPool pool;
+    Buffer buffer = pool.take(1);
+    std::size_t written = 0;
+    for (std::size_t size = 1; size <= std::size_t{40} << 20; size = size * 3 + 1) {
+        buffer.resize(size);
+        for (; written < size; ++written) {
+            buffer.data()[written] = static_cast<std::byte>(written * 7);
+        }
+        ASSERT_GE(buffer.capacity(), size);
+        ASSERT_EQ(pool.held_bytes(), pool.idle_bytes() + buffer.capacity());
+        ASSERT_EQ(reinterpret_cast<std::uintptr_t>(buffer.data()) % Buffer::kAlignment, 0U);
+    }
+    for (std::size_t i = 0; i < written; i += 4001) {
+        ASSERT_EQ(buffer.data()[i], static_cast<std::byte>(i * 7)) << i;
+    }
+    buffer.release();
+    EXPECT_EQ(pool.held_bytes(), pool.idle_bytes());
+}
+
+TEST(BufferPool, WhatTheBudgetDoesNotLetGrowIsAsItWas) {
+    constexpr std::size_t kBytes = BufferPool::kSmallestMapping;
+    BufferPool pool(3 * kBytes);
+    Buffer buffer = pool.take(kBytes);
+    buffer.append("kept");
+    EXPECT_THROW(buffer.reserve(4 * kBytes), std::bad_alloc);
+    EXPECT_EQ(buffer.text(), "kept");
+    EXPECT_EQ(buffer.capacity(), kBytes);
+    EXPECT_EQ(pool.held_bytes(), kBytes);
+    buffer.reserve(2 * kBytes);
+    EXPECT_EQ(buffer.text(), "kept");
+    EXPECT_EQ(pool.held_bytes(), 2 * kBytes);
+}
+
 TEST(BufferPool, AllocationThatFailsIsAnException) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     GTEST_SKIP() << "a sanitizer ends the process instead";
