@@ -53,7 +53,7 @@ Connection::Connection(Socket socket,
       handler_(handler),
       limits_(limits),
       first_bytes_(pool.take(kFirstBytes)),
-      unsent_(pool.take(0)) {}
+      unsent_(pool) {}
 
 Connection::~Connection() = default;
 
@@ -165,30 +165,51 @@ void Connection::sniff(std::size_t count, Clock::time_point now) {
 void Connection::resume_reading() { read(); }
 
 void Connection::write(std::span<const std::byte> head, std::span<const std::byte> body) {
-    if (closed_ || lingering_) return;
-    if (unsent_.empty()) {
-        iovec pieces[2] = {{const_cast<std::byte*>(head.data()), head.size()},
-                           {const_cast<std::byte*>(body.data()), body.size()}};
-        msghdr message{};
-        message.msg_iov = pieces;
-        message.msg_iovlen = body.empty() ? 1 : 2;
-        const ssize_t sent =
-            ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) return;
-        const std::size_t taken = sent < 0 ? 0 : static_cast<std::size_t>(sent);
-        if (taken == head.size() + body.size()) return;
-        const std::size_t of_head = std::min(taken, head.size());
-        head = head.subspan(of_head);
-        body = body.subspan(taken - of_head);
-    }
+    const std::size_t taken = write_now(head, body);
+    if (taken == head.size() + body.size()) return;
+    const std::size_t of_head = std::min(taken, head.size());
+    write_later([&] {
+        unsent_.append(head.subspan(of_head));
+        unsent_.append(body.subspan(taken - of_head));
+    });
+}
+
+void Connection::write(std::span<const std::byte> head, memory::Buffer& body) {
+    const std::size_t taken = write_now(head, body.bytes());
+    if (taken == head.size() + body.size()) return;
+    const std::size_t of_head = std::min(taken, head.size());
+    write_later([&] {
+        unsent_.append(head.subspan(of_head));
+        unsent_.append(body, taken - of_head);
+    });
+}
+
+// How many bytes need no further care.
+std::size_t Connection::write_now(std::span<const std::byte> head,
+                                  std::span<const std::byte> body) {
+    const std::size_t all = head.size() + body.size();
+    if (closed_ || lingering_) return all;
+    if (!unsent_.empty()) return 0;
+    iovec pieces[2] = {{const_cast<std::byte*>(head.data()), head.size()},
+                       {const_cast<std::byte*>(body.data()), body.size()}};
+    msghdr message{};
+    message.msg_iov = pieces;
+    message.msg_iovlen = body.empty() ? 1 : 2;
+    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) return static_cast<std::size_t>(sent);
+    const bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    return full ? 0 : all;
+}
+
+template <class Append>
+void Connection::write_later(const Append& append) {
     if (unsent_.empty()) {
         sending_.restart(Clock::now());
         shrunk_ = false;
         reactor_.look_soon();
     }
     try {
-        unsent_.append(head);
-        unsent_.append(body);
+        append();
     } catch (const std::bad_alloc&) {
         // Half of an answer is none: the client hears of the end, and we by the next read.
         error_code ignored;
@@ -204,22 +225,18 @@ void Connection::send_unsent() {
     socket_.async_wait(Socket::wait_write, [this](const error_code& error) {
         writing_ = false;
         if (error || closed_) return close(Ending::kByClient);
-        const ssize_t sent = ::send(socket_.native_handle(),
-                                    unsent_.data() + sent_,
-                                    unsent_bytes(),
-                                    MSG_NOSIGNAL | MSG_DONTWAIT);
+        const std::span<const std::byte> next = unsent_.front();
+        const ssize_t sent =
+            ::send(socket_.native_handle(), next.data(), next.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
             return close(Ending::kByClient);
         }
         if (sent > 0) {
             const auto taken = static_cast<std::size_t>(sent);
-            sent_ += taken;
+            unsent_.consume(taken);
             sending_.on_bytes(taken, Clock::now(), limits_.least_bytes(limits_.write_idle_timeout));
         }
         if (unsent_bytes() > 0) return send_unsent();
-        unsent_.release();
-        unsent_ = pool_.take(0);
-        sent_ = 0;
         if (closing_) return linger();
         if (session_ != nullptr) session_->on_writable();
         read();

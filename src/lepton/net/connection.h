@@ -9,6 +9,7 @@
 #include "lepton/memory/buffer.h"
 #include "lepton/net/connection_table.h"
 #include "lepton/net/progress.h"
+#include "lepton/net/unsent_bytes.h"
 #include "lepton/net/wire_session.h"
 
 namespace lepton::net {
@@ -59,7 +60,8 @@ public:
     }
 
     void write(std::span<const std::byte> head, std::span<const std::byte> body) override;
-    [[nodiscard]] std::size_t unsent_bytes() const override { return unsent_.size() - sent_; }
+    void write(std::span<const std::byte> head, memory::Buffer& body) override;
+    [[nodiscard]] std::size_t unsent_bytes() const override { return unsent_.size(); }
     void resume_reading() override;
     void close_when_sent() override;
     [[nodiscard]] EventLoop& loop() override;
@@ -90,6 +92,9 @@ private:
     // Closes when the peer turns out to have closed its socket.
     void probe();
     void sniff(std::size_t count, Clock::time_point now);
+    std::size_t write_now(std::span<const std::byte> head, std::span<const std::byte> body);
+    template <class Append>
+    void write_later(const Append& append);
     void send_unsent();
     void linger();
     void close(Ending ending);
@@ -110,8 +115,7 @@ private:
 
     memory::Buffer first_bytes_;  // Until the protocol is known; then a waste bin while lingering.
     Clock::time_point begun_;     // Of the connection, then of its first bytes, of the linger.
-    memory::Buffer unsent_;       // [sent_, size) still has to go out.
-    std::size_t sent_ = 0;
+    UnsentBytes unsent_;
     Progress sending_;  // Of unsent_, as the kernel takes it.
     ReadAgain read_again_{*this};
     bool reading_ = false;

@@ -19,6 +19,10 @@ public:
     // take is copied and sent later. Never blocks, never calls back. After a failure it does
     // nothing: on_closed() of the session follows.
     virtual void write(std::span<const std::byte> head, std::span<const std::byte> body = {}) = 0;
+    // The same, but takes a large body over instead of copying it, and leaves an empty one.
+    virtual void write(std::span<const std::byte> head, memory::Buffer& body) {
+        write(head, body.bytes());
+    }
 
     // Bytes that the kernel has not taken yet. The session stops producing above
     // limits().max_unsent_bytes, and is told by on_writable() when they are gone.
