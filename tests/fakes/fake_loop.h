@@ -24,6 +24,7 @@ public:
         posted_.push(task);
     }
     void run_at(Clock::time_point when, Task& task) override { timed_.push_back({when, &task}); }
+    void run_aside(Task& task, std::uint64_t /*client*/) override { aside_.push(task); }
 
     // False when there was nothing to run.
     bool end_turn() {
@@ -38,6 +39,13 @@ public:
             tasks.swap(posted_);
         }
         return run_all(tasks);
+    }
+    // What was put aside, and what came of it.
+    bool run_aside() {
+        TaskList tasks;
+        tasks.swap(aside_);
+        const bool any = run_all(tasks);
+        return run_posted() || any;
     }
     // Runs what was due by `now`.
     bool pass_to(Clock::time_point now) {
@@ -68,6 +76,7 @@ private:
     const int index_;
     const std::thread::id thread_ = std::this_thread::get_id();
     TaskList turn_end_;
+    TaskList aside_;
     std::vector<Timed> timed_;
     Mutex mutex_;
     TaskList posted_ LEPTON_GUARDED_BY(mutex_);

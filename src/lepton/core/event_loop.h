@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include "lepton/core/clock.h"
@@ -73,6 +74,11 @@ public:
 
     // Runs `task` at `when` or, at most 1 ms, later. Loop thread only.
     virtual void run_at(Clock::time_point when, Task& task) = 0;
+
+    // Runs `task` on a thread beside the loop's: for work that grows with what a client sent or
+    // asked for, which would keep everybody else on the loop waiting. One task at a time, and the
+    // clients take turns; `client` is a number as InferCall has it. Thread-safe.
+    virtual void run_aside(Task& task, std::uint64_t client) = 0;
 };
 
 }  // namespace lepton

@@ -1,12 +1,23 @@
 #include "lepton/core/infer_call.h"
 
+#include <cstring>
+#include <utility>
+
 namespace lepton {
-namespace {
 
-// Above this a finished call gives its memory back rather than keep it for the next one.
-constexpr std::size_t kKeptBytes = std::size_t{1} << 20;
-
-}  // namespace
+void InferCall::keep_outputs() {
+    if (std::exchange(outputs_kept_, true)) return;
+    std::size_t bytes = 0;
+    for (const OutputTensor& output : response.outputs) bytes += output.tensor.data.size();
+    if (bytes == 0) return;
+    std::byte* next = output_room(*this, bytes);
+    for (OutputTensor& output : response.outputs) {
+        const std::size_t size = output.tensor.data.size();
+        if (size > 0) std::memcpy(next, output.tensor.data.data(), size);
+        output.tensor.data = {next, size};
+        next += size;
+    }
+}
 
 void InferCall::reset() {
     request.model_name = request.model_version = request.id = {};
@@ -26,6 +37,7 @@ void InferCall::reset() {
     observer = nullptr;
     caller_waits = false;
     on_complete = nullptr;
+    output_room = nullptr;
     on_written = nullptr;
     on_cancelled = nullptr;
     cancelled.store(false, std::memory_order_relaxed);  // Nobody else holds the call here.
@@ -34,7 +46,7 @@ void InferCall::reset() {
     shape_class = 0;
     queued_behind = 0;
     batch_rows = 0;
-    if (outputs_copy.size() > kKeptBytes) std::vector<std::byte>().swap(outputs_copy);
+    outputs_kept_ = false;
 }
 
 }  // namespace lepton

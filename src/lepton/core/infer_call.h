@@ -54,7 +54,7 @@ struct OutputTensor {
 };
 
 // Views of the answer, valid inside on_complete only: `outputs` may look into the instance's slot,
-// which the next batch overwrites.
+// which the next batch overwrites; see InferCall::keep_outputs().
 struct Response {
     std::shared_ptr<const ModelSpec> model;  // Which version answered; owns the names.
     std::vector<OutputTensor> outputs;       // In the order in which they were requested.
@@ -98,6 +98,9 @@ public:
     // Called exactly once, on the loop's thread when there is one.
     void (*on_complete)(InferCall& call) noexcept = nullptr;
     void* context = nullptr;  // The transport's own.
+    // Memory of the transport's for that many bytes, at least 1, which stay for as long as the call
+    // is not reset. Throws std::bad_alloc. Null only where no loop is set.
+    std::byte* (*output_room)(InferCall& call, std::size_t bytes) = nullptr;
     // Set by the service, may be null: see written().
     void (*on_written)(InferCall& call) noexcept = nullptr;
 
@@ -113,8 +116,10 @@ public:
     std::size_t queued_behind = 0;  // Calls that waited when it was admitted.
     std::int64_t batch_rows = 0;    // Of the run that answered it; 0: none did.
     std::size_t row_bytes = 0;      // Of the inputs as they will be run: the size of its work.
-    std::vector<std::byte>
-        outputs_copy;  // Holds the outputs while they cross to the loop's thread.
+
+    // Moves the outputs to where they outlive on_complete; nothing, if they are there already.
+    // Throws std::bad_alloc.
+    void keep_outputs();
 
     // Hands the call back to the transport, from any thread.
     void complete() {
@@ -147,6 +152,9 @@ public:
 
     // Makes the call ready for the next request, keeping its storage.
     void reset();
+
+private:
+    bool outputs_kept_ = false;
 };
 
 // The one door between a transport and the models: takes the call, and completes it exactly once,

@@ -24,6 +24,8 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr std::size_t kReadBytes = std::size_t{8} << 10;
+// Of a body: longer reads keep others waiting for the copy.
+constexpr std::size_t kBodyReadBytes = std::size_t{256} << 10;
 // What every answer begins with.
 constexpr std::string_view kAnswerStart = "HTTP/1.1 ";
 // Pipelined bytes kept while a request runs; a client that sends more waits in its own socket.
@@ -175,7 +177,9 @@ std::span<std::byte> Http1Session::read_space() {
     read_into_body_ = state_ == State::kBody && begin_ == input_.size();
     if (read_into_body_) {
         return {message.body.data() + message.body.size(),
-                std::min(message.body.capacity(), body_bytes_) - message.body.size()};
+                std::min({message.body.capacity() - message.body.size(),
+                          body_bytes_ - message.body.size(),
+                          kBodyReadBytes})};
     }
     if (begin_ > 0) {
         std::memmove(input_.data(), input_.data() + begin_, input_.size() - begin_);
@@ -206,8 +210,10 @@ void Http1Session::on_read(std::size_t count, Clock::time_point now) {
 
 void Http1Session::begin_message() {
     Exchange::reset();
-    if (std::max({message.body.capacity(), reply.body.capacity(), scratch.capacity()}) >
-        kKeptBytes) {
+    if (std::max({message.body.capacity(),
+                  reply.body.capacity(),
+                  scratch.capacity(),
+                  outputs.capacity()}) > kKeptBytes) {
         Exchange::shrink(wire_.pool(), kKeptBytes);
     }
     call.context = nullptr;
@@ -447,9 +453,11 @@ void Http1Session::write_reply() {
         head_.append("connection: keep-alive\r\n");
     }
     head_.append("\r\n");
-    wire_.write(
-        as_bytes(head_),
-        message.method == Method::kHead ? std::span<const std::byte>() : reply.body.bytes());
+    if (message.method == Method::kHead) {
+        wire_.write(as_bytes(head_));
+    } else {
+        wire_.write(as_bytes(head_), reply.body);
+    }
 }
 
 bool Http1Session::on_end() {

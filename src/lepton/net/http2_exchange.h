@@ -29,6 +29,9 @@ public:
     class Connection {
     public:
         virtual void on_send(Http2Exchange& exchange) = 0;
+        // The message that unpack() was called for is in message.body; or why not is in
+        // call.response.error.
+        virtual void on_unpacked(Http2Exchange& exchange) = 0;
 
     protected:
         ~Connection() = default;
@@ -41,10 +44,18 @@ public:
     void clear();
     // Gives back what it keeps for the next stream. Precondition: it was cleared.
     void shrink() { Exchange::shrink(pool_, 0); }
-    void send() override { connection_.on_send(*this); }
+    void send() override;
 
     // Makes it ready for the next message of the same call.
     void begin_message();
+    // A message is now the handler's: until with_handler is false again, it is not looked at.
+    void hand_over() {
+        set_message_aside();
+        with_handler = true;
+    }
+    // Decompresses the message in `packed`, of at most `max_bytes`, aside: few bytes may stand for
+    // many. Sets `unpacking`, until on_unpacked() is called.
+    void unpack(std::size_t max_bytes);
 
     [[nodiscard]] bool has_stream() const { return stream_id > 0; }
     // Whether the client owes us bytes without which nothing goes on. A gRPC call that waits for
@@ -71,6 +82,9 @@ public:
     bool request_ended = false;  // The client has closed its side.
     bool end_delivered = false;  // And the handler was told, by a message without a body.
     bool with_handler = false;   // A message was handed over, whose reply has not come.
+    bool unpacking = false;      // A message is being decompressed.
+    bool closed = false;         // While that was so: it ends when that does.
+    bool reply_packed = false;   // reply.body is compressed.
     bool answered = false;       // The last reply was handed to nghttp2.
     bool resetting = false;      // A RST_STREAM of ours is on its way out.
     bool abandoned = false;      // Answered in place of the handler, which still has it.
@@ -93,8 +107,14 @@ public:
     OutboundBody outbound;
 
 private:
+    void set_message_aside();
+    void pack_reply() noexcept;
+
     Connection& connection_;
     memory::BufferPool& pool_;
+    std::size_t most_unpacked_ = 0;
+    std::size_t aside_bytes_ = 0;  // Of the message that others work at: size, capacity.
+    std::size_t aside_capacity_ = 0;
 };
 
 }  // namespace lepton::net

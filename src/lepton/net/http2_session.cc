@@ -107,6 +107,9 @@ private:
     // From the handler and the reader of requests.
     void on_send(Http2Exchange& exchange) override;
     void deliver(Http2Exchange& exchange) override;
+    void hand_over(Http2Exchange& exchange);
+    void unpack(Http2Exchange& exchange) override;
+    void on_unpacked(Http2Exchange& exchange) override;
     void refuse(Http2Exchange& exchange, const Refusal& refusal) override;
     [[nodiscard]] std::size_t spare_bytes() const override { return window_.spare_bytes(); }
 
@@ -382,12 +385,39 @@ bool Http2Session::on_send_body(Http2Exchange& exchange,
 }
 
 void Http2Session::deliver(Http2Exchange& exchange) {
-    // Whoever keeps the call open is told of its half-close, but owes no reply to that.
-    exchange.with_handler = exchange.message.has_body || exchange.on_gone == nullptr;
-    if (exchange.with_handler) ++with_handler_;
     exchange.message.received = now_;
-    exchange.call.timeline.received = now_;
+    hand_over(exchange);
+}
+
+void Http2Session::hand_over(Http2Exchange& exchange) {
+    // Whoever keeps the call open is told of its half-close, but owes no reply to that.
+    if (exchange.message.has_body || exchange.on_gone == nullptr) {
+        exchange.hand_over();
+        ++with_handler_;
+    }
+    exchanges_.recount(exchange);
+    exchange.call.timeline.received = exchange.message.received;
     wire_.handler().handle(exchange);
+}
+
+void Http2Session::unpack(Http2Exchange& exchange) {
+    exchange.message.received = now_;
+    ++with_handler_;
+    exchange.unpack(wire_.limits().max_body_bytes);
+}
+
+void Http2Session::on_unpacked(Http2Exchange& exchange) {
+    exchange.unpacking = false;
+    --with_handler_;
+    if (exchange.closed) return close_exchange(exchange);
+    // Lost, or answered without it: whoever keeps the call open ends it.
+    if (!exchange.has_stream() || exchange.ignores_input()) return;
+    if (const auto& error = exchange.call.response.error) {
+        reader_.refuse(exchange, Error(*error));
+    } else {
+        hand_over(exchange);
+    }
+    settle_soon();
 }
 
 void Http2Session::on_send(Http2Exchange& exchange) {
@@ -443,7 +473,7 @@ std::size_t Http2Session::within_memory(Http2Exchange& exchange,
     } catch (const std::bad_alloc&) {
         // The message of a call may be with the handler, and a further one behind it be too much.
         exchange.abandoned = exchange.with_handler;
-        if (!exchange.with_handler) {
+        if (!exchange.with_handler && !exchange.unpacking) {
             exchange.message.body.release();
             exchange.packed.release();
         }
@@ -500,9 +530,10 @@ void Http2Session::lose_all() {
 }
 
 void Http2Session::close_exchange(Http2Exchange& exchange) {
-    if (exchange.with_handler) {
-        // Abandoned: it stays for as long as the handler has it.
+    if (exchange.with_handler || exchange.unpacking) {
+        // It stays for as long as somebody works at it: the handler, where it was abandoned.
         exchange.stream_id = 0;
+        exchange.closed = exchange.unpacking;
         return;
     }
     // Also of a call whose client is gone, which is how it comes to be counted.

@@ -1,5 +1,7 @@
 #include "lepton/net/message.h"
 
+#include <utility>
+
 #include "lepton/memory/buffer_pool.h"
 
 namespace lepton::net {
@@ -56,6 +58,21 @@ void Reply::clear() {
     body.clear();
 }
 
+void Exchange::aside(Step work, Step then) {
+    errand_.work = work;
+    errand_.then = then;
+    call.loop->run_aside(errand_, call.client);
+}
+
+void Exchange::Errand::run() noexcept {
+    if (const Step next = std::exchange(work, nullptr)) {
+        next(exchange);
+        exchange.call.loop->post(*this);  // From here on the loop's.
+    } else {
+        then(exchange);
+    }
+}
+
 void Exchange::reset() {
     message.grpc = false;
     message.has_body = true;
@@ -67,6 +84,8 @@ void Exchange::reset() {
     reply.clear();
     call.reset();
     scratch.clear();
+    outputs.clear();
+    draft.reset();
     handler_state = nullptr;
     on_gone = nullptr;
 }
@@ -75,6 +94,7 @@ void Exchange::shrink(memory::BufferPool& pool, std::size_t keep_bytes) {
     shrink_buffer(message.body, pool, keep_bytes);
     shrink_buffer(reply.body, pool, keep_bytes);
     shrink_buffer(scratch, pool, keep_bytes);
+    if (outputs.capacity() > keep_bytes) outputs.release();
     message.fields.shrink(keep_bytes);
     reply.fields.shrink(keep_bytes);
     shrink_storage(message.path, keep_bytes);
@@ -84,7 +104,6 @@ void Exchange::shrink(memory::BufferPool& pool, std::size_t keep_bytes) {
     shrink_storage(call.request.outputs, keep_bytes);
     shrink_storage(call.request.parameters, keep_bytes);
     shrink_storage(call.response.outputs, keep_bytes);
-    shrink_storage(call.outputs_copy, keep_bytes);
 }
 
 }  // namespace lepton::net

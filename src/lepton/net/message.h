@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,6 +97,10 @@ public:
     InferCall call;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
+    // Where the inference's outputs are put that outlive the run, see InferCall::output_room.
+    memory::Buffer outputs;
+    // What work aside makes of a reply, until it is one; null otherwise.
+    std::unique_ptr<Reply> draft;
     // The handler's own, for when the call completes; null at the start.
     void* handler_state = nullptr;
 
@@ -108,6 +113,12 @@ public:
     // with `last` set being the end. After the end the exchange is not the handler's any more.
     virtual void send() = 0;
 
+    // Runs `work` beside the loop, as EventLoop::run_aside() does, and then `then` on it. Until
+    // then the exchange is with `work`, all but `reply`, which the connection may need to answer in
+    // its place. Not while something of this exchange is aside already.
+    using Step = void (*)(Exchange& exchange) noexcept;
+    void aside(Step work, Step then);
+
     Exchange() = default;
     Exchange(const Exchange&) = delete;
     Exchange& operator=(const Exchange&) = delete;
@@ -117,6 +128,16 @@ public:
     void reset();
     // Gives storage beyond `keep_bytes` for each part of it back. Precondition: it was reset.
     void shrink(memory::BufferPool& pool, std::size_t keep_bytes);
+
+private:
+    struct Errand final : Task {
+        explicit Errand(Exchange& of) : exchange(of) {}
+        void run() noexcept override;
+        Exchange& exchange;
+        Step work = nullptr;  // Null on the way back.
+        Step then = nullptr;
+    };
+    Errand errand_{*this};
 };
 
 // What the messages are for; `protocol` implements it.

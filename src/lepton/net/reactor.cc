@@ -67,6 +67,7 @@ void Reactor::run() {
         run_turn_end();
         if (reap_) reap();
     }
+    side_thread_.stop();
 }
 
 void Reactor::stop() { context_.stop(); }
@@ -82,7 +83,9 @@ void Reactor::wait_for_work() {
 }
 
 void Reactor::read_ready() {
+    const Clock::time_point until = Clock::now() + kLongestReading;
     for (int n = 0; n < kMaxHandlersPerTurn && context_.poll_one() > 0; ++n) {
+        if (Clock::now() > until) return;
     }
 }
 

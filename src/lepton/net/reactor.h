@@ -15,6 +15,7 @@
 #include "lepton/core/sync.h"
 #include "lepton/net/connection_table.h"
 #include "lepton/net/operation_pool.h"
+#include "lepton/net/side_thread.h"
 
 namespace lepton::net {
 
@@ -49,6 +50,7 @@ public:
     }
     void post(Task& task) override;  // Thread-safe.
     void run_at(Clock::time_point when, Task& task) override;
+    void run_aside(Task& task, std::uint64_t client) override { side_thread_.run(task, client); }
 
     [[nodiscard]] boost::asio::io_context& context() { return context_; }
     // For the operations that connections start.
@@ -71,7 +73,9 @@ public:
     }
 
 private:
-    static constexpr int kMaxHandlersPerTurn = 256;  // Bounds a turn under a flood.
+    // Bound a turn under a flood, of requests and of large ones.
+    static constexpr int kMaxHandlersPerTurn = 256;
+    static constexpr auto kLongestReading = std::chrono::milliseconds(1);
     static constexpr std::size_t kPostBytes = 256;
 
     // Gives the one outstanding wake-up of post() its memory, so that no allocation is needed.
@@ -116,8 +120,9 @@ private:
     bool wake_pending_ LEPTON_GUARDED_BY(mutex_) = false;
     alignas(std::max_align_t) std::byte post_memory_[kPostBytes];
 
-    // Last: connections use all of the above while they are destroyed.
+    // Connections use all of the above while they are destroyed.
     std::vector<std::unique_ptr<Connection>> connections_;
+    SideThread side_thread_;  // Last: it works on the connections' messages.
 };
 
 }  // namespace lepton::net

@@ -5,14 +5,11 @@
 #include <utility>
 
 #include "lepton/net/grpc_fields.h"
-#include "lepton/net/gzip.h"
 #include "lepton/net/nghttp2_server.h"
 
 namespace lepton::net {
 namespace {
 
-// Below this a shorter message would not save a packet.
-constexpr std::size_t kCompressFrom = std::size_t{1} << 10;
 // Of grpc-message: some clients refuse header lists above 8 KiB.
 constexpr std::size_t kMaxGrpcMessageBytes = std::size_t{4} << 10;
 constexpr int kGrpcInternal = 13;
@@ -105,14 +102,7 @@ void ReplyWriter::frame_message(Http2Exchange& exchange) {
             "answer of " + std::to_string(size) + " bytes exceeds the 2^32-1 that gRPC can frame";
         return;
     }
-    if (exchange.compresses_replies() && size >= kCompressFrom) {
-        memory::Buffer packed = pool_.take(size);
-        if (gzip(reply.body.bytes(), packed)) {
-            exchange.outbound.push(grpc_prefix(packed.size(), true), packed);
-            return;
-        }
-    }
-    exchange.outbound.push(grpc_prefix(size, false), reply.body);
+    exchange.outbound.push(grpc_prefix(size, exchange.reply_packed), reply.body);
 }
 
 ssize_t ReplyWriter::read(nghttp2_session* session,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "lepton/net/gzip.h"
 #include "lepton/net/promised_bytes.h"
 
 namespace lepton::net {
@@ -17,7 +16,7 @@ constexpr int kGrpcInternal = 13;
 constexpr unsigned kCompressed = 1;
 
 bool takes_message(const Http2Exchange& exchange) {
-    return !exchange.with_handler && !exchange.ignores_input();
+    return !exchange.with_handler && !exchange.unpacking && !exchange.ignores_input();
 }
 
 Error too_large(const char* what, std::uint64_t bytes, std::size_t limit) {
@@ -168,17 +167,9 @@ bool RequestReader::begin_grpc_message(Http2Exchange& exchange) {
 }
 
 void RequestReader::finish_grpc_message(Http2Exchange& exchange) {
-    if (exchange.reader.flag() == kCompressed) {
-        const Result<> unpacked =
-            gunzip(exchange.packed.bytes(), limits_.max_body_bytes, exchange.message.body);
-        exchange.packed.release();
-        if (!unpacked) {
-            refuse(exchange, unpacked.error());
-            return;
-        }
-    }
+    const bool compressed = exchange.reader.flag() == kCompressed;
     exchange.reader.next();
-    host_.deliver(exchange);
+    compressed ? host_.unpack(exchange) : host_.deliver(exchange);
 }
 
 void RequestReader::finish_grpc_call(Http2Exchange& exchange) {

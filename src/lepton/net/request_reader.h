@@ -26,6 +26,8 @@ public:
     public:
         // The exchange holds a complete message. May come back with its reply sent already.
         virtual void deliver(Http2Exchange& exchange) = 0;
+        // It holds one that is still compressed.
+        virtual void unpack(Http2Exchange& exchange) = 0;
         virtual void refuse(Http2Exchange& exchange, const Refusal& refusal) = 0;
         // How many bytes of memory may be taken at once on a client's promise to fill them.
         [[nodiscard]] virtual std::size_t spare_bytes() const = 0;
@@ -44,6 +46,7 @@ public:
     // The handler has answered a message and keeps the call open: goes on with what came behind it.
     // Returns as on_data() does.
     [[nodiscard]] std::size_t resume(Http2Exchange& exchange);
+    void refuse(Http2Exchange& exchange, const Error& error);
 
 private:
     void on_grpc_head(Http2Exchange& exchange);
@@ -52,7 +55,6 @@ private:
     bool begin_grpc_message(Http2Exchange& exchange);
     void finish_grpc_message(Http2Exchange& exchange);
     void finish_grpc_call(Http2Exchange& exchange);
-    void refuse(Http2Exchange& exchange, const Error& error);
 
     Host& host_;
     const Limits& limits_;

@@ -62,8 +62,9 @@ int window_of(ContentEncoding encoding) {
     return encoding == ContentEncoding::kGzip ? kGzipWindow : kZlibWindow;
 }
 
-void set_input(z_stream& stream, memory::Buffer& body) {
-    stream.next_in = reinterpret_cast<Bytef*>(body.data());
+void set_input(z_stream& stream, const memory::Buffer& body) {
+    // zlib reads through a pointer to mutable bytes, unless ZLIB_CONST is set for all of its users.
+    stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(body.data()));
     stream.avail_in = static_cast<uInt>(body.size());
 }
 
@@ -173,11 +174,11 @@ ContentEncoding preferred_encoding(std::string_view accept_encoding) {
     return gzip == best ? ContentEncoding::kGzip : ContentEncoding::kDeflate;
 }
 
-Result<> decompress(memory::Buffer& body,
-                    ContentEncoding encoding,
-                    std::size_t max_bytes,
-                    memory::BufferPool& pool) {
-    if (encoding == ContentEncoding::kIdentity) return {};
+Result<memory::Buffer> decompressed(const memory::Buffer& body,
+                                    ContentEncoding encoding,
+                                    std::size_t max_bytes,
+                                    memory::BufferPool& pool) {
+    LEPTON_CHECK(encoding != ContentEncoding::kIdentity);
     if (body.size() > kMostInput) {
         return fail(ErrorCode::kPayloadTooLarge, "the compressed body is larger than 4 GiB");
     }
@@ -219,7 +220,15 @@ Result<> decompress(memory::Buffer& body,
                             : status == Z_BUF_ERROR ? "it is truncated"
                                                     : "its data is corrupt"}));
     }
-    body = std::move(plain);
+    return plain;
+}
+
+Result<> decompress(memory::Buffer& body,
+                    ContentEncoding encoding,
+                    std::size_t max_bytes,
+                    memory::BufferPool& pool) {
+    if (encoding == ContentEncoding::kIdentity) return {};
+    LEPTON_TRY(body, decompressed(body, encoding, max_bytes, pool));
     return {};
 }
 

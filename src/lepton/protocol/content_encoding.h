@@ -21,8 +21,15 @@ Result<ContentEncoding> parse_content_encoding(std::string_view value);
 
 [[nodiscard]] std::string_view to_string(ContentEncoding encoding);
 
-// Replaces the body by what it holds, for gzip all members one after the other. Errors:
-// kInvalidArgument for a malformed body, kPayloadTooLarge when more than `max_bytes` come out.
+// What the body holds, for gzip all members one after the other. Precondition: the encoding is not
+// kIdentity. Errors: kInvalidArgument for a malformed body, kPayloadTooLarge when more than
+// `max_bytes` come out.
+Result<memory::Buffer> decompressed(const memory::Buffer& body,
+                                    ContentEncoding encoding,
+                                    std::size_t max_bytes,
+                                    memory::BufferPool& pool);
+
+// Replaces the body by what it holds, whatever its encoding. Errors: as above.
 Result<> decompress(memory::Buffer& body,
                     ContentEncoding encoding,
                     std::size_t max_bytes,

@@ -7,6 +7,7 @@
 
 #include "lepton/protocol/grpc_tensor_contents.h"
 #include "lepton/protocol/infer_parameters.h"
+#include "lepton/protocol/infer_route.h"
 #include "lepton/protocol/tensor_bytes.h"
 #include "lepton/protocol/tensor_scratch.h"
 #include "lepton/protocol/text.h"
@@ -293,8 +294,34 @@ Result<> Decoder::read_contents() {
 
 }  // namespace
 
+bool is_long_to_decode(const memory::Buffer& body) {
+    if (body.size() <= kDecodedOnLoop) return false;
+    if (body.size() > std::numeric_limits<int>::max()) return true;
+    // Raw contents are looked at where they lie; those of strings one by one.
+    constexpr int kLookedAt = 1024;
+    std::size_t rest = body.size();
+    std::size_t of_inputs = 0;
+    WireReader reader(body.bytes());
+    for (int fields = 0; rest > kDecodedOnLoop && reader.next(); ++fields) {
+        if (fields == kLookedAt) return true;
+        if (reader.tag() == bytes_tag(7)) {
+            rest -= reader.bytes().size();
+        } else if (reader.tag() == bytes_tag(5)) {
+            const Bytes input = reader.bytes();
+            of_inputs += input.size();
+            const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
+            if (of_inputs > kDecodedOnLoop || text.find("BYTES") != std::string_view::npos) {
+                return true;
+            }
+        } else {
+            reader.skip();
+        }
+    }
+    return rest > kDecodedOnLoop;
+}
+
 Result<> decode_grpc_infer(net::Exchange& exchange, memory::BufferPool& pool) {
-    // A loop's exchanges are all decoded on its one thread, one after the other.
+    // A thread decodes one exchange after the other.
     thread_local Decoder decoder;
     return decoder.decode(exchange, pool);
 }

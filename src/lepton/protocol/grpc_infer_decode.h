@@ -6,6 +6,10 @@
 
 namespace lepton::protocol {
 
+// Whether decoding that message takes longer than a loop should: it has strings, or typed contents,
+// beyond kDecodedOnLoop. Looks at few bytes of it.
+[[nodiscard]] bool is_long_to_decode(const memory::Buffer& body);
+
 // Decodes an inference.ModelInferRequest into exchange.call.request, whose deadline is set. It
 // reads what the generated class would (fields in any order, packed or not, unknown ones skipped),
 // but without a copy: raw_input_contents become views of the body, typed contents are written to

@@ -9,6 +9,7 @@
 
 #include "lepton/core/check.h"
 #include "lepton/protocol/error_reply.h"
+#include "lepton/protocol/infer_route.h"
 #include "lepton/protocol/text.h"
 #include "lepton/protocol/wire_reader.h"
 
@@ -135,6 +136,12 @@ void write_output(WireWriter& out, const OutputTensor& output) {
 }
 
 }  // namespace
+
+bool is_long_to_encode(const Response& response) {
+    std::size_t bytes = 0;
+    for (const OutputTensor& output : response.outputs) bytes += output.tensor.data.size();
+    return bytes > kCopiedOnLoop;
+}
 
 Result<> encode_grpc_infer(const Request& request,
                            const Response& response,

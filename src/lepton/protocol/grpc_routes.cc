@@ -1,17 +1,14 @@
 #include "lepton/protocol/grpc_routes.h"
 
+#include <string>
 #include <utility>
 
 #include <google/protobuf/stubs/logging.h>
 #include <inference.pb.h>
 
-#include "lepton/protocol/grpc_infer_decode.h"
-#include "lepton/protocol/grpc_infer_encode.h"
 #include "lepton/protocol/grpc_message.h"
 #include "lepton/protocol/grpc_metadata.h"
 #include "lepton/protocol/grpc_reflection.h"
-#include "lepton/protocol/infer_fields.h"
-#include "lepton/protocol/infer_frame.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
@@ -37,12 +34,12 @@ GrpcRoutes::GrpcRoutes(InferService& service,
                        const ModelCatalog& catalog,
                        memory::BufferPool& pool,
                        Router::Options options)
-    : service_(service),
-      catalog_(catalog),
+    : catalog_(catalog),
       pool_(pool),
       options_(std::move(options)),
       style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
-      health_(catalog, pool) {
+      health_(catalog, pool),
+      infer_(service, catalog, pool, options_) {
     // Protobuf writes a line to stderr for each string of a client that is not UTF-8; the client is
     // told, and the log is not its to fill.
     google::protobuf::SetLogHandler(nullptr);
@@ -52,7 +49,6 @@ void GrpcRoutes::handle(net::Exchange& exchange) noexcept {
     const Result<> done = dispatch(exchange);
     if (done) return;
     write_error(exchange, done.error(), style_, pool_);
-    end_refused_infer(exchange, done.error());
     exchange.send();
 }
 
@@ -65,12 +61,15 @@ Result<> GrpcRoutes::dispatch(net::Exchange& exchange) {
         return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
     }
     if (path == kInfer) {
-        const Result<> started = within_memory([&] { return start_infer(exchange); });
-        if (!started) {
-            return tl::unexpected(refuse_infer(exchange, started.error(), catalog_, options_));
-        }
-        service_.infer(exchange.call);
+        infer_.handle(exchange);
         return {};
+    }
+    // All others are names and the like.
+    if (exchange.message.body.size() > kDecodedOnLoop) {
+        return fail(ErrorCode::kPayloadTooLarge,
+                    concat({"a message of this method has at most ",
+                            std::to_string(kDecodedOnLoop),
+                            " bytes"}));
     }
     if (path == kHealthCheck) {
         LEPTON_CHECK_OK(health_.check(exchange));
@@ -140,38 +139,6 @@ Result<> GrpcRoutes::reflect(net::Exchange& exchange) {
     }
     exchange.send();
     return {};
-}
-
-Result<> GrpcRoutes::start_infer(net::Exchange& exchange) {
-    const net::Message& message = exchange.message;
-    InferCall& call = exchange.call;
-    const InferFields fields = find_infer_fields(message.fields);
-    begin_infer(exchange, fields, options_.observer);
-    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.arrival()));
-    LEPTON_CHECK_OK(decode_grpc_infer(exchange, pool_));
-
-    exchange.handler_state = this;
-    call.context = &exchange;
-    call.on_complete = &finish_infer;
-    call.timeline.decoded = Clock::now();
-    return {};
-}
-
-void GrpcRoutes::finish_infer(InferCall& call) noexcept {
-    net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
-    auto& self = *static_cast<GrpcRoutes*>(exchange.handler_state);
-    if (const Result<> written = within_memory([&] { return self.write_answer(exchange); });
-        !written) {
-        write_error(exchange, written.error(), self.style_, self.pool_);
-    }
-    end_infer(exchange);
-    exchange.send();
-}
-
-Result<> GrpcRoutes::write_answer(net::Exchange& exchange) {
-    const InferCall& call = exchange.call;
-    if (call.response.error) return tl::unexpected(*call.response.error);
-    return encode_grpc_infer(call.request, call.response, pool_, exchange.reply.body);
 }
 
 }  // namespace lepton::protocol

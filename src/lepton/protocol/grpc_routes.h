@@ -9,6 +9,7 @@
 #include "lepton/net/message.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/grpc_health.h"
+#include "lepton/protocol/grpc_infer.h"
 #include "lepton/protocol/router.h"
 
 namespace lepton::protocol {
@@ -27,16 +28,13 @@ private:
     Result<> dispatch(net::Exchange& exchange);
     Result<> describe(std::string_view method, net::Exchange& exchange);
     Result<> reflect(net::Exchange& exchange);
-    Result<> start_infer(net::Exchange& exchange);
-    static void finish_infer(InferCall& call) noexcept;
-    Result<> write_answer(net::Exchange& exchange);
 
-    InferService& service_;
     const ModelCatalog& catalog_;
     memory::BufferPool& pool_;
     const Router::Options options_;
     const ErrorStyle style_;
     GrpcHealth health_;
+    GrpcInfer infer_;
 };
 
 }  // namespace lepton::protocol

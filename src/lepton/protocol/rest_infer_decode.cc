@@ -6,6 +6,7 @@
 #include "lepton/core/float_text.h"
 #include "lepton/protocol/binary_section.h"
 #include "lepton/protocol/infer_parameters.h"
+#include "lepton/protocol/infer_route.h"
 #include "lepton/protocol/json_reader.h"
 #include "lepton/protocol/json_tensor_data.h"
 #include "lepton/protocol/raw_binary_request.h"
@@ -344,11 +345,23 @@ Result<std::size_t> json_part(const InferFields& fields, std::size_t body_size) 
 
 }  // namespace
 
+bool is_long_to_decode(const net::Message& message, const InferFields& fields) {
+    const std::size_t size = message.body.size();
+    if (size <= kDecodedOnLoop) return false;
+    const std::size_t json_size = json_part(fields, size).value_or(0);
+    if (json_size > kDecodedOnLoop) return true;
+    // The rest are bytes that are looked at where they lie; those of strings one by one. A string
+    // may be spelled with escapes.
+    const std::string_view json = message.body.text().substr(0, json_size);
+    return json.empty() || json.find("BYTES") != std::string_view::npos ||
+           json.find('\\') != std::string_view::npos;
+}
+
 Result<> decode_rest_infer(net::Exchange& exchange,
                            const InferFields& fields,
                            memory::BufferPool& pool,
                            const ModelCatalog& catalog) {
-    // A loop's exchanges are all decoded on its one thread, one after the other.
+    // A thread decodes one exchange after the other.
     thread_local Decoder decoder;
     const std::size_t body_size = exchange.message.body.size();
     LEPTON_TRY(const std::size_t json_size, json_part(fields, body_size));

@@ -9,6 +9,10 @@
 
 namespace lepton::protocol {
 
+// Whether decoding that body takes longer than a loop should: it has JSON or strings beyond
+// kDecodedOnLoop. Looks at few bytes of it.
+[[nodiscard]] bool is_long_to_decode(const net::Message& message, const InferFields& fields);
+
 // Decodes the body of an infer request, its Content-Encoding already taken off, into
 // exchange.call.request, whose model_name, model_version and deadline are set. Binary tensors
 // become views of the body, JSON tensors are written to the scratch buffer. Whether names,

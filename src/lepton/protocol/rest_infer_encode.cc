@@ -7,6 +7,7 @@
 #include <simdjson.h>
 
 #include "lepton/protocol/error_reply.h"
+#include "lepton/protocol/infer_route.h"
 #include "lepton/protocol/json_writer.h"
 #include "lepton/protocol/tensor_bytes.h"
 #include "lepton/protocol/text.h"
@@ -14,8 +15,8 @@
 namespace lepton::protocol {
 namespace {
 
-// A client may get an answer plain, and those beside it wait while it is compressed: some 10 ms for
-// each of these bytes' millions.
+// A client may get an answer plain; some 10 ms for each of these bytes' millions is more than the
+// network of most would take.
 constexpr std::size_t kMostCompressed = std::size_t{1} << 20;
 constexpr std::size_t kRoomForHeader = 512;
 constexpr std::size_t kRoomPerOutput = 256;
@@ -187,6 +188,16 @@ void add_header_length(net::Reply& reply, std::size_t length) {
 }
 
 }  // namespace
+
+bool is_long_to_encode(const Request& request, const Response& response, ContentEncoding encoding) {
+    std::size_t written = 0;
+    std::size_t copied = 0;
+    for (std::size_t i = 0; i < response.outputs.size(); ++i) {
+        const bool as_it_is = is_binary(request, i) && encoding == ContentEncoding::kIdentity;
+        (as_it_is ? copied : written) += response.outputs[i].tensor.data.size();
+    }
+    return written > kDecodedOnLoop || copied > kCopiedOnLoop;
+}
 
 Result<> encode_rest_infer(const Request& request,
                            const Response& response,

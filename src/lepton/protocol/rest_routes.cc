@@ -1,16 +1,13 @@
 #include "lepton/protocol/rest_routes.h"
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "lepton/protocol/config_change.h"
 #include "lepton/protocol/content_encoding.h"
-#include "lepton/protocol/infer_fields.h"
-#include "lepton/protocol/infer_frame.h"
 #include "lepton/protocol/model_config_page.h"
-#include "lepton/protocol/rest_infer_decode.h"
-#include "lepton/protocol/rest_infer_encode.h"
 #include "lepton/protocol/rest_metadata.h"
 #include "lepton/protocol/slow_page.h"
 #include "lepton/protocol/text.h"
@@ -19,6 +16,8 @@ namespace lepton::protocol {
 namespace {
 
 constexpr std::size_t kRoomForDescription = 2048;
+// Of a change's body, which is read on the loop.
+constexpr std::size_t kMostOfChange = std::size_t{64} << 10;
 
 Result<> check_method(net::Exchange& exchange, Route route) {
     const net::Method method = exchange.message.method;
@@ -38,30 +37,27 @@ RestRoutes::RestRoutes(InferService& service,
                        const ModelCatalog& catalog,
                        memory::BufferPool& pool,
                        Router::Options options)
-    : service_(service),
-      catalog_(catalog),
+    : catalog_(catalog),
       pool_(pool),
       options_(std::move(options)),
-      style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
+      style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
+      infer_(service, catalog, pool, options_) {}
 
 void RestRoutes::handle(net::Exchange& exchange) noexcept {
     const Result<> done = dispatch(exchange);
     if (done) return;
     write_error(exchange, done.error(), style_, pool_);
-    end_refused_infer(exchange, done.error());
     exchange.send();
 }
 
-// On success the reply was sent, or will be by finish_infer().
+// On success the reply was sent, or will be.
 Result<> RestRoutes::dispatch(net::Exchange& exchange) {
     LEPTON_TRY(const HttpTarget target, parse_target(exchange.message.path));
     LEPTON_CHECK_OK(check_method(exchange, target.route));
     if (target.route == Route::kInfer) {
-        const Result<> started = within_memory([&] { return start_infer(exchange, target); });
-        if (!started) {
-            return tl::unexpected(refuse_infer(exchange, started.error(), catalog_, options_));
-        }
-        service_.infer(exchange.call);
+        exchange.call.request.model_name = target.model;
+        exchange.call.request.model_version = target.version;
+        infer_.handle(exchange);
         return {};
     }
     if (target.route == Route::kConfig && exchange.message.method == net::Method::kPost) {
@@ -167,7 +163,11 @@ Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& tar
     net::Message& message = exchange.message;
     LEPTON_TRY(const ContentEncoding encoding,
                parse_content_encoding(message.fields.find("content-encoding")));
-    LEPTON_CHECK_OK(decompress(message.body, encoding, options_.max_body_bytes, pool_));
+    LEPTON_CHECK_OK(decompress(message.body, encoding, kMostOfChange, pool_));
+    if (message.body.size() > kMostOfChange) {
+        return fail(ErrorCode::kPayloadTooLarge,
+                    concat({"a change has at most ", std::to_string(kMostOfChange), " bytes"}));
+    }
     LEPTON_TRY(ConfigChange change, parse_config_change(message.body));
     change.model = target.model;
     change.version = target.version;
@@ -179,43 +179,6 @@ Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& tar
         loop.post(*answer);
     });
     return {};
-}
-
-Result<> RestRoutes::start_infer(net::Exchange& exchange, const HttpTarget& target) {
-    net::Message& message = exchange.message;
-    InferCall& call = exchange.call;
-    call.request.model_name = target.model;
-    call.request.model_version = target.version;
-    const InferFields fields = find_infer_fields(message.fields);
-    begin_infer(exchange, fields, options_.observer);
-    LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
-    LEPTON_CHECK_OK(decompress(message.body, encoding, options_.max_body_bytes, pool_));
-    LEPTON_TRY(call.request.deadline, deadline_of(fields, message.arrival()));
-    LEPTON_CHECK_OK(decode_rest_infer(exchange, fields, pool_, catalog_));
-
-    exchange.handler_state = this;
-    call.context = &exchange;
-    call.on_complete = &finish_infer;
-    call.timeline.decoded = Clock::now();
-    return {};
-}
-
-void RestRoutes::finish_infer(InferCall& call) noexcept {
-    net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
-    auto& self = *static_cast<RestRoutes*>(exchange.handler_state);
-    if (const Result<> written = within_memory([&] { return self.write_answer(exchange); });
-        !written) {
-        write_error(exchange, written.error(), self.style_, self.pool_);
-    }
-    end_infer(exchange);
-    exchange.send();
-}
-
-Result<> RestRoutes::write_answer(net::Exchange& exchange) {
-    const InferCall& call = exchange.call;
-    if (call.response.error) return tl::unexpected(*call.response.error);
-    const auto encoding = preferred_encoding(exchange.message.fields.find("accept-encoding"));
-    return encode_rest_infer(call.request, call.response, encoding, pool_, exchange.reply);
 }
 
 }  // namespace lepton::protocol

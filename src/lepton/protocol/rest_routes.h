@@ -8,6 +8,7 @@
 #include "lepton/net/message.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/http_target.h"
+#include "lepton/protocol/rest_infer.h"
 #include "lepton/protocol/router.h"
 
 namespace lepton::protocol {
@@ -30,15 +31,12 @@ private:
     void compress_if_asked(net::Exchange& exchange);
     Result<ModelControl*> model_control() const;
     Result<> start_change(net::Exchange& exchange, const HttpTarget& target);
-    Result<> start_infer(net::Exchange& exchange, const HttpTarget& target);
-    static void finish_infer(InferCall& call) noexcept;
-    Result<> write_answer(net::Exchange& exchange);
 
-    InferService& service_;
     const ModelCatalog& catalog_;
     memory::BufferPool& pool_;
     const Router::Options options_;
     const ErrorStyle style_;
+    RestInfer infer_;
 };
 
 }  // namespace lepton::protocol

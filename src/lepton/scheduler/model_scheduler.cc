@@ -3,8 +3,8 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -14,17 +14,12 @@
 namespace lepton::scheduler {
 namespace {
 
-// Views of the outputs die with the instance's next run; the copy crosses to the loop's thread.
-void copy_outputs(InferCall& call) {
-    std::size_t bytes = 0;
-    for (const OutputTensor& output : call.response.outputs) bytes += output.tensor.data.size();
-    if (call.outputs_copy.size() < bytes) call.outputs_copy.resize(bytes);
-    std::byte* next = call.outputs_copy.data();
-    for (OutputTensor& output : call.response.outputs) {
-        const std::size_t size = output.tensor.data.size();
-        if (size > 0) std::memcpy(next, output.tensor.data.data(), size);
-        output.tensor.data = {next, size};
-        next += size;
+// Views of the outputs die with the instance's next run, and these cross to the loop's thread.
+void keep_outputs(InferCall& call) {
+    try {
+        call.keep_outputs();
+    } catch (const std::bad_alloc&) {
+        call.response.error = Error{ErrorCode::kUnavailable, "no memory left for the answer"};
     }
 }
 
@@ -479,7 +474,7 @@ void ModelScheduler::follow_up(std::vector<Refused>& refused) {
 }
 
 void ModelScheduler::done(InferCall& call) {
-    if (call.loop != nullptr && !call.loop->on_loop_thread()) copy_outputs(call);
+    if (call.loop != nullptr && !call.loop->on_loop_thread()) keep_outputs(call);
     std::optional<bool> in_time;
     if (call.request.deadline != kNoDeadline) {
         in_time = call.timeline.compute_end <= call.request.deadline;

@@ -442,5 +442,132 @@ TEST(Http2Grpc, ManyCallsReuseTheExchanges) {
     EXPECT_EQ(seen.size(), 1u);
 }
 
+// A compressed message that waits to be decompressed.
+class Http2GrpcAside : public testing::Test {
+protected:
+    Http2GrpcAside() {
+        peer.wire.the_loop.holds_aside = true;
+        peer.handler.answer = echo;
+    }
+    std::int32_t start(bool finishes = true) {
+        const std::int32_t id = peer.start(Http2Peer::grpc_fields({{"grpc-encoding", "gzip"}}),
+                                           framed(zipped(std::string(9000, 'z')), true),
+                                           finishes);
+        peer.pump();
+        EXPECT_EQ(peer.handler.handled, 0);
+        EXPECT_TRUE(peer.session->owes_answer());
+        return id;
+    }
+    void finish() {
+        peer.wire.the_loop.finish_aside();
+        peer.pump();
+    }
+    Http2Peer peer;
+};
+
+TEST_F(Http2GrpcAside, IsHandledThen) {
+    const std::int32_t id = start();
+    finish();
+    EXPECT_EQ(peer.handler.handled, 1);
+    EXPECT_EQ(peer.streams[id].body, framed(std::string(9000, 'z')));
+    EXPECT_EQ(find(peer.streams[id].trailers, "grpc-status"), "0");
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST_F(Http2GrpcAside, IsNotHandledWhenItsStreamWasResetMeanwhile) {
+    const std::int32_t id = start();
+    nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    peer.pump();
+    EXPECT_FALSE(peer.session->idle());
+    finish();
+    EXPECT_EQ(peer.handler.handled, 0);
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST_F(Http2GrpcAside, IsNotHandledWhenTheConnectionClosedMeanwhile) {
+    start();
+    peer.disconnect();
+    EXPECT_FALSE(peer.session->idle());
+    finish();
+    EXPECT_EQ(peer.handler.handled, 0);
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST_F(Http2GrpcAside, IsNotHandledWhenTheServerGaveUpMeanwhile) {
+    const std::int32_t id = start();
+    peer.session->abandon();
+    peer.pump();
+    EXPECT_EQ(find(peer.streams[id].head, "grpc-status"), "14");
+    finish();
+    EXPECT_EQ(peer.handler.handled, 0);
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST_F(Http2GrpcAside, TheNextMessageWaitsForIt) {
+    peer.handler.answer = answer_in_stream;
+    const std::int32_t id = start(false);
+    peer.more(id, framed(zipped(std::string(9000, 'y')), true) + framed("plain"), true);
+    EXPECT_EQ(peer.handler.handled, 0);
+    for (int i = 0; i < 3; ++i) finish();
+    EXPECT_EQ(peer.streams[id].body,
+              framed(std::string(9000, 'z')) + framed(std::string(9000, 'y')) + framed("plain"));
+    EXPECT_TRUE(peer.session->idle());
+}
+
+// As the health service's Watch does.
+TEST_F(Http2GrpcAside, TheHandlerThatKeepsTheCallOpenMayAnswerAndEndItMeanwhile) {
+    Exchange* kept = nullptr;
+    peer.handler.answer = [&kept](Exchange& exchange) {
+        kept = &exchange;
+        exchange.on_gone = [](Exchange& gone) noexcept {
+            gone.reply.clear();
+            gone.reply.has_body = false;
+            gone.send();
+        };
+        exchange.reply.last = false;
+        exchange.reply.body.append("first");
+        exchange.send();
+    };
+    const std::int32_t id =
+        peer.start(Http2Peer::grpc_fields({{"grpc-encoding", "gzip"}}), framed("plain"), false);
+    peer.pump();
+    peer.more(id, framed(zipped(std::string(9000, 'z')), true), false);
+    ASSERT_NE(kept, nullptr);
+    kept->reply.last = false;
+    kept->reply.body.append("second");
+    kept->send();
+    peer.pump();
+    EXPECT_EQ(peer.streams[id].body, framed("first") + framed("second"));
+    peer.disconnect();
+    EXPECT_FALSE(peer.session->idle());
+    finish();
+    EXPECT_EQ(peer.handler.handled, 1);
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST_F(Http2GrpcAside, ALongAnswerIsCompressedThereAndSmallOnesAreNot) {
+    for (const std::size_t size : {std::size_t{9000}, std::size_t{200'000}}) {
+        const Fields fields = {{"grpc-encoding", "gzip"}, {"grpc-accept-encoding", "gzip"}};
+        const std::string message(size, 'z');
+        const std::int32_t id = peer.start(Http2Peer::grpc_fields(fields), framed(message), true);
+        peer.pump();
+        EXPECT_EQ(peer.streams[id].ended, size == 9000);
+        finish();
+        ASSERT_EQ(peer.streams[id].body.at(0), '\1');
+        EXPECT_EQ(unzipped(peer.streams[id].body.substr(5)), message);
+    }
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST_F(Http2GrpcAside, ALongAnswerWhoseClientLeavesMeanwhileIsDropped) {
+    const Fields fields = {{"grpc-encoding", "gzip"}, {"grpc-accept-encoding", "gzip"}};
+    peer.start(Http2Peer::grpc_fields(fields), framed(std::string(200'000, 'z')), true);
+    peer.pump();
+    peer.disconnect();
+    EXPECT_FALSE(peer.session->idle());
+    finish();
+    EXPECT_TRUE(peer.session->idle());
+}
+
 }  // namespace
 }  // namespace lepton::net::test

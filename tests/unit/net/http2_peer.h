@@ -33,6 +33,16 @@ public:
     void at_turn_end(Task& task) override { tasks_.push(task); }
     void post(Task& task) override { tasks_.push(task); }
     void run_at(Clock::time_point, Task&) override {}
+    void run_aside(Task& task, std::uint64_t /*client*/) override {
+        holds_aside ? aside_.push(task) : task.run();
+    }
+
+    // Lets what was put aside be done, and tells the loop.
+    void finish_aside() {
+        while (Task* task = aside_.pop()) task->run();
+        end_turn();
+    }
+    bool holds_aside = false;
 
     void end_turn() {
         TaskList tasks;
@@ -42,6 +52,7 @@ public:
 
 private:
     TaskList tasks_;
+    TaskList aside_;
 };
 
 // Does with a message what the test says, or keeps it for the test to answer.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -23,11 +24,18 @@ public:
     void at_turn_end(Task& task) override { task.run(); }
     void post(Task& task) override { task.run(); }
     void run_at(Clock::time_point when, Task& task) override { timers.emplace_back(when, &task); }
+    void run_aside(Task& task, std::uint64_t /*client*/) override {
+        ++put_aside;
+        if (before_aside) before_aside();
+        task.run();
+    }
 
     void run_timers() {
         for (const auto& [when, task] : std::exchange(timers, {})) task->run();
     }
     std::vector<std::pair<Clock::time_point, Task*>> timers;
+    int put_aside = 0;
+    std::function<void()> before_aside;  // What happens while work waits there.
 };
 
 // Keeps a copy of each reply that was sent.

@@ -144,9 +144,15 @@ TEST_F(ModelConfigRouteTest, WhatIsNoObjectOfSettingsNeverReachesTheControl) {
 
 TEST_F(ModelConfigRouteTest, ALongTextIsNotRepeatedInTheError) {
     const auto& sent =
-        handle(net::Method::kPost, R"({"policy": ")" + std::string(100'000, 'x') + R"("})");
+        handle(net::Method::kPost, R"({"policy": ")" + std::string(50'000, 'x') + R"("})");
     EXPECT_EQ(sent.status, 400);
     EXPECT_LT(sent.body.size(), 500U);
+}
+
+TEST_F(ModelConfigRouteTest, AChangeIsShort) {
+    const auto& sent =
+        handle(net::Method::kPost, R"({"policy": ")" + std::string(100'000, 'x') + R"("})");
+    EXPECT_EQ(sent.status, 413);
 }
 
 TEST_F(ModelConfigRouteTest, OtherMethodsAreToldWhichThereAre) {

@@ -34,6 +34,11 @@ public:
         call.on_complete = [](InferCall& done) noexcept {
             static_cast<TestCall*>(done.context)->completed();
         };
+        call.output_room = [](InferCall& of, std::size_t bytes) {
+            auto& room = static_cast<TestCall*>(of.context)->room_;
+            room.resize(bytes);
+            return room.data();
+        };
         call.timeline.received = call.timeline.decoded = Clock::now();
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {rows, kWidth}, std::as_bytes(std::span(data_))}});
@@ -72,6 +77,7 @@ private:
     }
 
     std::vector<float> data_;
+    std::vector<std::byte> room_;
     std::mutex mutex_;
     std::condition_variable changed_;
 };
