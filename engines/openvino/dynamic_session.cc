@@ -51,6 +51,13 @@ std::size_t least_bytes(const ov::PartialShape& shape, DataType dtype) {
     return overflows ? std::numeric_limits<std::size_t>::max() : bytes;
 }
 
+// Whether memory of `capacity` is to be had anew for `bytes`: it is too small, or was large for a
+// request that has no like.
+bool is_to_be_replaced(std::size_t capacity, std::size_t bytes) {
+    constexpr std::size_t kKept = std::size_t{4} << 20;
+    return capacity < bytes || (capacity > kKept && bytes < capacity / 8);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<engine::Session>> DynamicSession::make(const SessionContext& context) {
@@ -118,7 +125,7 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
     }
     const std::byte* data = view.data.data();
     if (data == nullptr || !is_aligned(data)) {
-        if (input.memory == nullptr || input.capacity < bytes) {
+        if (input.memory == nullptr || is_to_be_replaced(input.capacity, bytes)) {
             input.memory = make_aligned_bytes(bytes);
             input.capacity = bytes;
         }
@@ -174,7 +181,7 @@ void DynamicSession::place_output(std::size_t index, ov::PartialShape shape) {
         return request_.set_output(source.index, ov::Tensor(type, shape.to_shape()));
     }
     const std::size_t bytes = ov::shape_size(shape.to_shape()) * element_bytes(output.dtype);
-    if (output.memory == nullptr || output.capacity < bytes) {
+    if (output.memory == nullptr || is_to_be_replaced(output.capacity, bytes)) {
         output.memory = make_aligned_bytes(bytes);
         output.capacity = bytes;
     }

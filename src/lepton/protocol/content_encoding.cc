@@ -174,6 +174,21 @@ ContentEncoding preferred_encoding(std::string_view accept_encoding) {
     return gzip == best ? ContentEncoding::kGzip : ContentEncoding::kDeflate;
 }
 
+ContentEncoding preferred_encoding(const net::FieldList& fields) {
+    std::string_view first;
+    std::string list;
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        if (fields.name(i) != "accept-encoding") continue;
+        if (first.empty()) {
+            first = fields.value(i);
+            continue;
+        }
+        if (list.empty()) list = first;
+        list.append(",").append(fields.value(i));
+    }
+    return preferred_encoding(list.empty() ? first : std::string_view(list));
+}
+
 Result<memory::Buffer> decompressed(const memory::Buffer& body,
                                     ContentEncoding encoding,
                                     std::size_t max_bytes,

@@ -6,6 +6,7 @@
 
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
 
 namespace lepton::protocol {
 
@@ -18,6 +19,8 @@ Result<ContentEncoding> parse_content_encoding(std::string_view value);
 // How to answer, by a list of RFC 9110 section 12.5.3: gzip or deflate where the client names them,
 // whichever is more welcome, but never "*" alone.
 [[nodiscard]] ContentEncoding preferred_encoding(std::string_view accept_encoding);
+// The same for a message, whose list may come in several fields.
+[[nodiscard]] ContentEncoding preferred_encoding(const net::FieldList& fields);
 
 [[nodiscard]] std::string_view to_string(ContentEncoding encoding);
 

@@ -8,7 +8,7 @@ namespace lepton::protocol {
 namespace {
 
 ContentEncoding wanted_encoding(const net::Exchange& exchange) {
-    return preferred_encoding(exchange.message.fields.find("accept-encoding"));
+    return preferred_encoding(exchange.message.fields);
 }
 
 }  // namespace
@@ -32,7 +32,10 @@ Result<> RestInfer::encode(const net::Exchange& exchange, net::Reply& reply) con
 
 bool RestInfer::is_long_to_encode(const net::Exchange& exchange) const {
     const InferCall& call = exchange.call;
-    return protocol::is_long_to_encode(call.request, call.response, wanted_encoding(exchange));
+    std::size_t bytes = 0;
+    for (const OutputTensor& output : call.response.outputs) bytes += output.tensor.data.size();
+    return bytes > kDecodedOnLoop &&
+           protocol::is_long_to_encode(call.request, call.response, wanted_encoding(exchange));
 }
 
 }  // namespace lepton::protocol

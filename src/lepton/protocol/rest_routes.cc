@@ -125,7 +125,7 @@ Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target)
 }
 
 void RestRoutes::compress_if_asked(net::Exchange& exchange) {
-    const auto encoding = preferred_encoding(exchange.message.fields.find("accept-encoding"));
+    const auto encoding = preferred_encoding(exchange.message.fields);
     if (!compress(exchange.reply.body, encoding, pool_)) return;
     exchange.reply.fields.add("content-encoding", to_string(encoding));
 }

@@ -108,6 +108,13 @@ TEST_F(RestRoutesTest, MetricsAreCompressedWhenAsked) {
     EXPECT_EQ(body.text(), std::string(5000, '#'));
 }
 
+TEST_F(RestRoutesTest, SeveralFieldsAreOneListOfEncodings) {
+    make_router({.metrics_page = [] { return std::string(5000, '#'); }});
+    exchange_.message.fields.add("accept-encoding", "br");
+    exchange_.message.fields.add("accept-encoding", "gzip;q=0.5, deflate");
+    EXPECT_EQ(get("/metrics").fields.at("content-encoding"), "deflate");
+}
+
 TEST_F(RestRoutesTest, WithoutMetricsTheirRouteIsUnknown) {
     EXPECT_EQ(get("/metrics").status, 404);
 }
