@@ -20,6 +20,7 @@ Http2Exchange& ExchangeList::open(std::int32_t stream_id) {
 void ExchangeList::close(Http2Exchange& exchange) {
     held_bytes_ -= exchange.counted_held;
     reserved_bytes_ -= exchange.counted_reserved;
+    unsent_bytes_ -= exchange.counted_unsent;
     incomplete_ -= exchange.counted_incomplete ? 1 : 0;
     exchange.clear();
     std::unique_ptr<Http2Exchange>& place = open_[exchange.index];
@@ -45,6 +46,8 @@ void ExchangeList::recount(Http2Exchange& exchange) {
     held_bytes_ += held - std::exchange(exchange.counted_held, held);
     const std::size_t reserved = exchange.reserved_bytes();
     reserved_bytes_ += reserved - std::exchange(exchange.counted_reserved, reserved);
+    const std::size_t unsent = exchange.outbound.held_bytes();
+    unsent_bytes_ += unsent - std::exchange(exchange.counted_unsent, unsent);
     const bool incomplete = exchange.incomplete();
     if (incomplete == std::exchange(exchange.counted_incomplete, incomplete)) return;
     incomplete_ += incomplete ? 1 : std::size_t{0} - 1;

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] std::size_t size() const { return open_.size(); }
     [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
     [[nodiscard]] std::size_t reserved_bytes() const { return reserved_bytes_; }
+    // Of answers that are not all on their way.
+    [[nodiscard]] std::size_t unsent_bytes() const { return unsent_bytes_; }
     [[nodiscard]] std::size_t incomplete() const { return incomplete_; }
 
     // Calls `visit` for each open exchange; it may close any of them.
@@ -52,6 +54,7 @@ private:
     std::vector<std::unique_ptr<Http2Exchange>> idle_;
     std::size_t held_bytes_ = 0;
     std::size_t reserved_bytes_ = 0;
+    std::size_t unsent_bytes_ = 0;
     std::size_t incomplete_ = 0;
 };
 

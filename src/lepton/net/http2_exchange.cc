@@ -52,9 +52,9 @@ void Http2Exchange::clear() {
     head = {};
     stream_id = 0;
     head_complete = request_ended = end_delivered = with_handler = answered = headers_sent = false;
-    unpacking = closed = reply_packed = false;
+    deferred = unpacking = closed = reply_packed = false;
     abandoned = resetting = resume_queued = counted_incomplete = false;
-    counted_held = counted_reserved = owed_credit = 0;
+    counted_held = counted_reserved = counted_unsent = owed_credit = 0;
 }
 
 void Http2Exchange::begin_message() {

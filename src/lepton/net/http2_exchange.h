@@ -82,6 +82,7 @@ public:
     bool request_ended = false;  // The client has closed its side.
     bool end_delivered = false;  // And the handler was told, by a message without a body.
     bool with_handler = false;   // A message was handed over, whose reply has not come.
+    bool deferred = false;       // A message waits until the client has taken more of its answers.
     bool unpacking = false;      // A message is being decompressed.
     bool closed = false;         // While that was so: it ends when that does.
     bool reply_packed = false;   // reply.body is compressed.
@@ -93,6 +94,7 @@ public:
     bool counted_incomplete = false;
     std::size_t counted_held = 0;  // Its parts of the connection's sums.
     std::size_t counted_reserved = 0;
+    std::size_t counted_unsent = 0;
     std::size_t owed_credit = 0;  // Bytes taken for which the stream's window was not opened yet.
 
     Progress receiving;  // While it is incomplete().

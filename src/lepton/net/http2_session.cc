@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <new>
 #include <string>
 #include <utility>
@@ -108,6 +109,11 @@ private:
     void on_send(Http2Exchange& exchange) override;
     void deliver(Http2Exchange& exchange) override;
     void hand_over(Http2Exchange& exchange);
+    bool resume_deferred();
+    // The client does not take its answers: it gets no further ones made.
+    [[nodiscard]] bool is_stuck() const {
+        return exchanges_.unsent_bytes() > wire_.limits().max_unsent_bytes;
+    }
     void unpack(Http2Exchange& exchange) override;
     void on_unpacked(Http2Exchange& exchange) override;
     void refuse(Http2Exchange& exchange, const Refusal& refusal) override;
@@ -152,6 +158,7 @@ private:
     std::size_t next_read_bytes_ = kSmallestRead;
     std::vector<Http2Exchange*> finished_;  // Their last frame is in output_.
     std::vector<Http2Exchange*> resumed_;   // Have answered a message and may have a further one.
+    std::deque<Http2Exchange*> deferred_;   // Have a message, which waits for others' answers.
     std::size_t with_handler_ = 0;          // Messages whose reply is due.
 
     Clock::time_point now_;         // Of the latest read.
@@ -386,7 +393,24 @@ bool Http2Session::on_send_body(Http2Exchange& exchange,
 
 void Http2Session::deliver(Http2Exchange& exchange) {
     exchange.message.received = now_;
-    hand_over(exchange);
+    if (is_stuck() && exchange.on_gone == nullptr) {
+        exchange.deferred = true;
+        deferred_.push_back(&exchange);
+    } else {
+        hand_over(exchange);
+    }
+}
+
+// Returns whether there was one, and room for its answer.
+bool Http2Session::resume_deferred() {
+    const bool any = !deferred_.empty() && !is_stuck();
+    while (!deferred_.empty() && !is_stuck()) {
+        Http2Exchange& exchange = *deferred_.front();
+        deferred_.pop_front();
+        exchange.deferred = false;
+        if (!exchange.ignores_input()) hand_over(exchange);
+    }
+    return any;
 }
 
 void Http2Session::hand_over(Http2Exchange& exchange) {
@@ -539,6 +563,7 @@ void Http2Session::close_exchange(Http2Exchange& exchange) {
     // Also of a call whose client is gone, which is how it comes to be counted.
     exchange.call.written();
     if (exchange.resume_queued) std::erase(resumed_, &exchange);
+    if (exchange.deferred) std::erase(deferred_, &exchange);
     exchanges_.close(exchange);
 }
 
@@ -568,6 +593,7 @@ void Http2Session::settle() {
         open_windows();
         produce();
         more |= finish_written();
+        more |= resume_deferred();
         more |= !resumed_.empty();
     }
     entered_ = false;

@@ -16,7 +16,8 @@ constexpr int kGrpcInternal = 13;
 constexpr unsigned kCompressed = 1;
 
 bool takes_message(const Http2Exchange& exchange) {
-    return !exchange.with_handler && !exchange.unpacking && !exchange.ignores_input();
+    return !exchange.with_handler && !exchange.unpacking && !exchange.deferred &&
+           !exchange.ignores_input();
 }
 
 Error too_large(const char* what, std::uint64_t bytes, std::size_t limit) {
