@@ -23,6 +23,7 @@ constexpr std::string_view kBegin = "# Settings saved by a change at run time; b
 constexpr std::string_view kEnd = "# Settings saved by a change at run time; end";
 constexpr std::string_view kKey = "parameters { key: \"";
 constexpr std::string_view kValue = "\" value { string_value: \"";
+constexpr std::string_view kChanged = "settings_changed";
 constexpr std::string_view kClose = "\" } }";
 
 std::string line_of(const std::string& name, const std::string& value) {
@@ -82,6 +83,15 @@ std::string with_settings(std::string_view text, const NamedSettings& settings) 
         }
     }
     for (const auto& [name, value] : settings) saved.push_back(line_of(name, to_text(value)));
+    // A file that was an answer of the server names what was measured, which does not count then.
+    if (kept.find("settings_tuned") != std::string::npos) {
+        std::string changed;
+        for (const std::string& line : saved) {
+            if (name_of(line) != kChanged) changed.append(name_of(line)).append(",");
+        }
+        std::erase_if(saved, [](const std::string& line) { return name_of(line) == kChanged; });
+        saved.push_back(line_of(std::string(kChanged), changed));
+    }
     kept.append(kBegin).append("\n");
     for (const std::string& line : saved) kept.append(line).append("\n");
     kept.append(kEnd).append("\n");

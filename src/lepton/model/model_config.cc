@@ -97,13 +97,27 @@ Result<> read_pad_to(const std::string& value, std::vector<std::int64_t>& pad_to
     return {};
 }
 
+// Whether that parameter is a list in which the setting stands, as in an answer of our own.
+bool lists(const config::ModelConfig& proto, const char* parameter, std::string_view setting) {
+    const auto found = proto.parameters().find(parameter);
+    if (found == proto.parameters().end()) return false;
+    std::istringstream names(found->second.string_value());
+    for (std::string name; std::getline(names, name, ',');) {
+        if (name == setting) return true;
+    }
+    return false;
+}
+
 Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) {
     for (const auto& [key, parameter] : proto.parameters()) {
         const std::string& value = parameter.string_value();
         if (key == "precision") {
             LEPTON_CHECK_OK(read_precision(value, config.precision));
         } else if (is_setting(key)) {
-            if (auto set = set_setting_text(config, key, value); !set) {
+            // What was measured for the one who was answered is measured again.
+            const bool measured =
+                lists(proto, "settings_tuned", key) && !lists(proto, "settings_changed", key);
+            if (auto set = set_setting_text(config, key, measured ? "auto" : value); !set) {
                 return fail(set.error().code, "parameter " + set.error().message);
             }
         } else if (key == "pad_to") {
@@ -111,6 +125,13 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
         } else {
             config.warnings.push_back("parameter \"" + key + "\" has no effect");
         }
+    }
+    // An answer of our own names every setting, and those that somebody chose.
+    if (proto.parameters().contains("settings_configured")) {
+        std::erase_if(config.origins, [&proto](const auto& entry) {
+            return !lists(proto, "settings_configured", entry.first) &&
+                   !lists(proto, "settings_changed", entry.first);
+        });
     }
     return {};
 }
@@ -126,6 +147,7 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
                             ", at least 0 is needed");
         }
         config.max_batch_size = proto.max_batch_size();
+        config.dims_of_rows = proto.max_batch_size() > 0;
         configured("max_batch_size");
     }
     const config::ModelDynamicBatching& batching = proto.dynamic_batching();

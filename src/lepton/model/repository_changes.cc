@@ -24,6 +24,32 @@ Clock::duration cpu_time() {
     return to_duration(usage.ru_utime) + to_duration(usage.ru_stime);
 }
 
+// The same sample where max_batch_size of the answer leaves the batch axis out of `dims`, or not,
+// other than the file's. Nothing where that cannot be said: of rows, a file holds a single one.
+std::optional<WarmUpSample> with_other_dims(WarmUpSample sample, bool of_rows) {
+    const std::int64_t before = sample.batch_size;
+    sample.batch_size = 1;
+    for (WarmUpSample::Input& input : sample.inputs) {
+        Shape dims;
+        std::int64_t rows = before;
+        if (of_rows) {
+            if (input.dims.empty() || input.dims[0] < 1) return std::nullopt;
+            rows = input.dims[0];
+            dims = input.dims.row();
+            if (&input != &sample.inputs.front() && rows != sample.batch_size) return std::nullopt;
+            sample.batch_size = rows;
+        } else {
+            dims.push_back(rows);
+            for (const std::int64_t dim : input.dims) {
+                if (!dims.push_back(dim)) return std::nullopt;
+            }
+        }
+        if (input.content == WarmUpSample::Content::kFile && rows != 1) return std::nullopt;
+        input.dims = dims;
+    }
+    return sample;
+}
+
 tl::unexpected<Error> stopping() { return fail(ErrorCode::kUnavailable, "the server is stopping"); }
 
 }  // namespace
@@ -46,7 +72,12 @@ ModelConfiguration ModelRepository::to_configuration(const Version& entry) {
     now.max_queue_size = static_cast<std::int64_t>(config.queue.max_queued_requests);
     now.latest_versions = config.versions.latest;
     now.specific_versions = config.versions.specific;
-    now.warm_up = config.warm_up;
+    const bool of_rows = now.max_batch_size > 0;
+    for (const WarmUpSample& sample : config.warm_up) {
+        std::optional<WarmUpSample> told = sample;
+        if (of_rows != config.dims_of_rows) told = with_other_dims(sample, of_rows);
+        if (told) now.warm_up.push_back(*std::move(told));
+    }
     now.settings = settings_of(config, entry.measured);
     return now;
 }

@@ -83,7 +83,9 @@ void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& co
     config.set_backend(now.backend);
     config.set_max_batch_size(static_cast<std::int32_t>(now.max_batch_size));
     config.set_default_model_filename(now.file_name);
-    if (now.latest_versions > 0) {
+    if (now.latest_versions == std::numeric_limits<std::int64_t>::max()) {
+        config.mutable_version_policy()->mutable_all();
+    } else if (now.latest_versions > 0) {
         constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
         config.mutable_version_policy()->mutable_latest()->set_num_versions(
             static_cast<std::uint32_t>(std::min(now.latest_versions, kMost)));

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lepton/model/config_file.h"
 #include "support/temp_folder.h"
 
 namespace lepton::model {
@@ -226,6 +227,44 @@ TEST(ModelConfig, AnAnswerOfTheServerIsAConfiguration) {
     EXPECT_EQ(config.precision, engine::Precision::kBf16);
     EXPECT_THAT(error_of(R"({"optimisation":{}})"), HasSubstr("optimisation"));
     EXPECT_THAT(error_of(R"({"sequence_batching":{}})"), HasSubstr("is not supported"));
+}
+
+TEST(ModelConfig, WhatAnAnswerSaysWasMeasuredIsMeasuredAgain) {
+    const std::string answer = R"(
+        max_batch_size: 0 instance_group { count: 1 }
+        parameters { key: "max_batch_size" value { string_value: "16" } }
+        parameters { key: "threads" value { string_value: "2" } }
+        parameters { key: "weight" value { string_value: "3" } }
+        parameters { key: "settings_configured" value { string_value: "weight" } }
+        parameters { key: "settings_tuned" value { string_value: "max_batch_size,threads" } })";
+    const ModelConfig config = parse(answer);
+    EXPECT_EQ(config.max_batch_size, std::nullopt);
+    EXPECT_EQ(config.threads, 0);
+    EXPECT_EQ(config.queue.weight, 3);
+    EXPECT_EQ(config.origins.size(), 1u);
+    EXPECT_TRUE(config.origins.contains("weight"));
+    // What was changed and saved since counts.
+    const ModelConfig saved = parse(with_settings(answer, {{"max_batch_size", std::int64_t{4}}}));
+    EXPECT_EQ(saved.max_batch_size, 4);
+    EXPECT_EQ(saved.threads, 0);
+    const ModelConfig twice =
+        parse(with_settings(with_settings(answer, {{"max_batch_size", std::int64_t{4}}}),
+                            {{"threads", std::int64_t{1}}}));
+    EXPECT_EQ(twice.max_batch_size, 4);
+    EXPECT_EQ(twice.threads, 1);
+}
+
+TEST(ModelConfig, DimsAreOfRowsWhereTheFieldSaysSoWhateverTheSetting) {
+    const auto of_rows = [](const std::string& field, const std::string& setting) {
+        return parse(field + " parameters { key: \"max_batch_size\" value { string_value: \"" +
+                     setting + "\" } }")
+            .dims_of_rows;
+    };
+    for (const char* setting : {"auto", "0", "16"}) {
+        EXPECT_TRUE(of_rows("max_batch_size: 8", setting));
+        EXPECT_FALSE(of_rows("max_batch_size: 0", setting));
+        EXPECT_FALSE(of_rows("", setting));
+    }
 }
 
 TEST(ModelConfig, TextNestedWithoutEndIsAnError) {
