@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
+import threading
+import time
 from pathlib import Path
 
 import grpc
@@ -12,7 +15,7 @@ import onnx
 import pytest
 from fake_models import identity, two_in_two_out, write_model
 from google.protobuf import json_format, text_format
-from lepton_server import ROOT, LeptonServer
+from lepton_server import ROOT, Answer, LeptonServer
 from onnx import TensorProto, helper, numpy_helper
 from tritonclient.grpc import model_config_pb2, service_pb2, service_pb2_grpc
 
@@ -212,3 +215,103 @@ def test_damaged_file_of_the_cache_is_not_believed(start_server, tmp_path: Path)
             content[at] ^= 0x40
         blob.write_bytes(content)
     assert answer() == expected
+
+
+SIZE = 512
+WEIGHTY_ROW = {
+    "inputs": [{"name": "x", "datatype": "FP32", "shape": [1, SIZE], "data": [0.5] * SIZE}]
+}
+
+
+def with_weights_beside(folder: Path, form: str, seed: int) -> Path:
+    """A model whose weights are a file of their own, which is what the answer is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = np.random.default_rng(seed).standard_normal((8, SIZE, SIZE)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", [f"h{i}" if i else "x", f"w{i}"], [f"h{i + 1}"])
+        for i in range(8)
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "weighty",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", SIZE])],
+        [helper.make_tensor_value_info("h8", TensorProto.FLOAT, ["rows", SIZE])],
+        [numpy_helper.from_array(weights[i] / SIZE, f"w{i}") for i in range(8)],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    made.ir_version = 8
+    if form == "onnx":
+        (folder / "model.onnx.data").unlink(missing_ok=True)
+        onnx.save(
+            made, folder / "model.onnx", save_as_external_data=True, location="model.onnx.data"
+        )
+        return folder / "model.onnx.data"
+    openvino = pytest.importorskip("openvino")
+    onnx.save(made, folder / "source.onnx")
+    openvino.save_model(
+        openvino.convert_model(folder / "source.onnx"), folder / "model.xml", compress_to_fp16=False
+    )
+    (folder / "source.onnx").unlink()
+    return folder / "model.bin"
+
+
+@pytest.mark.openvino
+@pytest.mark.parametrize("form", ["onnx", "ir"])
+def test_weights_that_change_do_not_end_the_server(start_server, tmp_path: Path, form: str) -> None:
+    models = tmp_path / "models"
+    weights = with_weights_beside(models / "damaged/1", form, 1)
+    other = with_weights_beside(tmp_path / "other", form, 2).read_bytes()
+    digits(models / "digits")
+    sound = weights.read_bytes()
+    server = start_server(models, "--cache-dir", tmp_path / "cache").wait_until_ready()
+    images = {"name": "image", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": [0.5] * 64}
+
+    def answer() -> list[float]:
+        given = server.infer("damaged", WEIGHTY_ROW)
+        assert given.status == 200, given.body
+        return given.json["outputs"][0]["data"]
+
+    def reload(instances: int) -> Answer:
+        changed = server.post("/v2/models/damaged/config", {"instances": instances})
+        assert server.infer("digits", {"inputs": [images]}).status == 200
+        return changed
+
+    # A mapped file that is cut short ends whoever reads it.
+    mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert str(tmp_path) not in mapped
+    expected = answer()
+    for content in (b"", sound[: len(sound) // 2], other):
+        with weights.open("r+b") as file:
+            file.truncate(0)
+            file.write(content)
+        assert answer() == expected
+        changed = reload(2)
+        if content == other:
+            assert changed.status == 200
+            assert answer() != expected
+        else:
+            assert changed.status >= 400 and weights.parent.name in changed.error
+            assert answer() == expected
+    # And while it is read.
+    stop = threading.Event()
+
+    def toggle() -> None:
+        wait = random.Random(3)
+        while not stop.is_set():
+            with weights.open("r+b") as file:
+                file.truncate(wait.choice([0, len(sound) // 3]))
+                time.sleep(wait.random() * 0.02)
+                file.seek(0)
+                file.write(sound)
+            time.sleep(wait.random() * 0.05)
+
+    thread = threading.Thread(target=toggle)
+    thread.start()
+    for turn in range(20):
+        reload(1 + turn % 2)
+        assert server.infer("damaged", WEIGHTY_ROW).status == 200
+    stop.set()
+    thread.join()
+    assert reload(3).status == 200
+    assert answer() == expected
+    server.is_well()
