@@ -38,6 +38,12 @@ CHOSEN = """version_policy { all { } } instance_group { count: 2 } parameters {
     key: "pad_to" value { string_value: "4,8" } } parameters {
     key: "weight" value { string_value: "2.5" } }"""
 
+QUEUES = """max_batch_size: 4 dynamic_batching { preferred_batch_size: [ 2, 4 ]
+    max_queue_delay_microseconds: 50 priority_levels: 3 default_priority_level: 2
+    default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 900000
+                           allow_timeout_override: true max_queue_size: 9 }
+    priority_queue_policy { key: 1 value { max_queue_size: 0 } } }"""
+
 
 def parameter(name: str, value: str) -> str:
     return f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}'
@@ -58,6 +64,7 @@ CONFIGURATIONS = {
     "two_inputs": (two_in_two_out(), f"max_batch_size: 4 {BOTH}"),
     "warm": (identity(), "max_batch_size: 4 " + WARM_UP % (2, "4")),
     "warm_measured": (identity(), WARM_UP % (1, "2, 4")),
+    "queues": (identity(), QUEUES + parameter("policy", "fifo")),
     "chosen": (identity(shape=[-1, -1]), CHOSEN),
 }
 # What a measurement may find otherwise the next time.

@@ -68,15 +68,26 @@ ModelConfiguration ModelRepository::to_configuration(const Version& entry) {
     now.fifo = config.queue.policy == QueuePolicy::kFifo;
     now.preferred_batch_sizes = config.queue.preferred_batch_sizes;
     now.max_queue_delay_us = microseconds(config.queue.max_queue_delay);
-    now.default_timeout_us = microseconds(config.queue.default_timeout);
-    now.max_queue_size = static_cast<std::int64_t>(config.queue.max_queued_requests);
+    const auto told = [&microseconds](const WaitBound& wait,
+                                      std::size_t most) -> QueuePolicyConfiguration {
+        return {.timeout_us = microseconds(wait.longest),
+                .delays = wait.delays,
+                .allows_override = wait.shortened,
+                .max_queue_size = static_cast<std::int64_t>(most)};
+    };
+    now.queue_policy = told(config.queue.wait, config.queue.max_queued_requests);
+    now.priority_levels = config.queue.priority_levels;
+    now.default_priority_level = config.queue.default_priority;
+    for (const auto& [priority, level] : config.queue.levels) {
+        now.priority_queue_policies[priority] = told(level.wait, level.max_queued_requests);
+    }
     now.latest_versions = config.versions.latest;
     now.specific_versions = config.versions.specific;
     const bool of_rows = now.max_batch_size > 0;
     for (const WarmUpSample& sample : config.warm_up) {
-        std::optional<WarmUpSample> told = sample;
-        if (of_rows != config.dims_of_rows) told = with_other_dims(sample, of_rows);
-        if (told) now.warm_up.push_back(*std::move(told));
+        std::optional<WarmUpSample> as_told = sample;
+        if (of_rows != config.dims_of_rows) as_told = with_other_dims(sample, of_rows);
+        if (as_told) now.warm_up.push_back(*std::move(as_told));
     }
     now.settings = settings_of(config, entry.measured);
     return now;

@@ -17,16 +17,28 @@ void fill_tensor(const TensorSpec& spec, inference::ModelMetadataResponse::Tenso
     tensor.mutable_shape()->Add(spec.shape.begin(), spec.shape.end());
 }
 
+void fill_queue_policy(const QueuePolicyConfiguration& policy,
+                       inference::ModelConfig::QueuePolicy& queue) {
+    if (policy.delays) queue.set_timeout_action(inference::ModelConfig::QueuePolicy::DELAY);
+    queue.set_default_timeout_microseconds(static_cast<std::uint64_t>(policy.timeout_us));
+    queue.set_allow_timeout_override(policy.allows_override);
+    queue.set_max_queue_size(static_cast<std::uint32_t>(policy.max_queue_size));
+}
+
 void fill_batching(const ModelConfiguration& now,
                    inference::ModelConfig::DynamicBatching& batching) {
     for (const std::int64_t size : now.preferred_batch_sizes) {
         batching.add_preferred_batch_size(static_cast<std::int32_t>(size));
     }
     batching.set_max_queue_delay_microseconds(static_cast<std::uint64_t>(now.max_queue_delay_us));
-    auto& queue = *batching.mutable_default_queue_policy();
-    queue.set_default_timeout_microseconds(static_cast<std::uint64_t>(now.default_timeout_us));
-    queue.set_allow_timeout_override(true);
-    queue.set_max_queue_size(static_cast<std::uint32_t>(now.max_queue_size));
+    fill_queue_policy(now.queue_policy, *batching.mutable_default_queue_policy());
+    if (now.priority_levels > 0) {
+        batching.set_priority_levels(now.priority_levels);
+        batching.set_default_priority_level(now.default_priority_level);
+    }
+    for (const auto& [level, policy] : now.priority_queue_policies) {
+        fill_queue_policy(policy, (*batching.mutable_priority_queue_policy())[level]);
+    }
 }
 
 void fill_warm_up(const WarmUpSample& sample, inference::ModelConfig::Warmup& warm_up) {

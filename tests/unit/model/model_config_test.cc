@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -59,7 +60,8 @@ TEST(ModelConfig, ReadsTheFieldsOfTriton) {
     EXPECT_EQ(config.instances, 3);
     EXPECT_THAT(config.queue.preferred_batch_sizes, ElementsAre(3, 6));
     EXPECT_EQ(config.queue.default_priority, 3u);
-    EXPECT_EQ(config.queue.default_timeout, std::chrono::milliseconds(5));
+    EXPECT_EQ(config.queue.default_timeout, Clock::duration::zero());
+    EXPECT_EQ(config.queue.wait.longest, std::chrono::milliseconds(5));
     EXPECT_EQ(config.queue.max_queued_requests, 16u);
     EXPECT_EQ(config.precision, engine::Precision::kBf16);
     EXPECT_EQ(config.default_model_filename, "bert.onnx");
@@ -190,9 +192,7 @@ TEST(ModelConfig, TritonsOwnSpellingsAreRead) {
                               "optimization",
                               "metric_tags",
                               "cc_model_filenames",
-                              "model_repository_agents",
-                              "priority_levels",
-                              "priority_queue_policy"}) {
+                              "model_repository_agents"}) {
         EXPECT_THAT(config.warnings, Contains(HasSubstr("\"" + std::string(field) + "\"")));
     }
 }
@@ -295,6 +295,42 @@ TEST(ModelConfig, WhatIsNoConfigurationIsAnError) {
         EXPECT_NE(error_of(text), "accepted") << text;
     }
     EXPECT_EQ(parse("name: \"\\303\\251\\u00e9\"").name, "\xc3\xa9\xc3\xa9");
+}
+
+TEST(ModelConfig, QueuePoliciesOfTritonAreRead) {
+    const ModelConfig config = parse(R"(
+        parameters { key: "policy" value { string_value: "fifo" } }
+        dynamic_batching {
+          priority_levels: 3 default_priority_level: 2
+          default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 70
+                                 allow_timeout_override: true max_queue_size: 5 }
+          priority_queue_policy { key: 1 value { default_timeout_microseconds: 9 } }
+          priority_queue_policy { key: 3 value { max_queue_size: 0 } }
+        })");
+    EXPECT_THAT(config.warnings, IsEmpty());
+    EXPECT_EQ(config.queue.priority_levels, 3u);
+    EXPECT_EQ(config.queue.default_priority, 2u);
+    const WaitBound wait{std::chrono::microseconds(70), true, true};
+    EXPECT_EQ(config.queue.wait, wait);
+    const std::map<std::uint32_t, LevelOptions> levels{
+        {1, {{.longest = std::chrono::microseconds(9)}, 5}}, {3, {{}, kMostQueued}}};
+    EXPECT_EQ(config.queue.levels, levels);
+    // Whoever names a default has priorities, of any number.
+    EXPECT_EQ(parse("dynamic_batching { default_priority_level: 2 }").queue.priority_levels,
+              std::numeric_limits<std::uint32_t>::max());
+    EXPECT_EQ(parse("dynamic_batching { }").queue.priority_levels, 0u);
+    for (const char* wrong : {"priority_levels: 3",
+                              "priority_levels: 3 default_priority_level: 4",
+                              "priority_levels: 3 default_priority_level: 1 "
+                              "priority_queue_policy { key: 4 value { } }",
+                              "default_priority_level: 1 priority_queue_policy { value { } }"}) {
+        EXPECT_THAT(error_of("dynamic_batching { " + std::string(wrong) + " }"),
+                    HasSubstr("is not between 1 and priority_levels"))
+            << wrong;
+    }
+    EXPECT_THAT(
+        parse("dynamic_batching { default_queue_policy { timeout_action: DELAY } }").warnings,
+        Contains(HasSubstr("DELAY has no effect without the parameter policy")));
 }
 
 TEST(ModelConfig, PolicyFifoWaitsForCompanyAsTritonDoes) {
