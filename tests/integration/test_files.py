@@ -65,6 +65,10 @@ CONFIGURATIONS = {
     "warm": (identity(), "max_batch_size: 4 " + WARM_UP % (2, "4")),
     "warm_measured": (identity(), WARM_UP % (1, "2, 4")),
     "queues": (identity(), QUEUES + parameter("policy", "fifo")),
+    "fixed_queues": (
+        identity(shape=[2, 3]),
+        "dynamic_batching { default_queue_policy { default_timeout_microseconds: 900000 } }",
+    ),
     "chosen": (identity(shape=[-1, -1]), CHOSEN),
 }
 # What a measurement may find otherwise the next time.

@@ -118,7 +118,7 @@ void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& co
     group.set_name(now.spec->name);
     group.set_count(static_cast<std::int32_t>(now.instances));
     group.set_kind(kKindCpu);
-    if (now.spec->batches) fill_batching(now, *config.mutable_dynamic_batching());
+    if (tells_batching(now)) fill_batching(now, *config.mutable_dynamic_batching());
     for (const WarmUpSample& sample : now.warm_up) fill_warm_up(sample, *config.add_model_warmup());
     for_each_parameter(now, [&config](std::string_view name, const std::string& value) {
         (*config.mutable_parameters())[std::string(name)].set_string_value(value);

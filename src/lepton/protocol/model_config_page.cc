@@ -202,7 +202,7 @@ void write_members(JsonWriter& json, const ModelConfiguration& now) {
     write_tensors(json, now, false);
     write_empty_array(json, "batch_input");
     write_empty_array(json, "batch_output");
-    if (now.spec->batches) write_batching(json, now);
+    if (tells_batching(now)) write_batching(json, now);
     write_instances(json, now);
     write_text(json, "default_model_filename", now.file_name);
     write_empty_object(json, "cc_model_filenames");
@@ -223,6 +223,10 @@ void write_members(JsonWriter& json, const ModelConfiguration& now) {
 
 Shape config_dims(const ModelConfiguration& now, const Shape& shape) {
     return now.max_batch_size > 0 && !shape.empty() ? shape.row() : shape;
+}
+
+bool tells_batching(const ModelConfiguration& now) {
+    return now.spec->batches || now.priority_levels > 0 || now.queue_policy.timeout_us > 0;
 }
 
 int config_type_number(DataType type) {

@@ -5,7 +5,7 @@
 namespace lepton::scheduler {
 
 Result<> FifoPolicy::admit(InferCall& call, const Moment& at, std::vector<Refused>&) {
-    QueuedCall waiting = describe(call, at.now);
+    const QueuedCall waiting = describe(call, at.now);
     if (auto fits = check_bounds(waiting); !fits) {
         return tl::unexpected<Error>(busy(std::move(fits).error(), at));
     }
