@@ -202,7 +202,7 @@ Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
         LEPTON_CHECK_OK(set_setting(wanted, setting, value, SettingOrigin::kChanged));
     }
     LEPTON_CHECK_OK(check_change(wanted, change.settings, options_.loading.cores));
-    std::optional<ConfigFileEdit> edit;
+    std::optional<FileDraft> edit;
     if (change.save) {
         NamedSettings settings;
         for (const ModelSetting& setting : settings_of(wanted, {})) {
@@ -210,7 +210,7 @@ Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
                 settings.emplace_back(setting.name, setting.value);
             }
         }
-        LEPTON_TRY(ConfigFileEdit prepared, ConfigFileEdit::prepare(config_file, settings));
+        LEPTON_TRY(FileDraft prepared, draft_with_settings(config_file, settings));
         edit.emplace(std::move(prepared));
     }
     ConfigChanged changed;
