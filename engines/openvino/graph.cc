@@ -1,7 +1,9 @@
 #include "engines/openvino/graph.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -238,19 +240,50 @@ FileStamp FileStamp::of(const fs::path& path) {
     return stamp;
 }
 
+namespace {
+
+// What belongs to a model, as far as names tell: its files, and those of weights beside them.
+std::vector<fs::path> files_of(const fs::path& model) {
+    constexpr std::array<std::string_view, 4> kWeights{".bin", ".data", ".onnx_data", ".pdiparams"};
+    constexpr std::size_t kMost = 1000;
+    std::vector<fs::path> files{model};
+    std::error_code error;
+    const bool whole = fs::is_directory(model, error);
+    const fs::path folder = whole ? model : model.parent_path();
+    for (fs::recursive_directory_iterator entry(folder, error), end;
+         !error && entry != end && files.size() < kMost;
+         entry.increment(error)) {
+        if (!whole) entry.disable_recursion_pending();
+        const std::string extension = entry->path().extension().string();
+        const bool weights =
+            std::find(kWeights.begin(), kWeights.end(), extension) != kWeights.end();
+        if (whole || weights) files.push_back(entry->path());
+    }
+    return files;
+}
+
+Result<> check_unchanged(const std::vector<FileStamp>& files, const char* since) {
+    for (const FileStamp& stamp : files) {
+        if (FileStamp::of(stamp.path) == stamp) continue;
+        return fail(ErrorCode::kUnavailable, stamp.path.string() + " has changed since " + since);
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> core,
                                                    const fs::path& path,
                                                    std::string platform,
                                                    const engine::OpenOptions& options) {
     auto plan = std::make_shared<Plan>();
     // Before it is read: what changes while it is read has changed.
-    for (const fs::path& file : {path, fs::path(path).replace_extension(".bin")}) {
-        plan->files.push_back(FileStamp::of(file));
-    }
+    for (const fs::path& file : files_of(path)) plan->files.push_back(FileStamp::of(file));
     plan->core = std::move(core);
     plan->options = options;
     LEPTON_TRY(const std::shared_ptr<ov::Model> model,
                read_with_shapes(*plan->core, path, options));
+    LEPTON_CHECK_OK(check_unchanged(plan->files, "it began to be read"));
     const std::string file = path.string();
     const auto named = [&](Error error) {
         error.message = file + ": " + error.message;
@@ -280,11 +313,7 @@ Result<std::shared_ptr<const Source>> read_again(const Plan& plan) {
     const fs::path& path = plan.files.front().path;
     LEPTON_TRY(const std::shared_ptr<ov::Model> model,
                read_with_shapes(*plan.core, path, plan.options));
-    for (const FileStamp& stamp : plan.files) {
-        if (FileStamp::of(stamp.path) == stamp) continue;
-        return fail(ErrorCode::kUnavailable,
-                    stamp.path.string() + " has changed since the model was loaded");
-    }
+    LEPTON_CHECK_OK(check_unchanged(plan.files, "the model was loaded"));
     LEPTON_CHECK_OK(computed_part(*model));
     return std::make_shared<const Source>(
         Source{plan.core, model, path.string(), plan.options.cache_dir});

@@ -79,7 +79,7 @@ void rename(Declared& input) {
 std::shared_ptr<ov::Model> read_onnx(const std::string& file) {
     ov::frontend::FrontEndManager manager;
     const ov::frontend::FrontEnd::Ptr front_end = manager.load_by_framework("onnx");
-    const bool map_weights = true;
+    const bool map_weights = false;  // As the core does not either.
     const ov::frontend::InputModel::Ptr content = front_end->load(file, map_weights);
     std::vector<Declared> inputs = declared_inputs(*content);
     std::shared_ptr<ov::Model> model = front_end->convert(content);

@@ -7,6 +7,7 @@
 
 #include <openvino/core/version.hpp>
 #include <openvino/runtime/core.hpp>
+#include <openvino/runtime/properties.hpp>
 
 #include "engines/openvino/failure.h"
 #include "engines/openvino/graph.h"
@@ -44,8 +45,12 @@ std::string_view platform_of(const fs::path& path) {
 Result<std::shared_ptr<ov::Core>> shared_core() {
     return guarded(ErrorCode::kInternal, "OpenVINO does not start", [] {
         using SharedCore = std::shared_ptr<ov::Core>;
-        static const SharedCore& core =
-            *std::make_unique<SharedCore>(std::make_shared<ov::Core>()).release();
+        static const SharedCore& core = *[] {
+            auto made = std::make_unique<SharedCore>(std::make_shared<ov::Core>());
+            // A file that is cut short while it is mapped ends the process (ADR 0022).
+            (*made)->set_property(ov::enable_mmap(false));
+            return made.release();
+        }();
         return core;
     });
 }

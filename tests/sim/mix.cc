@@ -46,7 +46,7 @@ struct Player {
         return next < model.arrivals.size() ? kBegin + model.arrivals[next].at : kNoDeadline;
     }
     [[nodiscard]] Clock::time_point expiry() const {
-        return policy->empty() ? kNoDeadline : policy->earliest_deadline();
+        return policy->empty() ? kNoDeadline : policy->earliest_expiry();
     }
 
     const MixedModel& model;

@@ -72,7 +72,7 @@ public:
                     return a.ends < b.ends;
                 });
             const Clock::time_point expiry =
-                policy_->empty() ? kNoDeadline : policy_->earliest_deadline();
+                policy_->empty() ? kNoDeadline : policy_->earliest_expiry();
             now_ = std::min({arrival, first->ends, look_at_, expiry});
             if (now_ == kNoDeadline) break;
             if (first->ends == now_) {

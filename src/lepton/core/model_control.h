@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,6 +33,14 @@ struct ModelSetting {
     SettingOrigin origin = SettingOrigin::kDefault;
 };
 
+// How requests of one priority wait, in the terms of Triton's ModelQueuePolicy.
+struct QueuePolicyConfiguration {
+    std::int64_t timeout_us = 0;
+    bool delays = false;
+    bool allows_override = false;
+    std::int64_t max_queue_size = 0;
+};
+
 // How one version of a model is run at the moment.
 struct ModelConfiguration {
     std::shared_ptr<const ModelSpec> spec;
@@ -42,8 +51,10 @@ struct ModelConfiguration {
     bool fifo = false;
     std::vector<std::int64_t> preferred_batch_sizes;
     std::int64_t max_queue_delay_us = 0;
-    std::int64_t default_timeout_us = 0;
-    std::int64_t max_queue_size = 0;
+    QueuePolicyConfiguration queue_policy;
+    std::uint32_t priority_levels = 0;  // 0: none are told, and the next two are nothing.
+    std::uint32_t default_priority_level = 0;
+    std::map<std::uint32_t, QueuePolicyConfiguration> priority_queue_policies;
     std::int64_t latest_versions = 1;             // As config.pbtxt's version_policy has them;
     std::vector<std::int64_t> specific_versions;  // 0: these.
     std::vector<WarmUpSample> warm_up;

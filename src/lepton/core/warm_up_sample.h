@@ -15,7 +15,7 @@ struct WarmUpSample {
     struct Input {
         std::string name;
         DataType dtype = DataType::kFp32;
-        Shape dims;  // Without the batch axis where max_batch_size is above 0.
+        Shape dims;  // Without the batch axis where the declaration's max_batch_size is above 0.
         Content content = Content::kZero;
         std::string file;  // Its name in the folder `warmup` of the model, for kFile.
     };

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "lepton/core/file_draft.h"
 #include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
 
@@ -19,29 +20,8 @@ using NamedSettings = std::vector<std::pair<std::string, SettingValue>>;
 // kept byte for byte.
 [[nodiscard]] std::string with_settings(std::string_view text, const NamedSettings& settings);
 
-// A new config.pbtxt beside the old one, until commit() puts it in its place; thrown away without.
-// Not thread-safe; the owner serialises.
-class ConfigFileEdit {
-public:
-    // Writes it and makes sure that it is read as it should. Errors: kInternal for a file that
-    // cannot be read or written.
-    static Result<ConfigFileEdit> prepare(std::filesystem::path file,
-                                          const NamedSettings& settings);
-    ~ConfigFileEdit();
-    ConfigFileEdit(ConfigFileEdit&& other) noexcept;
-    ConfigFileEdit& operator=(ConfigFileEdit&&) = delete;
-    ConfigFileEdit(const ConfigFileEdit&) = delete;
-    ConfigFileEdit& operator=(const ConfigFileEdit&) = delete;
-
-    // Atomic: whoever reads the file sees the old text or the new one.
-    Result<> commit();
-
-private:
-    ConfigFileEdit(std::filesystem::path file, std::filesystem::path written)
-        : file_(std::move(file)), written_(std::move(written)) {}
-
-    std::filesystem::path file_;
-    std::filesystem::path written_;  // Empty once it was moved or committed.
-};
+// The draft of such a config.pbtxt, once it is sure that it is read as it should. Errors:
+// kUnavailable for a file that cannot be read or written.
+Result<FileDraft> draft_with_settings(std::filesystem::path file, const NamedSettings& settings);
 
 }  // namespace lepton::model

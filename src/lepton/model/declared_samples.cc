@@ -194,7 +194,8 @@ Result<> fit(DeclaredSample& sample, std::span<const TensorSpec> specs) {
 
 Result<std::vector<DeclaredSample>> read_samples(std::span<const WarmUpSample> declared,
                                                  const fs::path& folder,
-                                                 std::int64_t max_batch_size) {
+                                                 bool dims_of_rows,
+                                                 std::optional<std::int64_t> max_batch_size) {
     std::vector<DeclaredSample> samples;
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < declared.size(); ++i) {
@@ -203,13 +204,14 @@ Result<std::vector<DeclaredSample>> read_samples(std::span<const WarmUpSample> d
         sample.what = name_of(from, i);
         sample.rows = from.batch_size;
         sample.count = from.count;
-        if (from.batch_size > std::max(std::int64_t{1}, max_batch_size)) {
+        const std::int64_t most = max_batch_size.value_or(dims_of_rows ? from.batch_size : 0);
+        if (from.batch_size > std::max(std::int64_t{1}, most)) {
             return refuse(sample.what,
                           "has batch_size " + std::to_string(from.batch_size) +
-                              ", max_batch_size is " + std::to_string(max_batch_size));
+                              ", max_batch_size is " + std::to_string(most));
         }
         for (std::size_t k = 0; k < from.inputs.size(); ++k) {
-            auto input = read_input(from.inputs[k], folder, max_batch_size > 0, from.batch_size, k);
+            auto input = read_input(from.inputs[k], folder, dims_of_rows, from.batch_size, k);
             if (!input) {
                 return refuse(input_of(sample.what, from.inputs[k].name), input.error().message);
             }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,13 +31,14 @@ struct DeclaredSample {
     std::vector<Input> inputs;
 };
 
-// Reads the files, and makes up what is declared as zeros or random. `max_batch_size` is the
-// configuration's, 0 where there is none. Errors: kInvalidArgument naming sample and input, for a
+// Reads the files, and makes up what is declared as zeros or random. `dims_of_rows` and
+// `max_batch_size` are the configuration's. Errors: kInvalidArgument naming sample and input, for a
 // file that is not one in `folder`, or holds other than exactly the declared elements, and for
 // sizes out of bounds.
 Result<std::vector<DeclaredSample>> read_samples(std::span<const WarmUpSample> declared,
                                                  const std::filesystem::path& folder,
-                                                 std::int64_t max_batch_size);
+                                                 bool dims_of_rows,
+                                                 std::optional<std::int64_t> max_batch_size);
 
 // Where the files of a model's samples are; `model_file` is that of one of its versions.
 [[nodiscard]] std::filesystem::path samples_folder(const std::filesystem::path& model_file);

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,12 +20,38 @@ enum class QueuePolicy : std::uint8_t {
     kFifo,      // In order of arrival, as Triton's dynamic batcher.
 };
 
+// How long calls wait for a run, as Triton's queue policies have it: a run may take any time.
+struct WaitBound {
+    Clock::duration longest{};  // Zero: no bound.
+    // For kFifo: what has waited for so long goes behind all others of its priority. Otherwise it
+    // is refused.
+    bool delays = false;
+    // For kFifo: also by the deadline of a request that has one. Others keep to each deadline.
+    bool shortened = false;
+
+    friend bool operator==(const WaitBound&, const WaitBound&) = default;
+};
+
+// Of the calls of one priority, for kFifo.
+struct LevelOptions {
+    WaitBound wait;
+    std::size_t max_queued_requests = 0;
+
+    friend bool operator==(const LevelOptions&, const LevelOptions&) = default;
+};
+
 struct QueueOptions {
     QueuePolicy policy = QueuePolicy::kDeadline;
     std::size_t max_queued_requests = 1024;               // Bounds memory and the longest wait.
     std::size_t max_queued_bytes = std::size_t{1} << 30;  // Of input tensors.
     Clock::duration default_timeout{};   // For requests without a deadline; zero: none.
     std::uint32_t default_priority = 2;  // For requests without one; 1 is the highest.
+    // Requests of a priority beyond are like those without one. 0: no priority is beyond; for kFifo
+    // all requests are alike then.
+    std::uint32_t priority_levels = 0;
+    WaitBound wait{};  // Counts where default_timeout is zero: a deadline says more.
+    // Of the priorities that have a bound of their own.
+    std::map<std::uint32_t, LevelOptions> levels{};
     // For kFifo only: how long an idle instance waits for company, and what is company enough.
     Clock::duration max_queue_delay{};
     std::vector<std::int64_t> preferred_batch_sizes{};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -97,13 +99,27 @@ Result<> read_pad_to(const std::string& value, std::vector<std::int64_t>& pad_to
     return {};
 }
 
+// Whether that parameter is a list in which the setting stands, as in an answer of our own.
+bool lists(const config::ModelConfig& proto, const char* parameter, std::string_view setting) {
+    const auto found = proto.parameters().find(parameter);
+    if (found == proto.parameters().end()) return false;
+    std::istringstream names(found->second.string_value());
+    for (std::string name; std::getline(names, name, ',');) {
+        if (name == setting) return true;
+    }
+    return false;
+}
+
 Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) {
     for (const auto& [key, parameter] : proto.parameters()) {
         const std::string& value = parameter.string_value();
         if (key == "precision") {
             LEPTON_CHECK_OK(read_precision(value, config.precision));
         } else if (is_setting(key)) {
-            if (auto set = set_setting_text(config, key, value); !set) {
+            // What was measured for the one who was answered is measured again.
+            const bool measured =
+                lists(proto, "settings_tuned", key) && !lists(proto, "settings_changed", key);
+            if (auto set = set_setting_text(config, key, measured ? "auto" : value); !set) {
                 return fail(set.error().code, "parameter " + set.error().message);
             }
         } else if (key == "pad_to") {
@@ -112,7 +128,90 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
             config.warnings.push_back("parameter \"" + key + "\" has no effect");
         }
     }
+    // An answer of our own names every setting, and those that somebody chose.
+    if (proto.parameters().contains("settings_configured")) {
+        std::erase_if(config.origins, [&proto](const auto& entry) {
+            return !lists(proto, "settings_configured", entry.first) &&
+                   !lists(proto, "settings_changed", entry.first);
+        });
+    }
     return {};
+}
+
+std::chrono::microseconds microseconds(std::uint64_t count) {
+    constexpr std::uint64_t kLongest = std::uint64_t{1} << 50;  // 35 years.
+    return std::chrono::microseconds(static_cast<std::int64_t>(std::min(count, kLongest)));
+}
+
+// 0 is no bound to Triton; that on the bytes in the queue remains.
+std::size_t most_queued(const config::ModelQueuePolicy& queue) {
+    return queue.max_queue_size() == 0 ? std::size_t{kMostQueued} : queue.max_queue_size();
+}
+
+WaitBound to_wait_bound(const config::ModelQueuePolicy& queue) {
+    return {.longest = microseconds(queue.default_timeout_microseconds()),
+            .delays = queue.timeout_action() == config::ModelQueuePolicy::DELAY,
+            .shortened = queue.allow_timeout_override()};
+}
+
+Result<> read_priorities(const config::ModelDynamicBatching& batching, QueueOptions& queue) {
+    // Beyond it all are alike, and far below what a request may ask for.
+    const auto priority = [](std::uint64_t level) {
+        constexpr std::uint64_t kLowest = std::numeric_limits<std::uint32_t>::max();
+        return static_cast<std::uint32_t>(std::min(level, kLowest));
+    };
+    const auto outside = [&batching](const std::string& what, std::uint64_t level) {
+        return fail(ErrorCode::kInvalidArgument,
+                    what + " " + std::to_string(level) +
+                        " is not between 1 and priority_levels, which is " +
+                        std::to_string(batching.priority_levels()));
+    };
+    const std::uint64_t by_default = batching.default_priority_level();
+    const std::uint64_t levels = batching.priority_levels();
+    if (levels > 0 && (by_default == 0 || by_default > levels)) {
+        return outside("default_priority_level", by_default);
+    }
+    if (by_default == 0) return {};
+    queue.default_priority = priority(by_default);
+    // Whoever names a default has priorities, of any number.
+    queue.priority_levels =
+        levels > 0 ? priority(levels) : std::numeric_limits<std::uint32_t>::max();
+    for (const auto& [level, policy] : batching.priority_queue_policy()) {
+        if (level == 0 || (levels > 0 && level > levels)) {
+            return outside("priority_queue_policy", level);
+        }
+        LevelOptions& options = queue.levels[priority(level)];
+        options.wait = to_wait_bound(policy);
+        options.max_queued_requests =
+            policy.has_max_queue_size() ? most_queued(policy) : queue.max_queued_requests;
+    }
+    return {};
+}
+
+// What the configuration says of queues and only the policy fifo does.
+void warn_of_fifo(const config::ModelDynamicBatching& batching, ModelConfig& config) {
+    if (config.queue.policy == QueuePolicy::kFifo) return;
+    const auto warn = [&config](const std::string& what, const char* instead) {
+        config.warnings.push_back(what +
+                                  " has no effect without the parameter policy = fifo: " + instead);
+    };
+    if (config.queue.max_queue_delay > Clock::duration::zero()) {
+        warn("max_queue_delay_microseconds", "an idle instance takes what is queued");
+    }
+    const auto delays = [](const config::ModelQueuePolicy& policy) {
+        return policy.timeout_action() == config::ModelQueuePolicy::DELAY;
+    };
+    bool delayed = delays(batching.default_queue_policy());
+    bool bounded = false;
+    for (const auto& [level, policy] : batching.priority_queue_policy()) {
+        delayed = delayed || delays(policy);
+        bounded = bounded || policy.has_max_queue_size();
+    }
+    if (delayed) warn("timeout_action DELAY", "such requests wait without a bound");
+    if (bounded) {
+        warn("max_queue_size in priority_queue_policy",
+             "less important requests make room for others");
+    }
 }
 
 Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
@@ -126,6 +225,7 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
                             ", at least 0 is needed");
         }
         config.max_batch_size = proto.max_batch_size();
+        config.dims_of_rows = proto.max_batch_size() > 0;
         configured("max_batch_size");
     }
     const config::ModelDynamicBatching& batching = proto.dynamic_batching();
@@ -138,28 +238,15 @@ Result<> read_batching(const config::ModelConfig& proto, ModelConfig& config) {
         config.queue.preferred_batch_sizes.push_back(size);
         configured("preferred_batch_sizes");
     }
-    const std::uint64_t longest = std::uint64_t{1} << 50;  // 35 years.
-    const auto microseconds = [longest](std::uint64_t count) {
-        return std::chrono::microseconds(static_cast<std::int64_t>(std::min(count, longest)));
-    };
     config.queue.max_queue_delay = microseconds(batching.max_queue_delay_microseconds());
     if (batching.max_queue_delay_microseconds() > 0) configured("max_queue_delay_us");
-    if (batching.default_priority_level() > 0) {
-        // Beyond it all are alike, and far below what a request may ask for.
-        constexpr std::uint64_t kLowest = std::numeric_limits<std::uint32_t>::max();
-        config.queue.default_priority =
-            static_cast<std::uint32_t>(std::min(batching.default_priority_level(), kLowest));
-    }
     const config::ModelQueuePolicy& queue = batching.default_queue_policy();
     if (queue.has_max_queue_size()) {
-        // 0 is no bound to Triton; that on the bytes in the queue remains.
-        const std::uint32_t size = queue.max_queue_size();
-        config.queue.max_queued_requests = size == 0 ? std::size_t{kMostQueued} : size;
+        config.queue.max_queued_requests = most_queued(queue);
         configured("max_queue_size");
     }
-    config.queue.default_timeout = microseconds(queue.default_timeout_microseconds());
-    if (queue.default_timeout_microseconds() > 0) configured("default_deadline_ms");
-    return {};
+    config.queue.wait = to_wait_bound(queue);
+    return read_priorities(batching, config.queue);
 }
 
 Result<> read_versions(const config::ModelVersionPolicy& proto, VersionPolicy& policy) {
@@ -268,12 +355,7 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
     }
     LEPTON_CHECK_OK(read_batching(proto, config));
     LEPTON_CHECK_OK(read_parameters(proto, config));
-    if (config.queue.max_queue_delay > Clock::duration::zero() &&
-        config.queue.policy != QueuePolicy::kFifo) {
-        config.warnings.emplace_back(
-            "max_queue_delay_microseconds has no effect without the parameter policy = fifo: an "
-            "idle instance takes what is queued");
-    }
+    warn_of_fifo(proto.dynamic_batching(), config);
     LEPTON_CHECK_OK(read_versions(proto.version_policy(), config.versions));
     LEPTON_CHECK_OK(read_warm_up(proto, config.warm_up));
     return config;

@@ -25,7 +25,7 @@ constexpr std::int64_t kMostQueued = 1'000'000;
 struct TensorConfig {
     std::string name;
     std::optional<DataType> dtype;
-    std::optional<Shape> dims;  // Without the batch axis where max_batch_size is above 0.
+    std::optional<Shape> dims;  // Without the batch axis where ModelConfig's dims_of_rows.
 };
 
 // Between which a controller chooses the number of instances by the load.
@@ -51,6 +51,9 @@ struct ModelConfig {
     std::string backend;  // Name of an engine, where the file names one.
     std::string default_model_filename;
     std::optional<std::int64_t> max_batch_size;
+    // Whether the file's own max_batch_size is above 0, so that its `dims` leave the batch axis
+    // out: a change of the setting does not write them anew.
+    bool dims_of_rows = false;
     std::vector<TensorConfig> inputs;
     std::vector<TensorConfig> outputs;
     int instances = 1;

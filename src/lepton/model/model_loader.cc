@@ -84,13 +84,12 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
                                            const engine::Engine& engine,
                                            const engine::Graph& graph,
                                            const TunedInstances& tuned) {
-    const bool batch_axis = config.max_batch_size.value_or(0) > 0;
     auto spec = std::make_shared<ModelSpec>();
     spec->name = name;
     spec->version = std::to_string(version);
     spec->platform = graph.platform();
     spec->inputs = graph.inputs();
-    spec->outputs = completed(graph.outputs(), config.outputs, batch_axis);
+    spec->outputs = completed(graph.outputs(), config.outputs, config.dims_of_rows);
     const TuningPlan& plan = tuned.plan;
     spec->batches = plan.batches;
     spec->max_batch_size = config.max_batch_size.value_or(0);
@@ -107,6 +106,9 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
         {"warm_up", plan.warm_up},
         {"tuning", plan.origin},
     };
+    if (!config.pad_to.empty()) {
+        spec->properties.emplace_back("pad_to", to_text(SettingValue(config.pad_to)));
+    }
     if (std::string narrowed = narrowed_tensors(*spec); !narrowed.empty()) {
         spec->properties.emplace_back("computed_as", std::move(narrowed));
     }
@@ -288,7 +290,8 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::finish(const Job& job,
 
 Result<std::vector<DeclaredSample>> samples_of(const std::filesystem::path& file,
                                                const ModelConfig& config) {
-    return read_samples(config.warm_up, samples_folder(file), config.max_batch_size.value_or(0));
+    return read_samples(
+        config.warm_up, samples_folder(file), config.dims_of_rows, config.max_batch_size);
 }
 
 std::vector<std::filesystem::file_time_type> written_samples(const std::filesystem::path& file,

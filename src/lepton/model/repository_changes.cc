@@ -24,6 +24,32 @@ Clock::duration cpu_time() {
     return to_duration(usage.ru_utime) + to_duration(usage.ru_stime);
 }
 
+// The same sample where max_batch_size of the answer leaves the batch axis out of `dims`, or not,
+// other than the file's. Nothing where that cannot be said: of rows, a file holds a single one.
+std::optional<WarmUpSample> with_other_dims(WarmUpSample sample, bool of_rows) {
+    const std::int64_t before = sample.batch_size;
+    sample.batch_size = 1;
+    for (WarmUpSample::Input& input : sample.inputs) {
+        Shape dims;
+        std::int64_t rows = before;
+        if (of_rows) {
+            if (input.dims.empty() || input.dims[0] < 1) return std::nullopt;
+            rows = input.dims[0];
+            dims = input.dims.row();
+            if (&input != &sample.inputs.front() && rows != sample.batch_size) return std::nullopt;
+            sample.batch_size = rows;
+        } else {
+            dims.push_back(rows);
+            for (const std::int64_t dim : input.dims) {
+                if (!dims.push_back(dim)) return std::nullopt;
+            }
+        }
+        if (input.content == WarmUpSample::Content::kFile && rows != 1) return std::nullopt;
+        input.dims = dims;
+    }
+    return sample;
+}
+
 tl::unexpected<Error> stopping() { return fail(ErrorCode::kUnavailable, "the server is stopping"); }
 
 }  // namespace
@@ -42,11 +68,27 @@ ModelConfiguration ModelRepository::to_configuration(const Version& entry) {
     now.fifo = config.queue.policy == QueuePolicy::kFifo;
     now.preferred_batch_sizes = config.queue.preferred_batch_sizes;
     now.max_queue_delay_us = microseconds(config.queue.max_queue_delay);
-    now.default_timeout_us = microseconds(config.queue.default_timeout);
-    now.max_queue_size = static_cast<std::int64_t>(config.queue.max_queued_requests);
+    const auto told = [&microseconds](const WaitBound& wait,
+                                      std::size_t most) -> QueuePolicyConfiguration {
+        return {.timeout_us = microseconds(wait.longest),
+                .delays = wait.delays,
+                .allows_override = wait.shortened,
+                .max_queue_size = static_cast<std::int64_t>(most)};
+    };
+    now.queue_policy = told(config.queue.wait, config.queue.max_queued_requests);
+    now.priority_levels = config.queue.priority_levels;
+    now.default_priority_level = config.queue.default_priority;
+    for (const auto& [priority, level] : config.queue.levels) {
+        now.priority_queue_policies[priority] = told(level.wait, level.max_queued_requests);
+    }
     now.latest_versions = config.versions.latest;
     now.specific_versions = config.versions.specific;
-    now.warm_up = config.warm_up;
+    const bool of_rows = now.max_batch_size > 0;
+    for (const WarmUpSample& sample : config.warm_up) {
+        std::optional<WarmUpSample> as_told = sample;
+        if (of_rows != config.dims_of_rows) as_told = with_other_dims(sample, of_rows);
+        if (as_told) now.warm_up.push_back(*std::move(as_told));
+    }
     now.settings = settings_of(config, entry.measured);
     return now;
 }
@@ -160,7 +202,7 @@ Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
         LEPTON_CHECK_OK(set_setting(wanted, setting, value, SettingOrigin::kChanged));
     }
     LEPTON_CHECK_OK(check_change(wanted, change.settings, options_.loading.cores));
-    std::optional<ConfigFileEdit> edit;
+    std::optional<FileDraft> edit;
     if (change.save) {
         NamedSettings settings;
         for (const ModelSetting& setting : settings_of(wanted, {})) {
@@ -168,7 +210,7 @@ Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
                 settings.emplace_back(setting.name, setting.value);
             }
         }
-        LEPTON_TRY(ConfigFileEdit prepared, ConfigFileEdit::prepare(config_file, settings));
+        LEPTON_TRY(FileDraft prepared, draft_with_settings(config_file, settings));
         edit.emplace(std::move(prepared));
     }
     ConfigChanged changed;

@@ -66,19 +66,19 @@ bool has_batch_axis(const engine::Graph& graph) {
 
 Result<std::vector<std::pair<std::string, Shape>>> check_signature(const engine::Graph& graph,
                                                                    const ModelConfig& config) {
-    const bool batch_axis = config.max_batch_size.value_or(0) > 0;
     std::vector<std::pair<std::string, Shape>> fixed;
     for (const TensorConfig& input : config.inputs) {
-        LEPTON_TRY(const Shape shape, check_tensor(input, graph.inputs(), "input", batch_axis));
+        LEPTON_TRY(const Shape shape,
+                   check_tensor(input, graph.inputs(), "input", config.dims_of_rows));
         const auto spec = std::find_if(graph.inputs().begin(),
                                        graph.inputs().end(),
                                        [&](const auto& in) { return in.name == input.name; });
         if (!(shape == spec->shape)) fixed.emplace_back(input.name, shape);
     }
     for (const TensorConfig& output : config.outputs) {
-        LEPTON_CHECK_OK(check_tensor(output, graph.outputs(), "output", batch_axis));
+        LEPTON_CHECK_OK(check_tensor(output, graph.outputs(), "output", config.dims_of_rows));
     }
-    if (batch_axis && !has_batch_axis(graph)) {
+    if (config.max_batch_size.value_or(0) > 0 && !has_batch_axis(graph)) {
         return fail(ErrorCode::kInvalidArgument,
                     "config.pbtxt says max_batch_size " + std::to_string(*config.max_batch_size) +
                         ", but axis 0 of the model's tensors is not open to any number of rows");

@@ -1,15 +1,13 @@
 #include "lepton/model/tuning_record.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <system_error>
 #include <utility>
 
-#include <unistd.h>
-
+#include "lepton/core/file_draft.h"
 #include "lepton/model/cpu_identity.h"
 #include "lepton/model/model_digest.h"
 #include "lepton/model/tuning_messages.h"
@@ -91,22 +89,6 @@ Result<TuningPlan> plan_of(const tuning::Record& record, const TuningSubject& su
                         " rows, max_batch_size is " + std::to_string(asked));
     }
     return plan;
-}
-
-Result<> write_file(const fs::path& file, const std::string& text) {
-    fs::path draft = file;
-    // Other processes, and other threads of this one, may write the same.
-    static std::atomic<unsigned> drafts = 0;
-    draft += '.' + std::to_string(::getpid()) + '.' + std::to_string(drafts++) + ".draft";
-    std::error_code error;
-    std::ofstream stream(draft);
-    stream << text;
-    stream.close();
-    if (stream) fs::rename(draft, file, error);
-    if (stream && !error) return {};
-    std::error_code ignored;
-    fs::remove(draft, ignored);
-    return fail(ErrorCode::kUnavailable, file.string() + " cannot be written");
 }
 
 // Nothing for a version that was not measured.
@@ -214,7 +196,7 @@ void TuningRecords::keep(const TuningSubject& subject, const TuningPlan& plan) c
     if (folder_.empty()) return;
     std::error_code error;
     fs::create_directories(folder_, error);
-    const Result<> written = write_file(folder_ / file_name(subject), to_json(subject, plan));
+    const Result<> written = replace_file(folder_ / file_name(subject), to_json(subject, plan));
     if (!written) {
         spdlog::warn("tuning_record_lost reason={}", observe::quoted(written.error().message));
     }

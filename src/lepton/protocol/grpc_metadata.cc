@@ -17,16 +17,28 @@ void fill_tensor(const TensorSpec& spec, inference::ModelMetadataResponse::Tenso
     tensor.mutable_shape()->Add(spec.shape.begin(), spec.shape.end());
 }
 
+void fill_queue_policy(const QueuePolicyConfiguration& policy,
+                       inference::ModelConfig::QueuePolicy& queue) {
+    if (policy.delays) queue.set_timeout_action(inference::ModelConfig::QueuePolicy::DELAY);
+    queue.set_default_timeout_microseconds(static_cast<std::uint64_t>(policy.timeout_us));
+    queue.set_allow_timeout_override(policy.allows_override);
+    queue.set_max_queue_size(static_cast<std::uint32_t>(policy.max_queue_size));
+}
+
 void fill_batching(const ModelConfiguration& now,
                    inference::ModelConfig::DynamicBatching& batching) {
     for (const std::int64_t size : now.preferred_batch_sizes) {
         batching.add_preferred_batch_size(static_cast<std::int32_t>(size));
     }
     batching.set_max_queue_delay_microseconds(static_cast<std::uint64_t>(now.max_queue_delay_us));
-    auto& queue = *batching.mutable_default_queue_policy();
-    queue.set_default_timeout_microseconds(static_cast<std::uint64_t>(now.default_timeout_us));
-    queue.set_allow_timeout_override(true);
-    queue.set_max_queue_size(static_cast<std::uint32_t>(now.max_queue_size));
+    fill_queue_policy(now.queue_policy, *batching.mutable_default_queue_policy());
+    if (now.priority_levels > 0) {
+        batching.set_priority_levels(now.priority_levels);
+        batching.set_default_priority_level(now.default_priority_level);
+    }
+    for (const auto& [level, policy] : now.priority_queue_policies) {
+        fill_queue_policy(policy, (*batching.mutable_priority_queue_policy())[level]);
+    }
 }
 
 void fill_warm_up(const WarmUpSample& sample, inference::ModelConfig::Warmup& warm_up) {
@@ -83,7 +95,9 @@ void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& co
     config.set_backend(now.backend);
     config.set_max_batch_size(static_cast<std::int32_t>(now.max_batch_size));
     config.set_default_model_filename(now.file_name);
-    if (now.latest_versions > 0) {
+    if (now.latest_versions == std::numeric_limits<std::int64_t>::max()) {
+        config.mutable_version_policy()->mutable_all();
+    } else if (now.latest_versions > 0) {
         constexpr std::int64_t kMost = std::numeric_limits<std::uint32_t>::max();
         config.mutable_version_policy()->mutable_latest()->set_num_versions(
             static_cast<std::uint32_t>(std::min(now.latest_versions, kMost)));
@@ -104,7 +118,7 @@ void fill_model_config(const ModelConfiguration& now, inference::ModelConfig& co
     group.set_name(now.spec->name);
     group.set_count(static_cast<std::int32_t>(now.instances));
     group.set_kind(kKindCpu);
-    if (now.spec->batches) fill_batching(now, *config.mutable_dynamic_batching());
+    if (tells_batching(now)) fill_batching(now, *config.mutable_dynamic_batching());
     for (const WarmUpSample& sample : now.warm_up) fill_warm_up(sample, *config.add_model_warmup());
     for_each_parameter(now, [&config](std::string_view name, const std::string& value) {
         (*config.mutable_parameters())[std::string(name)].set_string_value(value);

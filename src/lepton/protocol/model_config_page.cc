@@ -95,6 +95,17 @@ void write_versions(JsonWriter& json, const ModelConfiguration& now) {
     json.end_object();
 }
 
+void write_queue_policy(JsonWriter& json, const QueuePolicyConfiguration& policy) {
+    json.begin_object();
+    write_text(json, "timeout_action", policy.delays ? "DELAY" : "REJECT");
+    json.key("default_timeout_microseconds");
+    json.number(policy.timeout_us);
+    write_flag_of(json, "allow_timeout_override", policy.allows_override);
+    json.key("max_queue_size");
+    json.number(policy.max_queue_size);
+    json.end_object();
+}
+
 void write_batching(JsonWriter& json, const ModelConfiguration& now) {
     json.key("dynamic_batching");
     json.begin_object();
@@ -102,15 +113,23 @@ void write_batching(JsonWriter& json, const ModelConfiguration& now) {
     json.key("max_queue_delay_microseconds");
     json.number(now.max_queue_delay_us);
     write_flag_of(json, "preserve_ordering", false);
+    if (now.priority_levels > 0) {
+        json.key("priority_levels");
+        json.number(std::int64_t{now.priority_levels});
+        json.key("default_priority_level");
+        json.number(std::int64_t{now.default_priority_level});
+    }
     json.key("default_queue_policy");
-    json.begin_object();
-    write_text(json, "timeout_action", "REJECT");
-    json.key("default_timeout_microseconds");
-    json.number(now.default_timeout_us);
-    write_flag_of(json, "allow_timeout_override", true);
-    json.key("max_queue_size");
-    json.number(now.max_queue_size);
-    json.end_object();
+    write_queue_policy(json, now.queue_policy);
+    if (!now.priority_queue_policies.empty()) {
+        json.key("priority_queue_policy");
+        json.begin_object();
+        for (const auto& [level, policy] : now.priority_queue_policies) {
+            json.key(std::to_string(level));
+            write_queue_policy(json, policy);
+        }
+        json.end_object();
+    }
     json.end_object();
 }
 
@@ -183,7 +202,7 @@ void write_members(JsonWriter& json, const ModelConfiguration& now) {
     write_tensors(json, now, false);
     write_empty_array(json, "batch_input");
     write_empty_array(json, "batch_output");
-    if (now.spec->batches) write_batching(json, now);
+    if (tells_batching(now)) write_batching(json, now);
     write_instances(json, now);
     write_text(json, "default_model_filename", now.file_name);
     write_empty_object(json, "cc_model_filenames");
@@ -204,6 +223,10 @@ void write_members(JsonWriter& json, const ModelConfiguration& now) {
 
 Shape config_dims(const ModelConfiguration& now, const Shape& shape) {
     return now.max_batch_size > 0 && !shape.empty() ? shape.row() : shape;
+}
+
+bool tells_batching(const ModelConfiguration& now) {
+    return now.spec->batches || now.priority_levels > 0 || now.queue_policy.timeout_us > 0;
 }
 
 int config_type_number(DataType type) {

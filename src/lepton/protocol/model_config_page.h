@@ -21,6 +21,8 @@ void write_config_changed(const ConfigChanged& changed, memory::Buffer& body);
 
 // Triton's ModelConfig leaves the batch axis out where max_batch_size is above 0.
 [[nodiscard]] Shape config_dims(const ModelConfiguration& now, const Shape& shape);
+// Whether `dynamic_batching` says something of the model: how it batches, or how requests wait.
+[[nodiscard]] bool tells_batching(const ModelConfiguration& now);
 // "TYPE_FP32"; and its number in Triton's enum.
 [[nodiscard]] std::string_view config_type(DataType type);
 [[nodiscard]] int config_type_number(DataType type);

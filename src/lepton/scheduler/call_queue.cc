@@ -7,7 +7,9 @@ namespace lepton::scheduler {
 namespace {
 
 // Of calls that are due at the same time, those that are there already come first.
-bool before(const QueuedCall& a, const QueuedCall& b) { return a.due < b.due; }
+bool before(const QueuedCall& a, const QueuedCall& b) {
+    return a.rank != b.rank ? a.rank < b.rank : a.due < b.due;
+}
 
 // Its share among `shares`, or where that would be.
 template <class Shares>
@@ -30,6 +32,14 @@ bool is_of(const CallQueue::Share& share, const QueuedCall& call) {
 std::size_t CallQueue::calls_like(const QueuedCall& call) const {
     const auto share = place_among(shares_, call);
     return share != shares_.end() && is_of(*share, call) ? share->calls : 0;
+}
+
+std::size_t CallQueue::calls_of(std::uint32_t priority) const {
+    std::size_t calls = 0;
+    for (const Share& share : shares_) {
+        if (share.priority == priority) calls += share.calls;
+    }
+    return calls;
 }
 
 std::size_t CallQueue::place_of(const QueuedCall& call) const {

@@ -12,8 +12,10 @@ namespace lepton::scheduler {
 
 // A call that waits, with what the plan asks of it at hand.
 struct QueuedCall {
-    Clock::time_point due;       // Virtual deadline: what the queue is ordered by.
-    Clock::time_point deadline;  // The call's own; kNoDeadline without one.
+    std::uint64_t rank = 0;                   // What the queue is ordered by first,
+    Clock::time_point due;                    // and among equals: the virtual deadline.
+    Clock::time_point deadline;               // The call's own; kNoDeadline without one.
+    Clock::time_point expires = kNoDeadline;  // When it has waited for too long.
     Clock::time_point arrived;
     std::int64_t rows = 1;
     std::size_t bytes = 0;  // Of its input tensors.
@@ -24,9 +26,9 @@ struct QueuedCall {
     InferCall* call = nullptr;
 };
 
-// The calls that wait for one model, earliest `due` first, then by arrival. One block of memory: a
-// plan reads it from front to back, a new call is mostly among the last. Holds the calls without
-// owning them. Not thread-safe; the owner serialises.
+// The calls that wait for one model, lowest `rank` first, earliest `due`, then by arrival. One
+// block of memory: a plan reads it from front to back, a new call is mostly among the last. Holds
+// the calls without owning them. Not thread-safe; the owner serialises.
 class CallQueue {
 public:
     struct Share {
@@ -46,6 +48,8 @@ public:
     [[nodiscard]] std::span<const Share> shares() const { return shares_; }
     // Calls of the client of this one that are as important.
     [[nodiscard]] std::size_t calls_like(const QueuedCall& call) const;
+    // Calls as important as that.
+    [[nodiscard]] std::size_t calls_of(std::uint32_t priority) const;
     // Where insert() would put it.
     [[nodiscard]] std::size_t place_of(const QueuedCall& call) const;
 

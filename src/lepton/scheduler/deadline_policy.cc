@@ -43,7 +43,7 @@ std::string milliseconds(Clock::duration time) {
 
 }  // namespace
 
-Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
+void DeadlinePolicy::place(QueuedCall& call) const {
     const Clock::duration patience =
         call.deadline == kNoDeadline ? kPatience : call.deadline - call.arrived;
     const auto steps = static_cast<int>(
@@ -52,7 +52,8 @@ Clock::time_point DeadlinePolicy::due_of(const QueuedCall& call) const {
                    std::int64_t{kMostSteps}));
     const Clock::duration longest = Clock::duration::max() / (1 << (kMostSteps + 1));
     const Clock::duration counted = std::min(patience, longest);
-    return call.arrived + (steps < 0 ? counted / (1 << -steps) : counted * (1 << steps));
+    call.rank = 0;
+    call.due = call.arrived + (steps < 0 ? counted / (1 << -steps) : counted * (1 << steps));
 }
 
 void DeadlinePolicy::learn_from(const Policy& old) {
@@ -67,7 +68,6 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     latencies_.pass_to(at.now);
     margin_.pass_to(at.now);
     QueuedCall waiting = describe(call, at.now);
-    waiting.due = due_of(waiting);
     take_turn(waiting);
     count_arrival(waiting);
     if (auto chance = check_hopeless(waiting, at); !chance) {
@@ -160,7 +160,7 @@ std::size_t DeadlinePolicy::out_of_turn(const QueuedCall& call, bool hurried) co
 }
 
 bool DeadlinePolicy::all_is_easy(const QueuedCall& call, const Moment& at) const {
-    const Clock::time_point earliest = std::min(earliest_deadline(), call.deadline);
+    const Clock::time_point earliest = std::min(earliest_expiry(), call.deadline);
     if (earliest == kNoDeadline) return true;
     // As if every row ran alone, on one instance, before the most urgent one.
     const std::int64_t rows = queue_.rows() + call.rows;

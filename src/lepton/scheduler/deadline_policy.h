@@ -34,7 +34,7 @@ public:
     void answered(bool in_time) override;
 
 protected:
-    [[nodiscard]] Clock::time_point due_of(const QueuedCall& call) const override;
+    void place(QueuedCall& call) const override;
     void expired() override { margin_.on_broken(); }
     void learn_from(const Policy& old) override;
 

@@ -174,7 +174,7 @@ Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
     LEPTON_CHECK_OK(check_rows(call));
     Request& request = call.request;
     if (request.deadline == kNoDeadline && queue_.default_timeout > Clock::duration::zero()) {
-        request.deadline = call.timeline.received + queue_.default_timeout;
+        request.deadline = call.timeline.begun + queue_.default_timeout;
     }
     const Clock::time_point now = Clock::now();
     const Moment at = moment(now, cores_.free_at(now));
@@ -296,7 +296,7 @@ ModelScheduler::Assignment ModelScheduler::assign(std::vector<Refused>& refused,
     }
     if (next.instance == nullptr) {
         if (!policy_->empty()) {
-            next.look_at = std::min(next.look_at, policy_->earliest_deadline());
+            next.look_at = std::min(next.look_at, policy_->earliest_expiry());
         }
         return next;
     }

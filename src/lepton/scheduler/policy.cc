@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 
+#include "lepton/model/model_config.h"
 #include "lepton/scheduler/deadline_policy.h"
 #include "lepton/scheduler/fifo_policy.h"
 
@@ -13,10 +15,18 @@ namespace {
 Error client_is_gone() { return {ErrorCode::kCancelled, "the client went away"}; }
 
 Error too_late(const QueuedCall& waiting, Clock::time_point now) {
+    if (waiting.expires < waiting.deadline) {
+        const std::chrono::duration<double, std::milli> longest = waiting.expires - waiting.arrived;
+        return {ErrorCode::kDeadlineExceeded,
+                "waited for " + std::to_string(longest.count()) + " ms, the bound of the queue"};
+    }
     const std::chrono::duration<double, std::milli> late = now - waiting.deadline;
     return {ErrorCode::kDeadlineExceeded,
             "deadline exceeded " + std::to_string(late.count()) + " ms ago"};
 }
+
+// Of one that has been delayed; those of the same priority that have not come before it.
+constexpr std::uint64_t kDelayed = 1;
 
 bool is_cancelled(const QueuedCall& waiting) {
     return waiting.call->cancelled.load(std::memory_order_relaxed);
@@ -41,9 +51,17 @@ Policy::Policy(const model::QueueOptions& options,
     : options_(options), max_rows_(max_rows), latencies_(seeds, max_rows, now, sizes_vary) {}
 
 Result<> Policy::check_bounds(const QueuedCall& call) const {
-    if (queue_.size() >= options_.max_queued_requests) {
+    std::size_t waiting = queue_.size();
+    std::size_t most = options_.max_queued_requests;
+    if (options_.policy == model::QueuePolicy::kFifo && options_.priority_levels > 0) {
+        // Each priority has a queue of its own.
+        if (waiting < model::kMostQueued) waiting = queue_.calls_of(call.priority);
+        const auto level = options_.levels.find(call.priority);
+        if (level != options_.levels.end()) most = level->second.max_queued_requests;
+    }
+    if (waiting >= most) {
         return fail(ErrorCode::kQueueFull,
-                    "queue holds " + std::to_string(queue_.size()) + " requests, its bound");
+                    "queue holds " + std::to_string(waiting) + " requests, its bound");
     }
     if (queue_.bytes() + call.bytes > options_.max_queued_bytes && !queue_.empty()) {
         return fail(ErrorCode::kQueueFull,
@@ -74,15 +92,50 @@ QueuedCall Policy::describe(InferCall& call, Clock::time_point now) {
     waiting.rows = call.rows;
     for (const InputTensor& input : call.request.inputs) waiting.bytes += input.tensor.data.size();
     waiting.shape_class = call.shape_class;
-    waiting.priority =
-        call.request.priority != 0 ? call.request.priority : options_.default_priority;
+    waiting.priority = priority_of(call.request);
     waiting.client = call.client;
     waiting.latency = &latency_of(call, now);
     waiting.call = &call;
+    place(waiting);
+    waiting.expires = expiry_of(waiting);
     if (waiting.deadline != kNoDeadline) {
         forecast_.arrived(waiting.deadline - now - waiting.latency->safe(waiting.rows), now);
     }
     return waiting;
+}
+
+std::uint32_t Policy::priority_of(const Request& request) const {
+    const std::uint32_t levels = options_.priority_levels;
+    const bool all_alike = levels == 0 && options_.policy == model::QueuePolicy::kFifo;
+    const bool beyond = levels > 0 && request.priority > levels;
+    return request.priority == 0 || beyond || all_alike ? options_.default_priority
+                                                        : request.priority;
+}
+
+const model::WaitBound& Policy::wait_of(const QueuedCall& call) const {
+    if (options_.levels.empty()) return options_.wait;
+    const auto level = options_.levels.find(call.priority);
+    return level == options_.levels.end() ? options_.wait : level->second.wait;
+}
+
+bool Policy::counts(const model::WaitBound& wait) const {
+    return wait.longest > Clock::duration::zero() &&
+           options_.default_timeout == Clock::duration::zero();
+}
+
+bool Policy::is_delayed_by_expiry(const QueuedCall& call) const {
+    const model::WaitBound& wait = wait_of(call);
+    return options_.policy == model::QueuePolicy::kFifo && wait.delays && counts(wait);
+}
+
+Clock::time_point Policy::expiry_of(const QueuedCall& call) const {
+    const model::WaitBound& wait = wait_of(call);
+    if (!counts(wait)) return call.deadline;
+    const Clock::time_point bound = call.arrived + wait.longest;
+    if (options_.policy != model::QueuePolicy::kFifo) {
+        return wait.delays ? call.deadline : std::min(bound, call.deadline);
+    }
+    return wait.shortened ? std::min(bound, call.deadline) : bound;
 }
 
 Work Policy::work() const {
@@ -109,7 +162,7 @@ std::int64_t Policy::most_rows(const Moment& at) const {
 }
 
 void Policy::insert(const QueuedCall& call) {
-    earliest_deadline_ = std::min(earliest_deadline_, call.deadline);
+    earliest_expiry_ = std::min(earliest_expiry_, call.expires);
     queue_.insert(call);
 }
 
@@ -125,7 +178,7 @@ void Policy::take(std::span<const std::size_t> places,
         }
     }
     queue_.remove(places);
-    if (queue_.empty()) earliest_deadline_ = kNoDeadline;
+    if (queue_.empty()) earliest_expiry_ = kNoDeadline;
 }
 
 void Policy::refuse(std::span<const std::size_t> places,
@@ -146,34 +199,41 @@ void Policy::cancel(const InferCall& call, std::vector<Refused>& refused) {
     if (found == calls.end()) return;
     const auto place = static_cast<std::size_t>(found - calls.begin());
     refuse(std::span(&place, 1), client_is_gone(), refused);
-    if (queue_.empty()) earliest_deadline_ = kNoDeadline;
+    if (queue_.empty()) earliest_expiry_ = kNoDeadline;
 }
 
 void Policy::expire(Clock::time_point now, std::vector<Refused>& refused) {
-    if (now < earliest_deadline_) return;
+    if (now < earliest_expiry_) return;
     places_.clear();
-    earliest_deadline_ = kNoDeadline;
+    earliest_expiry_ = kNoDeadline;
     for (std::size_t place = 0; place < queue_.size(); ++place) {
         const QueuedCall& waiting = queue_.calls()[place];
-        if (waiting.deadline > now && !is_cancelled(waiting)) {
-            earliest_deadline_ = std::min(earliest_deadline_, waiting.deadline);
+        if (waiting.expires > now && !is_cancelled(waiting)) {
+            earliest_expiry_ = std::min(earliest_expiry_, waiting.expires);
             continue;
         }
         places_.push_back(place);
         if (is_cancelled(waiting)) {
             refused.push_back({waiting.call, client_is_gone()});
+        } else if (is_delayed_by_expiry(waiting)) {
+            QueuedCall& delayed = delayed_.emplace_back(waiting);
+            delayed.rank |= kDelayed;
+            delayed.due = now;
+            delayed.expires = kNoDeadline;
         } else {
             refused.push_back({waiting.call, too_late(waiting, now)});
             expired();
         }
     }
     queue_.remove(places_);
+    for (const QueuedCall& call : delayed_) queue_.insert(call);
+    delayed_.clear();
 }
 
 void Policy::clear(std::vector<InferCall*>& calls) {
     for (const QueuedCall& waiting : queue_.calls()) calls.push_back(waiting.call);
     queue_ = {};
-    earliest_deadline_ = kNoDeadline;
+    earliest_expiry_ = kNoDeadline;
 }
 
 void Policy::take_over(Policy& old, std::vector<Refused>& refused) {
@@ -183,9 +243,13 @@ void Policy::take_over(Policy& old, std::vector<Refused>& refused) {
     const auto waiting = old.queue_.calls();
     std::vector<QueuedCall> calls(waiting.begin(), waiting.end());
     old.queue_ = {};
-    for (QueuedCall& call : calls) call.due = due_of(call);
+    for (QueuedCall& call : calls) {
+        call.priority = priority_of(call.call->request);
+        place(call);
+        call.expires = expiry_of(call);
+    }
     std::stable_sort(calls.begin(), calls.end(), [](const QueuedCall& a, const QueuedCall& b) {
-        return a.due < b.due;
+        return std::tie(a.rank, a.due) < std::tie(b.rank, b.due);
     });
     for (const QueuedCall& call : calls) {
         if (const Result<> fits = check_bounds(call); fits) {

@@ -81,15 +81,15 @@ public:
     // Takes out the calls that have expired.
     void expire(Clock::time_point now, std::vector<Refused>& refused);
     // No waiting call expires before this.
-    [[nodiscard]] Clock::time_point earliest_deadline() const { return earliest_deadline_; }
+    [[nodiscard]] Clock::time_point earliest_expiry() const { return earliest_expiry_; }
     [[nodiscard]] bool empty() const { return queue_.empty(); }
     [[nodiscard]] std::size_t waiting() const { return queue_.size(); }
     // Takes out everything.
     void clear(std::vector<InferCall*>& calls);
 
 protected:
-    // What the queue is ordered by.
-    [[nodiscard]] virtual Clock::time_point due_of(const QueuedCall& call) const = 0;
+    // Sets `rank` and `due`, what the queue is ordered by.
+    virtual void place(QueuedCall& call) const = 0;
     // A call that waited has expired.
     virtual void expired() {}
     // What else `old` has learned.
@@ -117,8 +117,16 @@ protected:
 
 private:
     CallForecast forecast_;
-    Clock::time_point earliest_deadline_ = kNoDeadline;
+    [[nodiscard]] std::uint32_t priority_of(const Request& request) const;
+    [[nodiscard]] const model::WaitBound& wait_of(const QueuedCall& call) const;
+    [[nodiscard]] bool counts(const model::WaitBound& wait) const;
+    [[nodiscard]] Clock::time_point expiry_of(const QueuedCall& call) const;
+    // Whether it waits on, behind others, once it has expired.
+    [[nodiscard]] bool is_delayed_by_expiry(const QueuedCall& call) const;
+
+    Clock::time_point earliest_expiry_ = kNoDeadline;
     std::vector<std::size_t> places_;
+    std::vector<QueuedCall> delayed_;
 };
 
 // As options.policy says.

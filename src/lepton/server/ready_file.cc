@@ -1,14 +1,10 @@
 #include "lepton/server/ready_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <system_error>
 
+#include "lepton/core/file_draft.h"
 #include "lepton/core/utf8.h"
 
 namespace lepton::server {
@@ -27,25 +23,6 @@ std::string json_string(std::string_view text) {
         quoted += c;
     }
     return quoted += '"';
-}
-
-// The reason why it failed; 0: it did not.
-int write_anew(const std::filesystem::path& file, std::string_view text) {
-    // Left by a server that was killed, or laid there by somebody for this one to follow.
-    ::unlink(file.c_str());
-    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-    if (fd < 0) return errno;
-    int reason = 0;
-    while (reason == 0 && !text.empty()) {
-        const ssize_t written = ::write(fd, text.data(), text.size());
-        if (written >= 0) {
-            text.remove_prefix(static_cast<std::size_t>(written));
-        } else if (errno != EINTR) {
-            reason = errno;
-        }
-    }
-    ::close(fd);
-    return reason;
 }
 
 }  // namespace
@@ -68,15 +45,10 @@ std::string to_json(const ReadyFile& ready) {
 }
 
 Result<> write_ready_file(const std::filesystem::path& path, const ReadyFile& ready) {
-    std::filesystem::path draft = path;
-    draft += ".draft";
-    int reason = write_anew(draft, to_json(ready));
-    if (reason == 0 && ::rename(draft.c_str(), path.c_str()) != 0) reason = errno;
-    if (reason == 0) return {};
-    ::unlink(draft.c_str());
-    return fail(ErrorCode::kUnavailable,
-                "cannot write ready file \"" + path.string() +
-                    "\": " + std::generic_category().message(reason));
+    return replace_file(path, to_json(ready)).map_error([](Error error) {
+        error.message.insert(0, "ready file: ");
+        return error;
+    });
 }
 
 }  // namespace lepton::server

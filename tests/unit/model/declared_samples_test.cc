@@ -46,7 +46,8 @@ class DeclaredSamplesTest : public ::testing::Test {
 protected:
     Result<std::vector<DeclaredSample>> read(const WarmUpSample& sample,
                                              std::int64_t max_batch_size = 0) const {
-        return read_samples({&sample, 1}, folder_.path() / "m/warmup", max_batch_size);
+        return read_samples(
+            {&sample, 1}, folder_.path() / "m/warmup", max_batch_size > 0, max_batch_size);
     }
     DeclaredSample sample(const WarmUpSample& declared, std::int64_t max_batch_size = 0) const {
         auto samples = read(declared, max_batch_size);

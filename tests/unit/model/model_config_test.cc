@@ -3,11 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lepton/model/config_file.h"
 #include "support/temp_folder.h"
 
 namespace lepton::model {
@@ -58,7 +60,8 @@ TEST(ModelConfig, ReadsTheFieldsOfTriton) {
     EXPECT_EQ(config.instances, 3);
     EXPECT_THAT(config.queue.preferred_batch_sizes, ElementsAre(3, 6));
     EXPECT_EQ(config.queue.default_priority, 3u);
-    EXPECT_EQ(config.queue.default_timeout, std::chrono::milliseconds(5));
+    EXPECT_EQ(config.queue.default_timeout, Clock::duration::zero());
+    EXPECT_EQ(config.queue.wait.longest, std::chrono::milliseconds(5));
     EXPECT_EQ(config.queue.max_queued_requests, 16u);
     EXPECT_EQ(config.precision, engine::Precision::kBf16);
     EXPECT_EQ(config.default_model_filename, "bert.onnx");
@@ -189,9 +192,7 @@ TEST(ModelConfig, TritonsOwnSpellingsAreRead) {
                               "optimization",
                               "metric_tags",
                               "cc_model_filenames",
-                              "model_repository_agents",
-                              "priority_levels",
-                              "priority_queue_policy"}) {
+                              "model_repository_agents"}) {
         EXPECT_THAT(config.warnings, Contains(HasSubstr("\"" + std::string(field) + "\"")));
     }
 }
@@ -228,6 +229,44 @@ TEST(ModelConfig, AnAnswerOfTheServerIsAConfiguration) {
     EXPECT_THAT(error_of(R"({"sequence_batching":{}})"), HasSubstr("is not supported"));
 }
 
+TEST(ModelConfig, WhatAnAnswerSaysWasMeasuredIsMeasuredAgain) {
+    const std::string answer = R"(
+        max_batch_size: 0 instance_group { count: 1 }
+        parameters { key: "max_batch_size" value { string_value: "16" } }
+        parameters { key: "threads" value { string_value: "2" } }
+        parameters { key: "weight" value { string_value: "3" } }
+        parameters { key: "settings_configured" value { string_value: "weight" } }
+        parameters { key: "settings_tuned" value { string_value: "max_batch_size,threads" } })";
+    const ModelConfig config = parse(answer);
+    EXPECT_EQ(config.max_batch_size, std::nullopt);
+    EXPECT_EQ(config.threads, 0);
+    EXPECT_EQ(config.queue.weight, 3);
+    EXPECT_EQ(config.origins.size(), 1u);
+    EXPECT_TRUE(config.origins.contains("weight"));
+    // What was changed and saved since counts.
+    const ModelConfig saved = parse(with_settings(answer, {{"max_batch_size", std::int64_t{4}}}));
+    EXPECT_EQ(saved.max_batch_size, 4);
+    EXPECT_EQ(saved.threads, 0);
+    const ModelConfig twice =
+        parse(with_settings(with_settings(answer, {{"max_batch_size", std::int64_t{4}}}),
+                            {{"threads", std::int64_t{1}}}));
+    EXPECT_EQ(twice.max_batch_size, 4);
+    EXPECT_EQ(twice.threads, 1);
+}
+
+TEST(ModelConfig, DimsAreOfRowsWhereTheFieldSaysSoWhateverTheSetting) {
+    const auto of_rows = [](const std::string& field, const std::string& setting) {
+        return parse(field + " parameters { key: \"max_batch_size\" value { string_value: \"" +
+                     setting + "\" } }")
+            .dims_of_rows;
+    };
+    for (const char* setting : {"auto", "0", "16"}) {
+        EXPECT_TRUE(of_rows("max_batch_size: 8", setting));
+        EXPECT_FALSE(of_rows("max_batch_size: 0", setting));
+        EXPECT_FALSE(of_rows("", setting));
+    }
+}
+
 TEST(ModelConfig, TextNestedWithoutEndIsAnError) {
     for (const char* level :
          {"a { ", "a < ", "a: [ ", "input { ", "optimization { cuda { ", "{\"a\":"}) {
@@ -256,6 +295,42 @@ TEST(ModelConfig, WhatIsNoConfigurationIsAnError) {
         EXPECT_NE(error_of(text), "accepted") << text;
     }
     EXPECT_EQ(parse("name: \"\\303\\251\\u00e9\"").name, "\xc3\xa9\xc3\xa9");
+}
+
+TEST(ModelConfig, QueuePoliciesOfTritonAreRead) {
+    const ModelConfig config = parse(R"(
+        parameters { key: "policy" value { string_value: "fifo" } }
+        dynamic_batching {
+          priority_levels: 3 default_priority_level: 2
+          default_queue_policy { timeout_action: DELAY default_timeout_microseconds: 70
+                                 allow_timeout_override: true max_queue_size: 5 }
+          priority_queue_policy { key: 1 value { default_timeout_microseconds: 9 } }
+          priority_queue_policy { key: 3 value { max_queue_size: 0 } }
+        })");
+    EXPECT_THAT(config.warnings, IsEmpty());
+    EXPECT_EQ(config.queue.priority_levels, 3u);
+    EXPECT_EQ(config.queue.default_priority, 2u);
+    const WaitBound wait{std::chrono::microseconds(70), true, true};
+    EXPECT_EQ(config.queue.wait, wait);
+    const std::map<std::uint32_t, LevelOptions> levels{
+        {1, {{.longest = std::chrono::microseconds(9)}, 5}}, {3, {{}, kMostQueued}}};
+    EXPECT_EQ(config.queue.levels, levels);
+    // Whoever names a default has priorities, of any number.
+    EXPECT_EQ(parse("dynamic_batching { default_priority_level: 2 }").queue.priority_levels,
+              std::numeric_limits<std::uint32_t>::max());
+    EXPECT_EQ(parse("dynamic_batching { }").queue.priority_levels, 0u);
+    for (const char* wrong : {"priority_levels: 3",
+                              "priority_levels: 3 default_priority_level: 4",
+                              "priority_levels: 3 default_priority_level: 1 "
+                              "priority_queue_policy { key: 4 value { } }",
+                              "default_priority_level: 1 priority_queue_policy { value { } }"}) {
+        EXPECT_THAT(error_of("dynamic_batching { " + std::string(wrong) + " }"),
+                    HasSubstr("is not between 1 and priority_levels"))
+            << wrong;
+    }
+    EXPECT_THAT(
+        parse("dynamic_batching { default_queue_policy { timeout_action: DELAY } }").warnings,
+        Contains(HasSubstr("DELAY has no effect without the parameter policy")));
 }
 
 TEST(ModelConfig, PolicyFifoWaitsForCompanyAsTritonDoes) {

@@ -155,7 +155,7 @@ TEST_F(PolicyTest, SuccessorKeepsWhatWasLearnedAndOrdersWhatWaitsItsOwnWay) {
     successor->take_over(*policy_, refused_);
     policy_ = std::move(successor);
     EXPECT_EQ(latency().typical(1), learned);
-    EXPECT_EQ(policy_->earliest_deadline(), now_ + 1s);
+    EXPECT_EQ(policy_->earliest_expiry(), now_ + 1s);
     instance_is_idle();
     EXPECT_THAT(next_batch(), ElementsAre(1));
     EXPECT_THAT(next_batch(), ElementsAre(0));
@@ -272,10 +272,10 @@ TEST_F(PolicyTest, ExpiryIsAnnouncedAndTakesOutOnlyWhatHasExpired) {
     instance_is_busy_until(now_ + 10ms);
     ASSERT_TRUE(ask({.timeout = 100ms}));
     ASSERT_TRUE(ask({.timeout = 200ms}));
-    EXPECT_EQ(policy_->earliest_deadline(), kBegin + 100ms);
+    EXPECT_EQ(policy_->earliest_expiry(), kBegin + 100ms);
     policy_->expire(kBegin + 100ms, refused_);
     EXPECT_THAT(refused(), ElementsAre(0));
-    EXPECT_EQ(policy_->earliest_deadline(), kBegin + 200ms);
+    EXPECT_EQ(policy_->earliest_expiry(), kBegin + 200ms);
 }
 
 TEST_F(PolicyTest, FifoTakesCallsInOrderOfArrivalWhateverTheirDeadlines) {
@@ -310,6 +310,117 @@ TEST_F(PolicyTest, FifoDoesNotWaitOnceAPreferredSizeIsThere) {
 
 // A long sentence must not be promised what a short one takes, nor a short one be refused because
 // long ones are slow.
+TEST_F(PolicyTest, FifoSendsThePreferredSizeWhereMoreWait) {
+    start({.policy = model::QueuePolicy::kFifo, .preferred_batch_sizes = {2, 6}});
+    for (int i = 0; i < 9; ++i) ASSERT_TRUE(ask({}));
+    EXPECT_THAT(next_batch(), ElementsAre(0, 1, 2, 3, 4, 5));
+    EXPECT_THAT(next_batch(), ElementsAre(6, 7));
+    EXPECT_THAT(next_batch(), ElementsAre(8));
+}
+
+TEST_F(PolicyTest, FifoDoesNotWaitForWhatCannotGrowToAPreferredSize) {
+    start({.policy = model::QueuePolicy::kFifo,
+           .max_queue_delay = 5s,
+           .preferred_batch_sizes = {2, 6}});
+    ASSERT_TRUE(ask({.rows = 7}));  // More than any preferred size.
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+    ASSERT_TRUE(ask({.rows = 5}));
+    EXPECT_THAT(next_batch(), IsEmpty());
+    EXPECT_EQ(look_at_, now_ + 5s);
+    ASSERT_TRUE(ask({.rows = 3}));  // With it there are more than any preferred size.
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+    EXPECT_THAT(next_batch(), IsEmpty());
+    ASSERT_TRUE(ask({.shape_class = 1}));  // What goes with the next one it never will.
+    EXPECT_THAT(next_batch(), ElementsAre(2));
+    now_ += 5s;
+    EXPECT_THAT(next_batch(), ElementsAre(3));
+}
+
+TEST_F(PolicyTest, FifoTakesImportantCallsFirstWhereThereArePriorities) {
+    start({.policy = model::QueuePolicy::kFifo, .default_priority = 2, .priority_levels = 3}, 1);
+    for (const std::uint32_t priority : {3U, 2U, 0U, 1U, 4U, 3U}) {
+        ASSERT_TRUE(ask({.priority = priority}));
+    }
+    for (const std::size_t number : {3U, 1U, 2U, 4U, 0U, 5U}) {
+        EXPECT_THAT(next_batch(), ElementsAre(number));
+    }
+    // Where there are none, all are alike.
+    start({.policy = model::QueuePolicy::kFifo}, 1);
+    ASSERT_TRUE(ask({.priority = 5}));
+    ASSERT_TRUE(ask({.priority = 1}));
+    EXPECT_THAT(next_batch(), ElementsAre(6));
+    EXPECT_THAT(next_batch(), ElementsAre(7));
+}
+
+TEST_F(PolicyTest, FifoHasAQueueForEachPriority) {
+    start({.policy = model::QueuePolicy::kFifo,
+           .max_queued_requests = 2,
+           .priority_levels = 3,
+           .levels = {{1, {.wait = {}, .max_queued_requests = 1}}}});
+    EXPECT_TRUE(ask({.priority = 1}));
+    const Result<> answer = ask({.priority = 1});
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ErrorCode::kQueueFull);
+    for (const std::uint32_t priority : {2U, 3U}) {
+        EXPECT_TRUE(ask({.priority = priority}));
+        EXPECT_TRUE(ask({.priority = priority}));
+        EXPECT_FALSE(ask({.priority = priority}));
+    }
+}
+
+TEST_F(PolicyTest, WaitingIsBoundedAndRunsAreNot) {
+    for (const auto policy : {model::QueuePolicy::kDeadline, model::QueuePolicy::kFifo}) {
+        now_ = kBegin;
+        calls_.clear();
+        refused_.clear();
+        start({.policy = policy, .wait = {.longest = 5ms}}, 1);  // A run takes 10.
+        instance_is_idle();
+        ASSERT_TRUE(ask({}));
+        ASSERT_TRUE(ask({}));
+        EXPECT_THAT(next_batch(), ElementsAre(0));
+        EXPECT_EQ(policy_->earliest_expiry(), now_ + 5ms);
+        now_ += 5ms;
+        policy_->expire(now_, refused_);
+        EXPECT_THAT(refused(), ElementsAre(1));
+        EXPECT_EQ(refused_.front().error.code, ErrorCode::kDeadlineExceeded);
+        EXPECT_THAT(refused_.front().error.message, HasSubstr("waited for 5"));
+    }
+}
+
+TEST_F(PolicyTest, DefaultDeadlineCountsInsteadOfABoundOfWaiting) {
+    start({.default_timeout = 1s, .wait = {.longest = 5ms}});
+    ASSERT_TRUE(ask({.timeout = 1s}));
+    EXPECT_EQ(policy_->earliest_expiry(), now_ + 1s);
+}
+
+TEST_F(PolicyTest, FifoLetsRequestsShortenTheirWaitOnlyWhereThatIsAllowed) {
+    for (const bool allowed : {false, true}) {
+        start(
+            {.policy = model::QueuePolicy::kFifo, .wait = {.longest = 20ms, .shortened = allowed}});
+        ASSERT_TRUE(ask({.timeout = 100ms}));  // Never longer.
+        EXPECT_EQ(policy_->earliest_expiry(), now_ + 20ms);
+        ASSERT_TRUE(ask({.timeout = 10ms}));
+        EXPECT_EQ(policy_->earliest_expiry(), now_ + (allowed ? 10ms : 20ms));
+    }
+}
+
+TEST_F(PolicyTest, FifoPutsWhatWaitedForTooLongBehindTheOthersWhereItIsToDelay) {
+    start({.policy = model::QueuePolicy::kFifo,
+           .default_priority = 2,
+           .priority_levels = 3,
+           .wait = {.longest = 5ms, .delays = true},
+           .levels = {{1, {.wait = {.longest = 1ms}, .max_queued_requests = 9}}}},
+          1);
+    ASSERT_TRUE(ask({}));
+    ASSERT_TRUE(ask({.priority = 3}));
+    ASSERT_TRUE(ask({.priority = 1}));
+    now_ += 5ms;
+    ASSERT_TRUE(ask({}));
+    for (const std::size_t number : {3U, 0U, 1U}) EXPECT_THAT(next_batch(), ElementsAre(number));
+    EXPECT_THAT(refused(), ElementsAre(2));  // As the policy of its priority has it.
+    EXPECT_TRUE(policy_->empty());
+}
+
 TEST_F(PolicyTest, CallsOfDifferentSizeAreJudgedByWhatTheirSizeTakes) {
     start();
     InferCall large;
