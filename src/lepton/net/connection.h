@@ -8,6 +8,7 @@
 
 #include "lepton/memory/buffer.h"
 #include "lepton/net/connection_table.h"
+#include "lepton/net/peer.h"
 #include "lepton/net/progress.h"
 #include "lepton/net/wire_session.h"
 
@@ -27,6 +28,7 @@ public:
 
     // `table` has given it `seat`.
     Connection(Socket socket,
+               Peer peer,
                ConnectionTable& table,
                ConnectionTable::Seat seat,
                Reactor& reactor,
@@ -66,6 +68,7 @@ public:
     [[nodiscard]] memory::BufferPool& pool() override { return pool_; }
     [[nodiscard]] Handler& handler() override { return handler_; }
     [[nodiscard]] const Limits& limits() const override { return limits_; }
+    [[nodiscard]] const Peer& peer() const override { return peer_; }
 
 private:
     // Reads again when the turn ends: by then a short run has been answered, which the reading, and
@@ -101,6 +104,7 @@ private:
     void shrink();
 
     Socket socket_;
+    const Peer peer_;
     ConnectionTable& table_;
     ConnectionTable::Seat seat_;
     Reactor& reactor_;

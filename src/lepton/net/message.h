@@ -8,6 +8,7 @@
 #include "lepton/core/clock.h"
 #include "lepton/core/infer_call.h"
 #include "lepton/memory/buffer.h"
+#include "lepton/net/peer.h"
 
 namespace lepton::net {
 
@@ -94,6 +95,8 @@ public:
     // The inference that the message asks for, if it does; call.loop is set, call.cancelled is set
     // when the client goes away.
     InferCall call;
+    // Who sent the message: the connection's, or nobody in particular.
+    const Peer* peer = &kNobody;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
     // The handler's own, for when the call completes; null at the start.
