@@ -63,6 +63,13 @@ std::string to_text(const asio::ip::tcp::endpoint& endpoint) {
            std::to_string(endpoint.port());
 }
 
+// For a client of this machine, which no address that stands for all of them is one for.
+std::string url_here(asio::ip::tcp::endpoint at) {
+    if (at.address() == asio::ip::address_v4::any()) at.address(asio::ip::address_v4::loopback());
+    if (at.address() == asio::ip::address_v6::any()) at.address(asio::ip::address_v6::loopback());
+    return "http://" + to_text(at);
+}
+
 // The kernel noted it when the client connected.
 std::string user_behind(int unix_socket) {
     ucred user{};
@@ -154,6 +161,7 @@ struct Frontend::Impl {
     std::vector<std::unique_ptr<Reactor>> reactors;
     std::vector<std::unique_ptr<TcpListener>> tcp;  // One per reactor, same index.
     std::unique_ptr<TcpListener> admin;             // On the first reactor.
+    std::string admin_url;
     std::vector<LocalDoor> local;
     std::atomic<bool> draining{false};
     std::atomic<bool> socket_files_removed{false};
@@ -207,16 +215,22 @@ Result<> Frontend::Impl::listen_at(const std::filesystem::path& unix_socket, Doo
 }
 
 Result<> Frontend::Impl::listen_for_admin(const AdminAddress& address) {
-    if (!address.unix_socket.empty()) return listen_at(address.unix_socket, Door::kAdmin);
+    if (!address.unix_socket.empty()) {
+        admin_url = "unix:" + address.unix_socket.string();
+        return listen_at(address.unix_socket, Door::kAdmin);
+    }
     LEPTON_TRY(auto endpoint, resolve(address.host, address.port));
     const auto open = [&] {
         admin = make_listener<asio::ip::tcp>(*reactors.front(), Door::kAdmin);
         return admin->open(endpoint, false);
     };
-    const Result<> opened = open();
-    if (opened || !address.or_any_port) return opened;
-    endpoint.port(0);
-    return open();
+    Result<> opened = open();
+    if (!opened && address.or_any_port) {
+        endpoint.port(0);
+        opened = open();
+    }
+    if (opened) admin_url = url_here(admin->endpoint());
+    return opened;
 }
 
 // The kernel spreads connections by a hash, which leaves reactors idle when there are few; so each
@@ -368,14 +382,7 @@ void Frontend::stop() {
 
 std::uint16_t Frontend::port() const { return impl_->tcp.front()->endpoint().port(); }
 
-std::string Frontend::admin_url() const {
-    if (!impl_->options.admin) return {};
-    if (impl_->admin == nullptr) return "unix:" + impl_->options.admin->unix_socket.string();
-    asio::ip::tcp::endpoint at = impl_->admin->endpoint();
-    if (at.address() == asio::ip::address_v4::any()) at.address(asio::ip::address_v4::loopback());
-    if (at.address() == asio::ip::address_v6::any()) at.address(asio::ip::address_v6::loopback());
-    return "http://" + to_text(at);
-}
+const std::string& Frontend::admin_url() const { return impl_->admin_url; }
 
 bool Frontend::is_open_to_network() const {
     return !impl_->tcp.front()->endpoint().address().is_loopback();

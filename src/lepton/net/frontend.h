@@ -55,7 +55,7 @@ public:
     [[nodiscard]] std::uint16_t port() const;
     // How a client of this machine gets to the admin listener: "http://127.0.0.1:8003",
     // "unix:/run/lepton"; empty where there is none.
-    [[nodiscard]] std::string admin_url() const;
+    [[nodiscard]] const std::string& admin_url() const;  // Thread-safe.
     // Whether others than this machine can reach the port, or the admin listener.
     [[nodiscard]] bool is_open_to_network() const;
     [[nodiscard]] bool is_admin_open_to_network() const;

@@ -217,6 +217,7 @@ TEST_F(ModelConfigRouteTest, TheDataPortRefusesAChangeAndToldIsWhereToAskInstead
     EXPECT_EQ(audited_[0].door, "data");
     EXPECT_EQ(audited_[0].model, "digits");
     exchange_.sent.clear();
+    exchange_.reset();
     EXPECT_EQ(handle(net::Method::kGet).status, 200) << "reading is every client's";
 }
 
