@@ -22,15 +22,13 @@ using testing::Not;
 
 class AuditLogTest : public testing::Test {
 protected:
-    AuditLogTest() {
+    void SetUp() override {
         auto sink = std::make_shared<spdlog::sinks::ostream_sink_mt>(text_);
         auto logger = std::make_shared<spdlog::logger>("test", std::move(sink));
         logger->set_pattern("%l %v");
         spdlog::set_default_logger(std::move(logger));
     }
-    ~AuditLogTest() override { spdlog::set_default_logger(before_); }
-    AuditLogTest(const AuditLogTest&) = delete;
-    AuditLogTest& operator=(const AuditLogTest&) = delete;
+    void TearDown() override { spdlog::set_default_logger(before_); }
 
     std::string logged() {
         std::string text = text_.str();
@@ -80,7 +78,7 @@ TEST_F(AuditLogTest, AFloodOfRefusalsDoesNotFillTheLogAndChangesAreAllThere) {
     entry_.result = "it may not";
     const Clock::time_point now = Clock::now();
     for (int i = 0; i < 1000; ++i) log_.write(entry_, now);
-    std::string text = logged();
+    const std::string text = logged();
     EXPECT_EQ(lines_in(text), AuditLog::kMostRefused);
     EXPECT_THAT(text, HasSubstr("warning audit "));
     EXPECT_THAT(text, Not(HasSubstr("left_out")));
