@@ -63,6 +63,7 @@ _STATUS = {
     "model_not_found": 404,
     "method_not_allowed": 405,
     "payload_too_large": 413,
+    "unsupported_media": 415,
     "queue_full": 429,
     "overloaded": 429,
     "cancelled": 499,

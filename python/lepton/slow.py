@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from lepton.admin import RefusedError, ask, is_url
 from lepton.console import FAILED, die, out
 
 TIMEOUT_S = 10
@@ -132,15 +131,13 @@ def legend() -> Text:
 
 def _fetch(url: str, model: str | None, limit: int) -> bytes:
     query = {"limit": str(limit)} | ({"model": model} if model else {})
-    address = f"{url.rstrip('/')}/v2/debug/slow?{urllib.parse.urlencode(query)}"
-    if not address.startswith(("http://", "https://")):
-        die("slow", f"url {url!r} must begin with http:// or https://")
+    if not is_url(url):
+        die("slow", f"url {url!r} must begin with http:// or https://, or be unix:/path")
+    path = f"/v2/debug/slow?{urllib.parse.urlencode(query)}"
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:
-            page: bytes = answer.read()
-            return page
-    except urllib.error.HTTPError as error:
-        die("slow", f"{url} answered with status {error.code}: {error.read().decode()}", FAILED)
+        return ask(url, path, timeout=TIMEOUT_S)
+    except RefusedError as error:
+        die("slow", f"{url} answered with status {error.status}: {error}", FAILED)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         die("slow", f"cannot ask {url}: {reason}; is the server running?", FAILED)

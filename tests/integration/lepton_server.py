@@ -1,5 +1,6 @@
 """Runs the real server binary for the tests, on a free port."""
 
+import functools
 import json
 import os
 import re
@@ -32,7 +33,37 @@ class Answer:
         return self.json["error"]
 
 
-class LeptonServer:
+class HttpClient:
+    """Asks at `url`."""
+
+    url: str
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
+        return self._send(urllib.request.Request(self.url + path, headers=headers or {}))
+
+    def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Answer:
+        """Posts bytes as they are, and anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        return self._send(urllib.request.Request(self.url + path, data=data, headers=headers))
+
+    def _send(self, request: urllib.request.Request) -> Answer:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return Answer(answer.status, _lower(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, _lower(error.headers), error.read())
+
+
+class AdminClient(HttpClient):
+    """Asks the admin listener of a server."""
+
+    def __init__(self, url: str):
+        self.url = url
+        self.port = int(url.rpartition(":")[2])
+
+
+class LeptonServer(HttpClient):
     """One server process; listens on TCP and on a Unix domain socket."""
 
     def __init__(
@@ -41,6 +72,7 @@ class LeptonServer:
         *arguments: object,
         environment: dict[str, str] | None = None,
         unix_socket: Path | None = None,
+        host: str = "127.0.0.1",
         shell: str = "",  # What a shell does before it becomes the server, such as "ulimit -n 64".
     ):
         self.ready_file = folder / "ready.json"
@@ -48,7 +80,7 @@ class LeptonServer:
         self.log_file = folder / "server.log"
         self.command = [
             str(BINARY), "serve", *map(str, arguments),
-            "--host", "127.0.0.1", "--port", "0", "--log-level", "debug",
+            "--host", host, "--port", "0", "--log-level", "debug",
             "--ready-file", str(self.ready_file), "--unix-socket", str(self.unix_socket),
         ]  # fmt: skip
         in_shell = ["sh", "-c", shell + '; exec "$@"', "sh"] if shell else []
@@ -108,24 +140,13 @@ class LeptonServer:
     def url(self) -> str:
         return f"http://{self.address}"
 
-    def get(self, path: str, headers: dict[str, str] | None = None) -> Answer:
-        return self._send(urllib.request.Request(self.url + path, headers=headers or {}))
-
-    def post(self, path: str, body: object, headers: dict[str, str] | None = None) -> Answer:
-        """Posts bytes as they are, and anything else as JSON."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers=headers or {})
-        return self._send(request)
+    @functools.cached_property
+    def admin(self) -> AdminClient:
+        """What changes the server is asked for here."""
+        return AdminClient(re.search(r"listening .* admin=(\S+)", self.log)[1])
 
     def infer(self, model: str, body: object, headers: dict[str, str] | None = None) -> Answer:
         return self.post(f"/v2/models/{model}/infer", body, headers)
-
-    def _send(self, request: urllib.request.Request) -> Answer:
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return Answer(answer.status, _lower(answer.headers), answer.read())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, _lower(error.headers), error.read())
 
     def metrics(self) -> dict[str, float]:
         """Samples of /metrics by name and labels, as the page spells them."""

@@ -47,7 +47,7 @@ def settings_of(config):
 
 
 def change(server, body, model="m"):
-    answer = server.post(f"/v2/models/{model}/config", body)
+    answer = server.admin.post(f"/v2/models/{model}/config", body)
     assert answer.status == 200, answer.body
     return answer.json
 
@@ -229,7 +229,7 @@ def test_a_default_deadline_is_in_force_at_once(server):
 )
 def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing(server, body, told):
     before = server.get("/v2/models/m/config").body
-    answer = server.post("/v2/models/m/config", body)
+    answer = server.admin.post("/v2/models/m/config", body)
     assert answer.status == 400, answer.body
     for words in told:
         assert words in answer.error, answer.error
@@ -241,7 +241,7 @@ def test_a_change_that_does_not_load_leaves_the_old_sessions_serving(start_serve
     server = start_server(tmp_path).wait_until_ready()
     before = server.get("/v2/models/m/config").body
     (model / "1" / "model.fake").write_text("no model any more")
-    answer = server.post("/v2/models/m/config", {"instances": 2})
+    answer = server.admin.post("/v2/models/m/config", {"instances": 2})
     assert answer.status == 400, answer.body
     assert "model.fake" in answer.error
     assert server.get("/v2/models/m/config").body == before
@@ -251,7 +251,7 @@ def test_a_change_that_does_not_load_leaves_the_old_sessions_serving(start_serve
 def test_an_unknown_model_or_version_is_named(server):
     for path in ("/v2/models/none/config", "/v2/models/m/versions/7/config"):
         assert server.get(path).status == 404
-        assert server.post(path, {"weight": 2}).status == 404
+        assert server.admin.post(path, {"weight": 2}).status == 404
     assert server.get("/v2/models/m/versions/1/config").json["name"] == "m"
 
 
@@ -277,9 +277,10 @@ def test_a_saved_change_survives_the_server_and_keeps_the_comments(start_server,
 def test_clients_that_leave_while_their_change_waits_do_no_harm(server):
     body = json.dumps({"instances": 2}).encode()
     for _ in range(3):
-        with RawConnection(server.port) as connection:
+        with RawConnection(server.admin.port) as connection:
             connection.send(
-                b"POST /v2/models/m/config HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                b"POST /v2/models/m/config HTTP/1.1\r\nHost: localhost\r\n"
+                b"Content-Type: application/json\r\nContent-Length: "
                 + str(len(body)).encode()
                 + b"\r\n\r\n"
                 + body
@@ -291,7 +292,8 @@ def test_clients_that_leave_while_their_change_waits_do_no_harm(server):
 def test_changes_that_come_together_are_made_one_after_the_other(server):
     with ThreadPoolExecutor(8) as clients:
         bodies = [{"instances": 1 + i % 2, "weight": 1 + i} for i in range(8)]
-        answers = list(clients.map(lambda body: server.post("/v2/models/m/config", body), bodies))
+        path = "/v2/models/m/config"
+        answers = list(clients.map(lambda body: server.admin.post(path, body), bodies))
     assert {answer.status for answer in answers} == {200}
     for body, answer in zip(bodies, answers, strict=True):
         assert settings_of(answer.json)["weight"] == str(body["weight"])
@@ -302,7 +304,7 @@ def test_a_server_that_stops_answers_the_changes_it_has(start_server, repository
     server = start_server(repository).wait_until_ready()
     with ThreadPoolExecutor(8) as clients:
         changes = [
-            clients.submit(server.post, "/v2/models/m/config", {"instances": 1 + i % 2})
+            clients.submit(server.admin.post, "/v2/models/m/config", {"instances": 1 + i % 2})
             for i in range(8)
         ]
         changes[0].result()

@@ -26,7 +26,7 @@ def lepton_slow(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def page(server, query: str = "") -> dict:
-    answer = server.get(f"/v2/debug/slow{query}")
+    answer = server.admin.get(f"/v2/debug/slow{query}")
     assert answer.status == 200
     assert answer.headers["content-type"] == "application/json"
     return answer.json
@@ -116,7 +116,7 @@ class TestPage:
         ],
     )
     def test_what_is_malformed_is_refused(self, server, query, word):
-        answer = server.get(f"/v2/debug/slow?{query}")
+        answer = server.admin.get(f"/v2/debug/slow?{query}")
         assert answer.status == 400
         assert word in answer.error
 

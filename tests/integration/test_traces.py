@@ -114,7 +114,7 @@ class TestContext:
     def test_the_slow_requests_name_the_trace(self, server):
         trace_id = "5" * 32
         server.infer("slow", slow(), {"traceparent": f"00-{trace_id}-{PARENT_ID}-00"})
-        slowest = server.get("/v2/debug/slow?model=slow").json["slowest"]
+        slowest = server.admin.get("/v2/debug/slow?model=slow").json["slowest"]
         assert trace_id in [each.get("trace_id") for each in slowest]
 
     def test_log_lines_about_a_request_name_the_trace(self, server):

@@ -65,10 +65,12 @@ def demo(
 
 
 @app.command(
-    epilog="Examples:\n\n  lepton slow\n\n  lepton slow --url http://gpu-7:8000 --model resnet",
+    epilog="Examples:\n\n  lepton slow\n\n  lepton slow --url http://gpu-7:8003 --model resnet",
 )
 def slow(
-    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str, typer.Option(help="The server, or its admin listener.")
+    ] = "http://127.0.0.1:8000",
     model: Annotated[
         str | None, typer.Option(help="Only of this model.", show_default=False)
     ] = None,

@@ -13,14 +13,14 @@ EPILOG = (
     "  lepton tune resnet --default-deadline-ms 50 --max-queue-size 200 --save\n\n"
     "  lepton tune resnet --policy fifo --max-queue-delay-us 2000 "
     "--preferred-batch-sizes 4,8\n\n"
-    "  lepton tune resnet --weight 3 --url http://10.0.0.5:8000 --json"
+    "  lepton tune resnet --weight 3 --url http://10.0.0.5:8003 --json"
 )
 
 
 def tune(
     model: Annotated[str, typer.Argument(help="The model's name on the server.")],
     url: Annotated[
-        str, typer.Option(envvar="LEPTON_URL", help="Where the server is.")
+        str, typer.Option(envvar="LEPTON_URL", help="Where the server is, or its admin listener.")
     ] = "http://127.0.0.1:8000",
     version: Annotated[
         str | None, typer.Option(help="By default the latest.", show_default=False)

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.parse import quote
+
+from lepton.admin import RefusedError, ask, is_url
 
 # In this order they are shown; the server may have more.
 SETTINGS = (
@@ -88,29 +88,18 @@ def fetch(
     Raises:
         TuneError: The server cannot be reached, or says why not.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not is_url(url):
         raise TuneError(f"--url is {url}; http://host:port is needed", bad_input=True)
     path = f"/v2/models/{quote(model, safe='')}"
     if version is not None:
         path += f"/versions/{quote(version, safe='')}"
-    body = None if change is None else json.dumps(change).encode()
-    request = Request(url.rstrip("/") + path + "/config", data=body)
     try:
-        with urlopen(request, timeout=_TIMEOUT_S) as answer:
-            told: dict[str, Any] = json.load(answer)
-    except HTTPError as error:
-        raise TuneError(_reason(error), bad_input=error.code in (400, 404)) from error
-    except (URLError, OSError) as error:
+        told: dict[str, Any] = json.loads(ask(url, path + "/config", change, timeout=_TIMEOUT_S))
+    except RefusedError as error:
+        raise TuneError(str(error), bad_input=error.status in (400, 404)) from error
+    except OSError as error:
         reason = getattr(error, "reason", error)
         raise TuneError(f"no answer from {url}: {reason}") from error
     except ValueError as error:
         raise TuneError(f"{url} does not answer as a Lepton server does: {error}") from error
     return told
-
-
-def _reason(error: HTTPError) -> str:
-    text = error.read().decode(errors="replace")
-    try:
-        return str(json.loads(text)["error"])
-    except (ValueError, KeyError, TypeError):
-        return f"status {error.code}: {text[:200]}"

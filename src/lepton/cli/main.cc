@@ -63,6 +63,7 @@ void tell_ready(const server::Server& server,
                  failures.size());
     if (config.ready_file.empty()) return;
     server::ReadyFile file{config.host, server.port(), ::getpid(), server.models(), {}};
+    file.admin_url = server.admin_url();
     for (const auto& failure : failures) {
         file.failed.push_back({failure.name, failure.error.message});
     }

@@ -21,6 +21,7 @@ Examples:
   lepton serve service/                        one model, or a repository of many
   lepton serve a/ b/ --port 0 --ready-file r   several; a free port, told in the file r
   lepton serve service/ --unix-socket /run/l   answers on a Unix domain socket as well
+  lepton serve service/ --host 0.0.0.0         reached from other machines, by everybody there
   lepton serve service/ --busy-poll 50us       spins 50 us before it sleeps: lower latency,
                                                more CPU time
   LEPTON_PORT=9000 lepton serve service/       every option has an environment variable
@@ -77,6 +78,31 @@ CLI::Option* add_duration(CLI::App& app, const char* flag, Duration& value, cons
         ->default_str(to_text(value));
 }
 
+// "127.0.0.1:8003", "[::1]:8003", "unix:/run/lepton-admin"; nothing for "off".
+std::optional<net::AdminAddress> parse_admin_address(const std::string& text) {
+    constexpr std::string_view kUnix = "unix:";
+    if (text == "off") return std::nullopt;
+    net::AdminAddress address{.or_any_port = false};
+    if (text.starts_with(kUnix) && text.size() > kUnix.size()) {
+        address.unix_socket = text.substr(kUnix.size());
+        return address;
+    }
+    const std::size_t colon = text.rfind(':');
+    const char* end = text.data() + text.size();
+    if (colon != std::string::npos && colon > 0) {
+        const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, address.port);
+        address.host = text.substr(0, colon);
+        const bool bracketed = address.host.starts_with('[') && address.host.ends_with(']');
+        if (bracketed) address.host = address.host.substr(1, address.host.size() - 2);
+        const bool is_host = bracketed || address.host.find(':') == std::string::npos;
+        if (error == std::errc() && rest == end && is_host) return address;
+    }
+    throw CLI::ValidationError("--admin-address",
+                               "\"" + text +
+                                   "\" is no address; write it as 127.0.0.1:8003, [::1]:8003, "
+                                   "unix:/path or off");
+}
+
 std::map<std::string, server::TuningTime> tuning_times() {
     return {{"later", server::TuningTime::kLater},
             {"first", server::TuningTime::kFirst},
@@ -87,12 +113,30 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.add_option("dirs", config.models, "Folders of models, or of repositories of models")
         ->type_name("DIR")
         ->envname("LEPTON_DIRS");
-    serve.add_option("--host", config.host, "Address to listen on")->capture_default_str();
+    serve
+        .add_option("--host",
+                    config.host,
+                    "Address to listen on; 0.0.0.0 or :: for every one of this machine")
+        ->capture_default_str();
     serve.add_option("--port", config.port, "Port to listen on; 0 takes a free one")
         ->capture_default_str();
     serve
         .add_option("--unix-socket", config.unix_socket, "Unix domain socket to listen on as well")
         ->type_name("PATH");
+    serve
+        .add_option_function<std::string>(
+            "--admin-address",
+            [&config](const std::string& text) { config.admin = parse_admin_address(text); },
+            "Where changes, and what tells of other clients' requests, are asked for: host:port, "
+            "unix:/path, or off; a default port that is taken is replaced by a free one")
+        ->type_name("ADDRESS")
+        ->default_str("127.0.0.1:8003");
+    serve
+        .add_option("--admin-hosts",
+                    config.admin_hosts,
+                    "Names by which clients may call it, besides localhost and its address")
+        ->delimiter(',')
+        ->type_name("NAME,NAME...");
     serve
         .add_option("--reactors",
                     config.reactors,
@@ -187,9 +231,11 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
                  config.probe_timeout,
                  "Longest step of trying a new model, such as one run");
     serve
-        .add_option("--ready-file",
-                    config.ready_file,
-                    "Written as JSON (host, port, pid, models, failed) once the server is ready")
+        .add_option(
+            "--ready-file",
+            config.ready_file,
+            "Written as JSON (host, port, pid, models, failed, admin_url) once the server is "
+            "ready")
         ->type_name("FILE");
     add_duration(serve,
                  "--drain-timeout",

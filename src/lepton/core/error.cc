@@ -10,6 +10,7 @@ constexpr std::array<ErrorTraits, kErrorCodeCount> kTraits{{
     {ErrorCode::kModelNotFound, "model_not_found", 404, 5, false},
     {ErrorCode::kMethodNotAllowed, "method_not_allowed", 405, 12, false},
     {ErrorCode::kPayloadTooLarge, "payload_too_large", 413, 3, false},
+    {ErrorCode::kUnsupportedMedia, "unsupported_media", 415, 3, false},
     {ErrorCode::kUnsupported, "unsupported", 501, 12, false},
     // 429 and not 503: load balancers eject a node that answers 503, and this one is only busy.
     {ErrorCode::kQueueFull, "queue_full", 429, 8, true},

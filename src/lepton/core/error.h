@@ -16,6 +16,7 @@ enum class ErrorCode : std::uint8_t {
     kModelNotFound,     // Unknown model, version or route.
     kMethodNotAllowed,  // The route exists, the HTTP method does not.
     kPayloadTooLarge,   // Body or tensor over its limit.
+    kUnsupportedMedia,  // The body is not of the type that the route takes.
     kUnsupported,       // Known, but not offered.
     kQueueFull,         // Admission refused: the bound of the queue.
     kOverloaded,        // Admission refused: predicted start too late.
@@ -25,7 +26,7 @@ enum class ErrorCode : std::uint8_t {
     kInternal,          // Engine failure, or a bug.
 };
 
-inline constexpr std::size_t kErrorCodeCount = 13;
+inline constexpr std::size_t kErrorCodeCount = 14;
 
 struct Error {
     ErrorCode code = ErrorCode::kInternal;

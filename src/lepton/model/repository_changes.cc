@@ -232,12 +232,6 @@ Result<ConfigChanged> ModelRepository::change_now(const ConfigChange& change) {
         const ModelSetting& now = changed.now.settings[i];
         if (old.value != now.value) {
             changed.differences.push_back({old.name, old.value, now.value});
-            spdlog::info("config_changed model={} version={} setting={} from={} to={}",
-                         name,
-                         number,
-                         old.name,
-                         observe::quoted(to_text(old.value)),
-                         observe::quoted(to_text(now.value)));
         }
     }
     return changed;

@@ -39,6 +39,7 @@ bool has_event(int socket, short events) {
 }  // namespace
 
 Connection::Connection(Socket socket,
+                       Peer peer,
                        ConnectionTable& table,
                        ConnectionTable::Seat seat,
                        Reactor& reactor,
@@ -46,6 +47,7 @@ Connection::Connection(Socket socket,
                        Handler& handler,
                        const Limits& limits)
     : socket_(std::move(socket)),
+      peer_(std::move(peer)),
       table_(table),
       seat_(std::move(seat)),
       reactor_(reactor),

@@ -8,6 +8,7 @@
 
 #include "lepton/memory/buffer.h"
 #include "lepton/net/connection_table.h"
+#include "lepton/net/peer.h"
 #include "lepton/net/progress.h"
 #include "lepton/net/unsent_bytes.h"
 #include "lepton/net/wire_session.h"
@@ -28,6 +29,7 @@ public:
 
     // `table` has given it `seat`.
     Connection(Socket socket,
+               Peer peer,
                ConnectionTable& table,
                ConnectionTable::Seat seat,
                Reactor& reactor,
@@ -68,6 +70,7 @@ public:
     [[nodiscard]] memory::BufferPool& pool() override { return pool_; }
     [[nodiscard]] Handler& handler() override { return handler_; }
     [[nodiscard]] const Limits& limits() const override { return limits_; }
+    [[nodiscard]] const Peer& peer() const override { return peer_; }
 
 private:
     // Reads again when the turn ends: by then a short run has been answered, which the reading, and
@@ -106,6 +109,7 @@ private:
     void shrink();
 
     Socket socket_;
+    const Peer peer_;
     ConnectionTable& table_;
     ConnectionTable::Seat seat_;
     Reactor& reactor_;

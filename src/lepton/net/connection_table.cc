@@ -42,7 +42,7 @@ PeerKey peer_of_ipv6(const std::array<std::uint8_t, 16>& address) {
 std::size_t ConnectionTable::Hash::operator()(const PeerKey& key) const {
     const std::string_view bytes(reinterpret_cast<const char*>(key.address.data()),
                                  key.address.size());
-    return std::hash<std::string_view>()(bytes) + (key.local ? 1 : 0);
+    return std::hash<std::string_view>()(bytes) + (key.local ? 1 : 0) + (key.admin ? 2 : 0);
 }
 
 ConnectionTable::Seat ConnectionTable::take(const PeerKey& key, std::size_t accepted_by) {
@@ -55,11 +55,12 @@ ConnectionTable::Seat ConnectionTable::take(const PeerKey& key, std::size_t acce
     seat.key_ = key;
     seat.peer_ = &peer;
     const std::size_t of_peer = peer.connections.load(std::memory_order_relaxed);
-    if (!key.local && bounds_.per_peer > 0 && of_peer >= bounds_.per_peer) {
+    const std::size_t most_of_peer = key.admin ? bounds_.admin : key.local ? 0 : bounds_.per_peer;
+    if (most_of_peer > 0 && of_peer >= most_of_peer) {
         seat.room_ = Seat::Room::kOfPeer;
         seat.reactor_ = position_of(
             std::max_element(peer.on_reactor.cbegin(), peer.on_reactor.cend()), peer.on_reactor);
-    } else if (size() >= bounds_.all) {
+    } else if (!key.admin && size() >= bounds_.all) {
         seat.room_ = Seat::Room::kOfAll;
         seat.reactor_ =
             position_of(std::max_element(on_reactor_.cbegin(), on_reactor_.cend()), on_reactor_);

@@ -27,10 +27,12 @@ inline constexpr std::size_t kEndingCount = 8;
 [[nodiscard]] const char* label_of(Ending ending);
 
 // Which client a connection is from, as far as an address tells: an IPv4 address, or the first half
-// of one of IPv6, of which a host has many. All clients of a Unix socket are one.
+// of one of IPv6, of which a host has many. All clients of a Unix socket are one,
+// and all of the admin listener.
 struct PeerKey {
     std::array<std::uint8_t, 16> address{};
     bool local = false;  // Of a Unix socket.
+    bool admin = false;  // Of the admin listener, whatever the address.
     friend bool operator==(const PeerKey&, const PeerKey&) = default;
 };
 [[nodiscard]] PeerKey peer_of_ipv4(const std::array<std::uint8_t, 4>& address);
@@ -43,6 +45,8 @@ public:
     struct Bounds {
         std::size_t all = 0;
         std::size_t per_peer = 0;  // 0: none. Not for Unix sockets: who comes in there is nobody.
+        // Of the admin listener, which `all` does not bound: an operator comes in during a flood.
+        std::size_t admin = 64;
     };
     struct Peer {
         std::atomic<std::size_t> connections{0};

@@ -45,15 +45,67 @@ Clock::duration look_every(const Limits& limits) {
         shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
 }
 
-PeerKey peer_of(const Connection::Socket& socket) {
+// An IPv4 address as such, also where an IPv6 socket tells it.
+asio::ip::address plain(const asio::ip::address& address) {
+    if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+}
+
+asio::ip::tcp::endpoint tcp_endpoint(const Connection::Socket::endpoint_type& generic) {
+    asio::ip::tcp::endpoint endpoint;
+    std::memcpy(endpoint.data(), generic.data(), std::min(generic.size(), endpoint.capacity()));
+    return {plain(endpoint.address()), endpoint.port()};
+}
+
+std::string to_text(const asio::ip::tcp::endpoint& endpoint) {
+    const std::string address = endpoint.address().to_string();
+    return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" +
+           std::to_string(endpoint.port());
+}
+
+// For a client of this machine, which no address that stands for all of them is one for.
+std::string url_here(asio::ip::tcp::endpoint at) {
+    if (at.address() == asio::ip::address_v4::any()) at.address(asio::ip::address_v4::loopback());
+    if (at.address() == asio::ip::address_v6::any()) at.address(asio::ip::address_v6::loopback());
+    return "http://" + to_text(at);
+}
+
+// The kernel noted it when the client connected.
+std::string user_behind(int unix_socket) {
+    ucred user{};
+    socklen_t size = sizeof user;
+    if (::getsockopt(unix_socket, SOL_SOCKET, SO_PEERCRED, &user, &size) != 0) return "uid:?";
+    return "uid:" + std::to_string(user.uid);
+}
+
+struct Caller {
+    Peer peer;
+    PeerKey key;
+};
+
+Caller caller_behind(Connection::Socket& socket, Door door) {
+    Caller caller;
+    caller.peer.door = door;
+    caller.key.admin = door == Door::kAdmin;
     boost::system::error_code error;
     const auto remote = socket.remote_endpoint(error);
-    if (error || remote.protocol().family() == AF_UNIX) return {.local = true};
-    asio::ip::tcp::endpoint endpoint;
-    std::memcpy(endpoint.data(), remote.data(), std::min(remote.size(), endpoint.capacity()));
-    const asio::ip::address address = endpoint.address();
-    return address.is_v4() ? peer_of_ipv4(address.to_v4().to_bytes())
-                           : peer_of_ipv6(address.to_v6().to_bytes());
+    if (error || remote.protocol().family() == AF_UNIX) {
+        const bool of_unix_socket = !error;  // Else a TCP client that has left already.
+        caller.peer.unix_socket = of_unix_socket;
+        caller.peer.on_this_machine = of_unix_socket;
+        caller.peer.name = of_unix_socket ? user_behind(socket.native_handle()) : "gone";
+        caller.key.local = true;
+        return caller;
+    }
+    const asio::ip::tcp::endpoint from = tcp_endpoint(remote);
+    caller.peer.on_this_machine = from.address().is_loopback();
+    caller.peer.name = to_text(from);
+    const auto local = socket.local_endpoint(error);
+    if (!error) caller.peer.reached_at = tcp_endpoint(local).address().to_string();
+    if (caller.key.admin) return caller;
+    caller.key = from.address().is_v4() ? peer_of_ipv4(from.address().to_v4().to_bytes())
+                                        : peer_of_ipv6(from.address().to_v6().to_bytes());
+    return caller;
 }
 
 Result<asio::ip::tcp::endpoint> resolve(const std::string& host, std::uint16_t port) {
@@ -82,15 +134,24 @@ struct Frontend::Impl {
         }
     }
 
+    // A Unix socket that is listened on, on the first reactor.
+    struct LocalDoor {
+        std::filesystem::path path;
+        std::unique_ptr<UnixListener> listener;
+        std::optional<FileIdentity> file = std::nullopt;  // What it made.
+    };
+
     Result<> listen();
+    Result<> listen_at(const std::filesystem::path& unix_socket, Door door);
+    Result<> listen_for_admin(const AdminAddress& address);
     template <class Protocol>
-    std::unique_ptr<Listener<Protocol>> make_listener(Reactor& reactor);
-    void take(Connection::Socket socket, Reactor& acceptor);
-    void adopt(Connection::Socket socket, ConnectionTable::Seat seat);
+    std::unique_ptr<Listener<Protocol>> make_listener(Reactor& reactor, Door door);
+    void take(Connection::Socket socket, Reactor& acceptor, Door door);
+    void adopt(Connection::Socket socket, Peer peer, ConnectionTable::Seat seat);
     void on_accept_failed(const boost::system::error_code& error, Reactor& acceptor);
     template <class Do>
     void on_each_reactor(const Do& step);
-    void remove_socket_file();
+    void remove_socket_files();
     void wait_for_end(Clock::time_point until) const;
 
     const FrontendOptions options;
@@ -99,20 +160,23 @@ struct Frontend::Impl {
     ConnectionTable table;  // Before the connections, which give their seats up.
     std::vector<std::unique_ptr<Reactor>> reactors;
     std::vector<std::unique_ptr<TcpListener>> tcp;  // One per reactor, same index.
-    std::unique_ptr<UnixListener> local;            // On the first reactor.
-    std::optional<FileIdentity> local_file;         // What `local` listens on.
+    std::unique_ptr<TcpListener> admin;             // On the first reactor.
+    std::string admin_url;
+    std::vector<LocalDoor> local;
     std::atomic<bool> draining{false};
-    std::atomic<bool> socket_file_removed{false};
+    std::atomic<bool> socket_files_removed{false};
     std::atomic<std::size_t> drained{0};  // Reactors that take no more connections.
     std::atomic<Clock::rep> warn_again_at{0};
     std::vector<std::thread> threads;
 };
 
 template <class Protocol>
-std::unique_ptr<Listener<Protocol>> Frontend::Impl::make_listener(Reactor& reactor) {
+std::unique_ptr<Listener<Protocol>> Frontend::Impl::make_listener(Reactor& reactor, Door door) {
     return std::make_unique<Listener<Protocol>>(
         reactor.context(),
-        [this, &reactor](Connection::Socket socket) { take(std::move(socket), reactor); },
+        [this, &reactor, door](Connection::Socket socket) {
+            take(std::move(socket), reactor, door);
+        },
         [this, &reactor](const boost::system::error_code& error) {
             on_accept_failed(error, reactor);
         });
@@ -129,37 +193,73 @@ Result<> Frontend::Impl::listen() {
         probe.stop();
     }
     for (const auto& reactor : reactors) {
-        auto listener = make_listener<asio::ip::tcp>(*reactor);
+        auto listener = make_listener<asio::ip::tcp>(*reactor, Door::kData);
         LEPTON_CHECK_OK(listener->open(endpoint, shared));
         endpoint.port(listener->endpoint().port());  // Port 0 was resolved by the first.
         tcp.push_back(std::move(listener));
     }
-    if (options.unix_socket.empty()) return {};
-    LEPTON_CHECK_OK(free_unix_path(options.unix_socket));
-    local = make_listener<asio::local::stream_protocol>(*reactors.front());
-    LEPTON_CHECK_OK(local->open(options.unix_socket.string(), false));
-    local_file = identity_of(options.unix_socket);
+    if (!options.unix_socket.empty()) {
+        LEPTON_CHECK_OK(listen_at(options.unix_socket, Door::kData));
+    }
+    return options.admin ? listen_for_admin(*options.admin) : Result<>();
+}
+
+Result<> Frontend::Impl::listen_at(const std::filesystem::path& unix_socket, Door door) {
+    LEPTON_CHECK_OK(free_unix_path(unix_socket));
+    LocalDoor opened{unix_socket,
+                     make_listener<asio::local::stream_protocol>(*reactors.front(), door)};
+    LEPTON_CHECK_OK(opened.listener->open(unix_socket.string(), false));
+    opened.file = identity_of(unix_socket);
+    local.push_back(std::move(opened));
     return {};
+}
+
+Result<> Frontend::Impl::listen_for_admin(const AdminAddress& address) {
+    if (!address.unix_socket.empty()) {
+        admin_url = "unix:" + address.unix_socket.string();
+        return listen_at(address.unix_socket, Door::kAdmin);
+    }
+    LEPTON_TRY(auto endpoint, resolve(address.host, address.port));
+    const auto open = [&] {
+        admin = make_listener<asio::ip::tcp>(*reactors.front(), Door::kAdmin);
+        return admin->open(endpoint, false);
+    };
+    Result<> opened = open();
+    if (!opened && address.or_any_port) {
+        endpoint.port(0);
+        opened = open();
+    }
+    if (opened) admin_url = url_here(admin->endpoint());
+    return opened;
 }
 
 // The kernel spreads connections by a hash, which leaves reactors idle when there are few; so each
 // goes to the reactor that has the fewest.
-void Frontend::Impl::take(Connection::Socket socket, Reactor& acceptor) {
+void Frontend::Impl::take(Connection::Socket socket, Reactor& acceptor, Door door) {
     const auto accepted_by = static_cast<std::size_t>(acceptor.index());
-    ConnectionTable::Seat seat = table.take(peer_of(socket), accepted_by);
-    if (seat.reactor() == accepted_by) return adopt(std::move(socket), std::move(seat));
+    Caller caller = caller_behind(socket, door);
+    ConnectionTable::Seat seat = table.take(caller.key, accepted_by);
+    if (seat.reactor() == accepted_by) {
+        return adopt(std::move(socket), std::move(caller.peer), std::move(seat));
+    }
     // A socket belongs to the context that made it, so only the descriptor moves.
     const auto protocol = socket.local_endpoint().protocol();
     const int descriptor = socket.release();
     Reactor& reactor = *reactors[seat.reactor()];
     asio::post(reactor.context(),
-               [this, &reactor, protocol, descriptor, seat = std::move(seat)]() mutable {
-                   adopt({reactor.context(), protocol, descriptor}, std::move(seat));
+               [this,
+                &reactor,
+                protocol,
+                descriptor,
+                peer = std::move(caller.peer),
+                seat = std::move(seat)]() mutable {
+                   adopt(
+                       {reactor.context(), protocol, descriptor}, std::move(peer), std::move(seat));
                });
 }
 
 // On the seat's reactor.
-void Frontend::Impl::adopt(Connection::Socket socket, ConnectionTable::Seat seat) {
+void Frontend::Impl::adopt(Connection::Socket socket, Peer peer, ConnectionTable::Seat seat) {
     using Room = ConnectionTable::Seat::Room;
     Reactor& reactor = *reactors[seat.reactor()];
     if (seat.room() != Room::kFree &&
@@ -167,8 +267,14 @@ void Frontend::Impl::adopt(Connection::Socket socket, ConnectionTable::Seat seat
         table.on_ended(Ending::kRefused);
         return;  // Closed by the socket's destructor.
     }
-    auto connection = std::make_unique<Connection>(
-        std::move(socket), table, std::move(seat), reactor, pool, handler, options.limits);
+    auto connection = std::make_unique<Connection>(std::move(socket),
+                                                   std::move(peer),
+                                                   table,
+                                                   std::move(seat),
+                                                   reactor,
+                                                   pool,
+                                                   handler,
+                                                   options.limits);
     if (draining) connection->drain();
     reactor.adopt(std::move(connection));
 }
@@ -193,12 +299,14 @@ void Frontend::Impl::on_each_reactor(const Do& step) {
     }
 }
 
-void Frontend::Impl::remove_socket_file() {
-    // Another server may have its own there by now.
-    if (!local_file || socket_file_removed.exchange(true)) return;
-    if (identity_of(options.unix_socket) != local_file) return;
-    std::error_code ignored;
-    std::filesystem::remove(options.unix_socket, ignored);
+void Frontend::Impl::remove_socket_files() {
+    if (socket_files_removed.exchange(true)) return;
+    for (const LocalDoor& door : local) {
+        // Another server may have its own there by now.
+        if (!door.file || identity_of(door.path) != door.file) continue;
+        std::error_code ignored;
+        std::filesystem::remove(door.path, ignored);
+    }
 }
 
 void Frontend::Impl::wait_for_end(Clock::time_point until) const {
@@ -211,7 +319,10 @@ Result<std::unique_ptr<Frontend>> Frontend::open(const FrontendOptions& options,
                                                  Handler& handler,
                                                  memory::BufferPool& pool) {
     auto impl = std::make_unique<Impl>(options, handler, pool);
-    LEPTON_CHECK_OK(impl->listen());
+    if (const Result<> listening = impl->listen(); !listening) {
+        impl->remove_socket_files();
+        return tl::unexpected(listening.error());
+    }
     return std::unique_ptr<Frontend>(new Frontend(std::move(impl)));
 }
 
@@ -222,7 +333,10 @@ Frontend::~Frontend() { stop(); }
 void Frontend::start() {
     for (std::size_t i = 0; i < impl_->reactors.size(); ++i) {
         impl_->tcp[i]->start();
-        if (i == 0 && impl_->local != nullptr) impl_->local->start();
+        if (i == 0 && impl_->admin != nullptr) impl_->admin->start();
+        if (i == 0) {
+            for (const auto& door : impl_->local) door.listener->start();
+        }
         // A thread that spins would crowd out what shares its core.
         const bool sleeps = impl_->options.busy_poll == Clock::duration::zero();
         impl_->threads.emplace_back([reactor = impl_->reactors[i].get(), sleeps] {
@@ -241,9 +355,10 @@ void Frontend::drain(Clock::time_point deadline) {
         const auto index = static_cast<std::size_t>(reactor.index());
         reactor.for_each_connection([](Connection& connection) { connection.drain(); });
         impl->tcp[index]->stop();
-        if (index == 0 && impl->local != nullptr) {
-            impl->local->stop();
-            impl->remove_socket_file();
+        if (index == 0) {
+            if (impl->admin != nullptr) impl->admin->stop();
+            for (const auto& door : impl->local) door.listener->stop();
+            impl->remove_socket_files();
         }
         ++impl->drained;
     });
@@ -262,10 +377,20 @@ void Frontend::stop() {
     for (const auto& reactor : impl_->reactors) reactor->stop();
     for (std::thread& thread : impl_->threads) thread.join();
     impl_->threads.clear();
-    impl_->remove_socket_file();
+    impl_->remove_socket_files();
 }
 
 std::uint16_t Frontend::port() const { return impl_->tcp.front()->endpoint().port(); }
+
+const std::string& Frontend::admin_url() const { return impl_->admin_url; }
+
+bool Frontend::is_open_to_network() const {
+    return !impl_->tcp.front()->endpoint().address().is_loopback();
+}
+
+bool Frontend::is_admin_open_to_network() const {
+    return impl_->admin != nullptr && !impl_->admin->endpoint().address().is_loopback();
+}
 
 const ConnectionTable& Frontend::connections() const { return impl_->table; }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "lepton/core/clock.h"
@@ -14,10 +15,19 @@
 
 namespace lepton::net {
 
+// Where what changes the server is asked for.
+struct AdminAddress {
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 8003;            // 0: any free one. Triton's are 8000 to 8002.
+    std::filesystem::path unix_socket{};  // In place of host and port, if not empty.
+    bool or_any_port = true;              // Where that one is taken.
+};
+
 struct FrontendOptions {
-    std::string host = "0.0.0.0";
+    std::string host = "127.0.0.1";
     std::uint16_t port = 8000;            // 0: any free one.
     std::filesystem::path unix_socket{};  // Listened on as well, if not empty.
+    std::optional<AdminAddress> admin{};  // The listener of Door::kAdmin, if any.
     int reactors = 1;                     // Threads that read, run small models, and write.
     Clock::duration busy_poll{};          // Spin this long before sleeping.
     Limits limits{};
@@ -43,6 +53,12 @@ public:
     void stop();
 
     [[nodiscard]] std::uint16_t port() const;
+    // How a client of this machine gets to the admin listener: "http://127.0.0.1:8003",
+    // "unix:/run/lepton"; empty where there is none.
+    [[nodiscard]] const std::string& admin_url() const;  // Thread-safe.
+    // Whether others than this machine can reach the port, or the admin listener.
+    [[nodiscard]] bool is_open_to_network() const;
+    [[nodiscard]] bool is_admin_open_to_network() const;
     [[nodiscard]] const ConnectionTable& connections() const;
 
 private:

@@ -73,6 +73,7 @@ public:
         scratch = wire.pool().take(0);
         call.loop = &wire.loop();
         call.client = reinterpret_cast<std::uintptr_t>(&wire);
+        peer = &wire.peer();
         last_read_ = now;
         receiving_.restart(now);
         begin_message();

@@ -275,6 +275,7 @@ void Http2Session::on_begin_request(std::int32_t stream_id) {
         return;
     }
     Http2Exchange& exchange = exchanges_.open(stream_id);
+    exchange.peer = &wire_.peer();
     exchange.message.begun = begun_at_;
     nghttp2_session_set_stream_user_data(session_.get(), stream_id, &exchange);
 }

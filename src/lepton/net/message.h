@@ -9,6 +9,7 @@
 #include "lepton/core/clock.h"
 #include "lepton/core/infer_call.h"
 #include "lepton/memory/buffer.h"
+#include "lepton/net/peer.h"
 
 namespace lepton::net {
 
@@ -95,6 +96,8 @@ public:
     // The inference that the message asks for, if it does; call.loop is set, call.cancelled is set
     // when the client goes away.
     InferCall call;
+    // Who sent the message: the connection's, or nobody in particular.
+    const Peer* peer = &kNobody;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
     // Where the inference's outputs are put that outlive the run, see InferCall::output_room.

@@ -7,6 +7,7 @@
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/limits.h"
 #include "lepton/net/message.h"
+#include "lepton/net/peer.h"
 
 namespace lepton::net {
 
@@ -38,6 +39,7 @@ public:
     [[nodiscard]] virtual memory::BufferPool& pool() = 0;
     [[nodiscard]] virtual Handler& handler() = 0;
     [[nodiscard]] virtual const Limits& limits() const = 0;
+    [[nodiscard]] virtual const Peer& peer() const { return kNobody; }
 };
 
 // One protocol on one connection: turns bytes into exchanges and replies into bytes. Owned by the

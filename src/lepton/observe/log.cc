@@ -1,11 +1,18 @@
 #include "lepton/observe/log.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 
 namespace lepton::observe {
+namespace {
+
+// Line breaks, and what a terminal would act on.
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+}  // namespace
 
 bool set_up_logging(std::string_view level) {
     const auto parsed = spdlog::level::from_str(std::string(level));
@@ -23,13 +30,14 @@ bool set_up_logging(std::string_view level) {
 }
 
 std::string quoted(std::string_view value) {
-    if (!value.empty() && value.find_first_of(" \"=\n") == std::string_view::npos) {
+    const auto is_plain = [](char c) { return c != '"' && c != '=' && c != ' ' && !is_control(c); };
+    if (!value.empty() && std::all_of(value.begin(), value.end(), is_plain)) {
         return std::string(value);
     }
     std::string text = "\"";
     for (const char c : value) {
         if (c == '"' || c == '\\') text += '\\';
-        text += c == '\n' ? ' ' : c;
+        text += is_control(c) ? ' ' : c;
     }
     return text += '"';
 }

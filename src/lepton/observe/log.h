@@ -12,7 +12,8 @@ namespace lepton::observe {
 // these.
 bool set_up_logging(std::string_view level);
 
-// A value for a key=value line: quoted where it holds a space, a quotation mark or nothing.
+// A value for a key=value line: quoted where it holds a space, a quotation mark or nothing. Always
+// one line, whatever the value.
 [[nodiscard]] std::string quoted(std::string_view value);
 
 }  // namespace lepton::observe

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <string>
 #include <string_view>
 
 #include "lepton/protocol/json_writer.h"
+#include "lepton/protocol/machine_paths.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
@@ -34,6 +36,11 @@ WireError in_style(const Error& error, ErrorStyle style) {
         }
     }
     return {traits.http_status, traits.grpc_status, error.message};
+}
+
+// What became of a file, a library or a model is no client's word.
+bool may_tell_paths(ErrorCode code) {
+    return code == ErrorCode::kUnavailable || code == ErrorCode::kInternal;
 }
 
 bool is_busy(const Error& error) {
@@ -69,9 +76,14 @@ void prepare_body(memory::Buffer& body, std::size_t capacity, memory::BufferPool
 void write_error(net::Exchange& exchange,
                  const Error& error,
                  ErrorStyle style,
-                 memory::BufferPool& pool) {
+                 memory::BufferPool& pool,
+                 std::string_view admin_url) {
     net::Reply& reply = exchange.reply;
-    const WireError wire = in_style(error, style);
+    WireError wire = in_style(error, style);
+    std::string plain;
+    if (may_tell_paths(error.code) && exchange.peer->door != net::Door::kAdmin) {
+        wire.message = plain = without_paths(wire.message);
+    }
     reply.last = true;
     const bool busy = is_busy(error) && style == ErrorStyle::kLepton;
     if (busy) add_retry_after(error, exchange);
@@ -84,11 +96,15 @@ void write_error(net::Exchange& exchange,
     }
     reply.status = wire.http_status;
     reply.content_type = "application/json";
-    prepare_body(reply.body, wire.message.size() + 64, pool);
+    prepare_body(reply.body, wire.message.size() + admin_url.size() + 64, pool);
     JsonWriter json(reply.body);
     json.begin_object();
     json.key("error");
     json.string(wire.message);
+    if (!admin_url.empty()) {
+        json.key("admin_url");
+        json.string(admin_url);
+    }
     json.end_object();
 }
 

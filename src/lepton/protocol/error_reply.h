@@ -1,6 +1,7 @@
 #pragma once
 
 #include <new>
+#include <string_view>
 
 #include "lepton/core/error.h"
 #include "lepton/core/result.h"
@@ -17,11 +18,13 @@ enum class ErrorStyle : std::uint8_t {
 };
 
 // Makes the reply an error: {"error": "..."} for HTTP, status and message for gRPC. Fields that the
-// reply already has stay.
+// reply already has stay. Paths of this machine are told on the admin listener alone. `admin_url`:
+// where the client should ask instead, for it to follow; empty: not told.
 void write_error(net::Exchange& exchange,
                  const Error& error,
                  ErrorStyle style,
-                 memory::BufferPool& pool);
+                 memory::BufferPool& pool,
+                 std::string_view admin_url = {});
 
 // What `step` returns, a Result; kUnavailable where the memory for it cannot be had.
 template <class Step>

@@ -19,6 +19,9 @@ constexpr std::string_view kInfer = "/inference.GRPCInferenceService/ModelInfer"
 constexpr std::string_view kHealthCheck = "/grpc.health.v1.Health/Check";
 constexpr std::string_view kHealthWatch = "/grpc.health.v1.Health/Watch";
 
+// No method that is offered changes the server or tells of other clients' requests.
+constexpr Access kNeeded = Access::kData;
+
 bool is_reflection(std::string_view path) {
     return path == "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo" ||
            path == "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -38,6 +41,7 @@ GrpcRoutes::GrpcRoutes(InferService& service,
       pool_(pool),
       options_(std::move(options)),
       style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
+      access_(options_.access),
       health_(catalog, pool),
       infer_(service, catalog, pool, options_) {
     // Protobuf writes a line to stderr for each string of a client that is not UTF-8; the client is
@@ -54,6 +58,7 @@ void GrpcRoutes::handle(net::Exchange& exchange) noexcept {
 
 // On success the reply was sent, or will be by whoever keeps the call.
 Result<> GrpcRoutes::dispatch(net::Exchange& exchange) {
+    LEPTON_CHECK_OK(access_.check(exchange, kNeeded));
     const std::string_view path = exchange.message.path;
     if (is_reflection(path)) return reflect(exchange);
     if (path == kHealthWatch) return health_.watch(exchange);

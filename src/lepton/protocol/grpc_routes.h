@@ -7,6 +7,7 @@
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
+#include "lepton/protocol/access.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/grpc_health.h"
 #include "lepton/protocol/grpc_infer.h"
@@ -33,6 +34,7 @@ private:
     memory::BufferPool& pool_;
     const Router::Options options_;
     const ErrorStyle style_;
+    const AccessRules access_;
     GrpcHealth health_;
     GrpcInfer infer_;
 };

@@ -1,10 +1,12 @@
 #include "lepton/protocol/rest_routes.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "lepton/protocol/audit.h"
 #include "lepton/protocol/config_change.h"
 #include "lepton/protocol/content_encoding.h"
 #include "lepton/protocol/model_config_page.h"
@@ -19,13 +21,38 @@ constexpr std::size_t kRoomForDescription = 2048;
 // Of a change's body, which is read on the loop.
 constexpr std::size_t kMostOfChange = std::size_t{64} << 10;
 
-Result<> check_method(net::Exchange& exchange, Route route) {
+// What reading a route needs, and what posting to it does; nothing: that cannot be done.
+struct Methods {
+    std::optional<Access> read = Access::kData;
+    std::optional<Access> post = std::nullopt;
+};
+
+constexpr Methods methods_of(Route route) {
+    switch (route) {
+        case Route::kInfer:
+            return {.read = std::nullopt, .post = Access::kData};
+        case Route::kConfig:
+            return {.post = Access::kChange};
+        case Route::kSlow:
+            return {.read = Access::kInspect};
+        case Route::kRoot:
+        case Route::kMetrics:
+        case Route::kServer:
+        case Route::kLive:
+        case Route::kReady:
+        case Route::kModel:
+        case Route::kModelReady:
+            break;
+    }
+    return {};
+}
+
+Result<Access> access_needed(net::Exchange& exchange, Route route) {
+    const auto [read, post] = methods_of(route);
     const net::Method method = exchange.message.method;
-    const bool posts = route == Route::kInfer || route == Route::kConfig;
-    const bool reads = route != Route::kInfer;
-    if (posts && method == net::Method::kPost) return {};
-    if (reads && (method == net::Method::kGet || method == net::Method::kHead)) return {};
-    const std::string_view allowed = !posts ? "GET, HEAD" : reads ? "GET, HEAD, POST" : "POST";
+    if (post && method == net::Method::kPost) return *post;
+    if (read && (method == net::Method::kGet || method == net::Method::kHead)) return *read;
+    const std::string_view allowed = !post ? "GET, HEAD" : read ? "GET, HEAD, POST" : "POST";
     exchange.reply.fields.add("allow", allowed);
     return fail(ErrorCode::kMethodNotAllowed,
                 concat({"the route ", in_quotes(exchange.message.path), " allows ", allowed}));
@@ -41,6 +68,7 @@ RestRoutes::RestRoutes(InferService& service,
       pool_(pool),
       options_(std::move(options)),
       style_(options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
+      access_(options_.access),
       infer_(service, catalog, pool, options_) {}
 
 void RestRoutes::handle(net::Exchange& exchange) noexcept {
@@ -53,7 +81,11 @@ void RestRoutes::handle(net::Exchange& exchange) noexcept {
 // On success the reply was sent, or will be.
 Result<> RestRoutes::dispatch(net::Exchange& exchange) {
     LEPTON_TRY(const HttpTarget target, parse_target(exchange.message.path));
-    LEPTON_CHECK_OK(check_method(exchange, target.route));
+    LEPTON_TRY(const Access needed, access_needed(exchange, target.route));
+    if (const Result<> allowed = access_.check(exchange, needed, target.model); !allowed) {
+        refuse(exchange, allowed.error());
+        return {};
+    }
     if (target.route == Route::kInfer) {
         exchange.call.request.model_name = target.model;
         exchange.call.request.model_version = target.version;
@@ -67,6 +99,12 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
     LEPTON_CHECK_OK(within_memory([&] { return describe(exchange, target); }));
     exchange.send();
     return {};
+}
+
+// A client of this machine may follow by itself.
+void RestRoutes::refuse(net::Exchange& exchange, const Error& error) {
+    write_error(exchange, error, style_, pool_, access_.other_url(exchange));
+    exchange.send();
 }
 
 Result<> RestRoutes::describe(net::Exchange& exchange, const HttpTarget& target) {
@@ -157,10 +195,8 @@ struct RestRoutes::AnsweredChange final : Task {
     Result<ConfigChanged> result;
 };
 
-// The answer comes when the change is in force, which may take as long as loading the model.
-Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& target) {
-    LEPTON_TRY(ModelControl * control, model_control());
-    net::Message& message = exchange.message;
+Result<ConfigChange> RestRoutes::read_change(net::Message& message,
+                                             const HttpTarget& target) const {
     LEPTON_TRY(const ContentEncoding encoding,
                parse_content_encoding(message.fields.find("content-encoding")));
     LEPTON_CHECK_OK(decompress(message.body, encoding, kMostOfChange, pool_));
@@ -171,10 +207,24 @@ Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& tar
     LEPTON_TRY(ConfigChange change, parse_config_change(message.body));
     change.model = target.model;
     change.version = target.version;
+    return change;
+}
+
+// The answer comes when the change is in force, which may take as long as loading the model.
+Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& target) {
+    LEPTON_TRY(ModelControl * control, model_control());
+    ChangeAudit audit(options_.access.audit, exchange, target.model, target.version);
+    Result<ConfigChange> change = read_change(exchange.message, target);
+    if (!change) {
+        audit.tell(tl::unexpected(change.error()));
+        return tl::unexpected(change.error());
+    }
+    audit.set_change(*change, control->configuration(target.model, target.version));
     const auto answer = std::make_shared<AnsweredChange>(*this, exchange);
     exchange.call.route = answer;  // The exchange keeps it, should the loop never run it.
     EventLoop& loop = *exchange.call.loop;
-    control->change(std::move(change), [answer, &loop](Result<ConfigChanged> result) {
+    control->change(*std::move(change), [answer, &loop, audit](Result<ConfigChanged> result) {
+        audit.tell(result);  // Here, since the loop may have ended: the change was made.
         answer->result = std::move(result);
         loop.post(*answer);
     });

@@ -6,6 +6,7 @@
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
+#include "lepton/protocol/access.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/http_target.h"
 #include "lepton/protocol/rest_infer.h"
@@ -30,12 +31,15 @@ private:
     Result<> describe(net::Exchange& exchange, const HttpTarget& target);
     void compress_if_asked(net::Exchange& exchange);
     Result<ModelControl*> model_control() const;
+    void refuse(net::Exchange& exchange, const Error& error);
+    Result<ConfigChange> read_change(net::Message& message, const HttpTarget& target) const;
     Result<> start_change(net::Exchange& exchange, const HttpTarget& target);
 
     const ModelCatalog& catalog_;
     memory::BufferPool& pool_;
     const Router::Options options_;
     const ErrorStyle style_;
+    const AccessRules access_;
     RestInfer infer_;
 };
 

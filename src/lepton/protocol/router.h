@@ -12,6 +12,7 @@
 #include "lepton/core/request_record.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
+#include "lepton/protocol/access.h"
 
 namespace lepton::protocol {
 
@@ -45,6 +46,8 @@ public:
             on_undecoded = nullptr;
         // Looks on at every inference; may be null.
         CallObserver* observer = nullptr;
+        // Who may ask for what is not every client's; its audit is told of the changes as well.
+        AccessRules::Options access{};
     };
 
     Router(InferService& service,

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lepton/model/model_loader.h"
+#include "lepton/net/frontend.h"
 #include "lepton/net/limits.h"
 
 namespace lepton::server {
@@ -18,10 +20,14 @@ using model::TuningTime;
 struct Config {
     std::vector<std::filesystem::path> models;  // Model folders, or repositories of many.
     bool listen = true;  // False: calls come from this process only, through inferences().
-    std::string host = "0.0.0.0";
+    std::string host = "127.0.0.1";
     std::uint16_t port = 8000;          // 0: any free one.
     std::filesystem::path unix_socket;  // Empty: none.
-    int cores = 0;                      // For computing; 0: those that this process may use.
+    // Where what changes the server, or tells of other clients' requests, is asked for; nothing:
+    // nowhere. One that was not chosen takes any port where `port` does.
+    std::optional<net::AdminAddress> admin = net::AdminAddress{};
+    std::vector<std::string> admin_hosts;  // Names by which clients may call it.
+    int cores = 0;                         // For computing; 0: those that this process may use.
     int reactors = 0;  // 0: one, and one more for every 4 cores beyond the first 4.
     std::chrono::microseconds busy_poll{0};
     net::Limits limits;

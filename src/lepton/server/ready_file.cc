@@ -41,7 +41,9 @@ std::string to_json(const ReadyFile& ready) {
     }
     return "{\"host\": " + json_string(ready.host) + ", \"port\": " + std::to_string(ready.port) +
            ", \"pid\": " + std::to_string(ready.pid) + ", \"models\": [" + models + "]" +
-           (failed.empty() ? "" : ", \"failed\": [" + failed + "]") + "}\n";
+           (failed.empty() ? "" : ", \"failed\": [" + failed + "]") +
+           (ready.admin_url.empty() ? "" : ", \"admin_url\": " + json_string(ready.admin_url)) +
+           "}\n";
 }
 
 Result<> write_ready_file(const std::filesystem::path& path, const ReadyFile& ready) {

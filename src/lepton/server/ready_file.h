@@ -21,10 +21,12 @@ struct ReadyFile {
     int pid = 0;
     std::vector<std::string> models;
     std::vector<Failed> failed = {};  // That the server is ready without.
+    std::string admin_url = {};       // Of the admin listener; empty: there is none.
 };
 
 // {"host": "127.0.0.1", "port": 8000, "pid": 17, "models": ["digits"]}
-// and "failed": [{"model": "a", "reason": "..."}], where any did.
+// and "failed": [{"model": "a", "reason": "..."}], where any did, and "admin_url":
+// "http://127.0.0.1:8003", where it has that.
 [[nodiscard]] std::string to_json(const ReadyFile& ready);
 
 // Appears whole or not at all. Errors: kUnavailable, naming the path and the system's reason.

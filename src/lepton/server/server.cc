@@ -22,6 +22,7 @@
 #include "lepton/pipeline/pipeline.h"
 #include "lepton/protocol/router.h"
 #include "lepton/protocol/slow_page.h"
+#include "lepton/server/audit_log.h"
 #include "lepton/server/housekeeper.h"
 #include "lepton/server/memory_budget.h"
 #include "lepton/server/trace_export.h"
@@ -40,6 +41,12 @@ int reactors_for(const Config& config, int cores) {
 // The rest is for models and what else there is.
 std::size_t budget_of(const Config& config) {
     return config.memory_budget > 0 ? config.memory_budget : memory_of_process() / 2;
+}
+
+std::optional<net::AdminAddress> admin_address(const Config& config) {
+    auto address = config.admin;
+    if (address && address->or_any_port && config.port == 0) address->port = 0;
+    return address;
 }
 
 }  // namespace
@@ -121,6 +128,10 @@ struct Server::Parts {
             return slow.read(model, limit, Clock::now());
         };
         options.observer = &watch;
+        options.access = {
+            .admin_url = [this] { return frontend->admin_url(); },
+            .admin_hosts = config.admin_hosts,
+            .audit = [this](const protocol::AuditEntry& entry) { audit_log.write(entry); }};
         return options;
     }
 
@@ -183,6 +194,7 @@ struct Server::Parts {
                    net::Frontend::open({.host = config.host,
                                         .port = config.port,
                                         .unix_socket = config.unix_socket,
+                                        .admin = admin_address(config),
                                         .reactors = loops,
                                         .busy_poll = config.busy_poll,
                                         .limits = limits_within_descriptors()},
@@ -205,14 +217,33 @@ struct Server::Parts {
                             [this] { return static_cast<double>(repository.tuned_changes()); });
         frontend->start();
         spdlog::info(
-            "listening host={} port={} unix_socket={} protocols=http/1.1,http/2,grpc reactors={} "
-            "cores={}",
+            "listening host={} port={} unix_socket={} admin={} protocols=http/1.1,http/2,grpc "
+            "reactors={} cores={}",
             config.host,
             frontend->port(),
             observe::quoted(config.unix_socket.string()),
+            observe::quoted(config.admin ? frontend->admin_url() : "off"),
             loops,
             cores_for_models);
+        say_what_is_open();
         return {};
+    }
+
+    void say_what_is_open() const {
+        if (frontend->is_open_to_network()) {
+            spdlog::warn(
+                "open_to_network host={} port={} reason=\"whoever reaches it may run every model "
+                "and read the metrics and configurations, without a key and unencrypted\"",
+                config.host,
+                frontend->port());
+        }
+        if (frontend->is_admin_open_to_network()) {
+            spdlog::warn(
+                "open_to_network admin={} reason=\"whoever reaches it may change how every model "
+                "is "
+                "run and read who asks for what, without a key and unencrypted\"",
+                frontend->admin_url());
+        }
     }
 
     const Config config;
@@ -222,6 +253,7 @@ struct Server::Parts {
     observe::Metrics metrics;
     observe::SlowRequests slow;
     observe::RequestWatch watch{slow};
+    AuditLog audit_log;
     std::unique_ptr<observe::SpanExporter> exporter;  // Null: traces go nowhere.
     engine::EngineRegistry engines;
     pipeline::Pipeline pipeline;
@@ -278,6 +310,10 @@ void Server::stop() {
 
 std::uint16_t Server::port() const {
     return parts_->frontend == nullptr ? std::uint16_t{0} : parts_->frontend->port();
+}
+
+std::string Server::admin_url() const {
+    return parts_->frontend == nullptr ? std::string() : parts_->frontend->admin_url();
 }
 
 std::vector<std::string> Server::models() const { return parts_->repository.models(); }

@@ -49,6 +49,8 @@ public:
 
     // 0 where it does not listen.
     [[nodiscard]] std::uint16_t port() const;
+    // As Frontend's; empty where it has no admin listener.
+    [[nodiscard]] std::string admin_url() const;
     [[nodiscard]] std::vector<std::string> models() const;
 
     // What a frontend works with, for calls of this process; valid until stop(). Thread-safe.

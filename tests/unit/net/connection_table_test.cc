@@ -56,6 +56,19 @@ TEST(ConnectionTable, APeerAtItsBoundHasToMakeRoomItself) {
     EXPECT_EQ(f.room(), Room::kFree);
 }
 
+TEST(ConnectionTable, AnOperatorComesInDuringAFloodAndHasABoundOfTheirOwn) {
+    ConnectionTable table({.all = 1, .admin = 2}, 1);
+    const auto flood = table.take(kOne, 0);
+    EXPECT_EQ(table.take(kTwo, 0).room(), Room::kOfAll);
+    const PeerKey admin{.admin = true};
+    const auto a = table.take(admin, 0);
+    const auto b = table.take(admin, 0);
+    EXPECT_EQ(b.room(), Room::kFree);
+    const auto c = table.take(admin, 0);
+    EXPECT_EQ(c.room(), Room::kOfPeer);
+    EXPECT_EQ(c.peer(), a.peer());
+}
+
 TEST(ConnectionTable, AHostIsOnePeerWhicheverWayItsAddressIsWritten) {
     EXPECT_EQ(peer_of_ipv6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1}), kOne);
     EXPECT_NE(peer_of_ipv6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 2}), kOne);

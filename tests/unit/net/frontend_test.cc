@@ -60,6 +60,18 @@ public:
     }
 };
 
+// Answers with who asks.
+class PeerHandler final : public Handler {
+public:
+    void handle(Exchange& exchange) noexcept override {
+        const Peer& peer = *exchange.peer;
+        exchange.reply.body.append(peer.door == Door::kAdmin ? "admin " : "data ");
+        exchange.reply.body.append(peer.on_this_machine ? "here " : "elsewhere ");
+        exchange.reply.body.append(peer.name + " at " + peer.reached_at + " loop ");
+        exchange.send();
+    }
+};
+
 class FrontendTest : public testing::Test {
 protected:
     void start(FrontendOptions options) {
@@ -130,6 +142,65 @@ TEST_F(FrontendTest, PortInUseIsAnErrorThatNamesIt) {
                   std::string::npos);
         EXPECT_NE(second.error().message.find("in use"), std::string::npos);
     }
+}
+
+TEST_F(FrontendTest, AnAdminListenerTellsItsClientsApart) {
+    const auto path = std::filesystem::temp_directory_path() /
+                      ("lepton_frontend_test_admin_" + std::to_string(::getpid()));
+    PeerHandler peers;
+    for (const bool on_unix_socket : {false, true}) {
+        AdminAddress address{.port = 0};
+        if (on_unix_socket) address.unix_socket = path;
+        auto opened = Frontend::open({.port = 0, .admin = address, .reactors = 2}, peers, pool_);
+        ASSERT_TRUE(opened) << opened.error().message;
+        frontend_ = std::move(*opened);
+        frontend_->start();
+        auto data = connect();
+        EXPECT_NE(ask(data).find("data here 127.0.0.1:"), std::string::npos);
+        EXPECT_FALSE(frontend_->is_open_to_network());
+        EXPECT_FALSE(frontend_->is_admin_open_to_network());
+        if (on_unix_socket) {
+            EXPECT_EQ(frontend_->admin_url(), "unix:" + path.string());
+            asio::local::stream_protocol::socket admin(context_);
+            admin.connect(path.string());
+            const std::string uid = "uid:" + std::to_string(::getuid());
+            EXPECT_NE(ask(admin).find("admin here " + uid + " at  loop"), std::string::npos);
+            frontend_->stop();
+            EXPECT_FALSE(std::filesystem::exists(path));
+            continue;
+        }
+        const std::string url = frontend_->admin_url();
+        ASSERT_TRUE(url.starts_with("http://127.0.0.1:")) << url;
+        asio::ip::tcp::socket admin(context_);
+        const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+        EXPECT_NE(port, frontend_->port());
+        admin.connect({asio::ip::make_address("127.0.0.1"), port});
+        EXPECT_NE(ask(admin).find(" at 127.0.0.1 loop"), std::string::npos);
+    }
+}
+
+TEST_F(FrontendTest, AnAdminPortThatIsTakenIsReplacedUnlessItWasChosen) {
+    start({});
+    AdminAddress taken{.port = frontend_->port()};
+    const FrontendOptions options{.port = 0, .admin = taken};
+    const auto elsewhere = Frontend::open(options, handler_, pool_);
+    ASSERT_TRUE(elsewhere) << elsewhere.error().message;
+    EXPECT_NE((*elsewhere)->admin_url(), "http://127.0.0.1:" + std::to_string(taken.port));
+    taken.or_any_port = false;
+    const auto refused = Frontend::open({.port = 0, .admin = taken}, handler_, pool_);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("in use"), std::string::npos);
+}
+
+TEST_F(FrontendTest, WhatListensBeyondTheMachineSaysSo) {
+    const auto opened = Frontend::open(
+        {.host = "0.0.0.0", .port = 0, .admin = AdminAddress{.host = "0.0.0.0", .port = 0}},
+        handler_,
+        pool_);
+    ASSERT_TRUE(opened) << opened.error().message;
+    EXPECT_TRUE((*opened)->is_open_to_network());
+    EXPECT_TRUE((*opened)->is_admin_open_to_network());
+    EXPECT_TRUE((*opened)->admin_url().starts_with("http://127.0.0.1:"));
 }
 
 TEST_F(FrontendTest, HostThatIsNoAddressIsRefused) {

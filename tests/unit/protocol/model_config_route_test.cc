@@ -46,6 +46,13 @@ public:
 
 class ModelConfigRouteTest : public testing::Test {
 protected:
+    ModelConfigRouteTest() {
+        admin_.door = net::Door::kAdmin;
+        admin_.on_this_machine = true;
+        admin_.name = "127.0.0.1:5000";
+        admin_.reached_at = "127.0.0.1";
+        exchange_.peer = &admin_;
+    }
     const FakeExchange::Sent& handle(net::Method method, std::string_view body = {}) {
         send(method, body);
         return exchange_.sent.at(0);
@@ -53,6 +60,10 @@ protected:
     void send(net::Method method, std::string_view body) {
         exchange_.message.method = method;
         exchange_.message.path = "/v2/models/digits/config";
+        exchange_.message.fields.clear();
+        exchange_.message.fields.add("host", "localhost:8003");
+        exchange_.message.fields.add("content-type", "application/json");
+        exchange_.message.fields.add("user-agent", "tester");
         exchange_.set_body(body);
         router_.handle(exchange_);
     }
@@ -61,7 +72,14 @@ protected:
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
     FakeControl control_{catalog_.model};
-    Router router_{service_, catalog_, pool_, {.control = &control_}};
+    std::vector<AuditEntry> audited_;
+    Router router_{service_,
+                   catalog_,
+                   pool_,
+                   {.control = &control_,
+                    .access = {.admin_url = [] { return std::string("http://127.0.0.1:8003"); },
+                               .audit = [this](const AuditEntry& e) { audited_.push_back(e); }}}};
+    net::Peer admin_;
     FakeExchange exchange_{pool_};
 };
 
@@ -155,6 +173,60 @@ TEST_F(ModelConfigRouteTest, AChangeIsShort) {
     EXPECT_EQ(sent.status, 413);
 }
 
+TEST_F(ModelConfigRouteTest, AChangeIsAuditedSettingBySetting) {
+    send(net::Method::kPost, R"({"weight": 2, "threads": 2, "save": true})");
+    EXPECT_TRUE(audited_.empty());
+    ConfigChanged changed;
+    changed.now = control_.now;
+    changed.differences = {{"weight", 1.75, std::int64_t{2}}};
+    control_.waiting(changed);
+    ASSERT_EQ(audited_.size(), 2U);
+    EXPECT_EQ(audited_[0].peer, "127.0.0.1:5000");
+    EXPECT_EQ(audited_[0].user_agent, "tester");
+    EXPECT_EQ(audited_[0].model, "digits");
+    EXPECT_EQ(audited_[0].version, "3");
+    EXPECT_EQ(audited_[0].setting, "weight");
+    EXPECT_EQ(audited_[0].from, "1.75") << "as it was when the change was made";
+    EXPECT_EQ(audited_[0].to, "2");
+    EXPECT_TRUE(audited_[0].save);
+    EXPECT_EQ(audited_[0].result, "done");
+    EXPECT_FALSE(audited_[0].refused);
+    EXPECT_EQ(audited_[1].setting, "threads");
+    EXPECT_EQ(audited_[1].from, "2");
+}
+
+TEST_F(ModelConfigRouteTest, ARefusedChangeIsAuditedToo) {
+    send(net::Method::kPost, R"({"weight": 0})");
+    control_.waiting(fail(ErrorCode::kInvalidArgument, "weight is 0"));
+    send(net::Method::kPost, "no JSON");
+    ASSERT_EQ(audited_.size(), 2U);
+    EXPECT_TRUE(audited_[0].refused);
+    EXPECT_EQ(audited_[0].from, "1.5");
+    EXPECT_EQ(audited_[0].to, "0");
+    EXPECT_EQ(audited_[0].result, "weight is 0");
+    EXPECT_TRUE(audited_[1].refused);
+    EXPECT_EQ(audited_[1].setting, "");
+}
+
+TEST_F(ModelConfigRouteTest, TheDataPortRefusesAChangeAndToldIsWhereToAskInstead) {
+    net::Peer peer;
+    peer.on_this_machine = true;
+    exchange_.peer = &peer;
+    EXPECT_EQ(handle(net::Method::kPost, R"({"weight": 2})").status, 403);
+    EXPECT_EQ(json::parse(exchange_.sent[0].body)["admin_url"], "http://127.0.0.1:8003");
+    EXPECT_FALSE(control_.waiting);
+    exchange_.sent.clear();
+    peer.on_this_machine = false;
+    EXPECT_EQ(handle(net::Method::kPost, R"({"weight": 2})").status, 403);
+    EXPECT_EQ(exchange_.sent[0].body.find("8003"), std::string::npos);
+    ASSERT_EQ(audited_.size(), 2U);
+    EXPECT_EQ(audited_[0].door, "data");
+    EXPECT_EQ(audited_[0].model, "digits");
+    exchange_.sent.clear();
+    exchange_.reset();
+    EXPECT_EQ(handle(net::Method::kGet).status, 200) << "reading is every client's";
+}
+
 TEST_F(ModelConfigRouteTest, OtherMethodsAreToldWhichThereAre) {
     EXPECT_EQ(handle(net::Method::kDelete).status, 405);
     EXPECT_EQ(exchange_.sent[0].fields.at("allow"), "GET, HEAD, POST");
@@ -162,6 +234,7 @@ TEST_F(ModelConfigRouteTest, OtherMethodsAreToldWhichThereAre) {
 
 TEST_F(ModelConfigRouteTest, WithoutAControlTheRouteIsUnknown) {
     Router router(service_, catalog_, pool_, {});
+    exchange_.peer = &net::kNobody;
     exchange_.message.path = "/v2/models/digits/config";
     router.handle(exchange_);
     EXPECT_EQ(exchange_.sent.at(0).status, 404);

@@ -28,6 +28,13 @@ TEST(ReadyFile, SaysWhichModelsFailedAndWhy) {
               "\"reason\": \"crashed\\u000awith \\\"SIGFPE\\\"\"}]}\n");
 }
 
+TEST(ReadyFile, SaysWhereTheAdminListenerIs) {
+    const ReadyFile ready{"::1", 1, 2, {"a"}, {}, "http://127.0.0.1:8003"};
+    EXPECT_EQ(to_json(ready),
+              "{\"host\": \"::1\", \"port\": 1, \"pid\": 2, \"models\": [\"a\"], "
+              "\"admin_url\": \"http://127.0.0.1:8003\"}\n");
+}
+
 TEST(ReadyFile, NamesOfFoldersMayBeAnyBytes) {
     const ReadyFile ready{"::1", 1, 2, {"caf\xe9", "two\nlines", "\x01\x1f\x7f"}, {{"\xff", "\r"}}};
     EXPECT_EQ(to_json(ready),

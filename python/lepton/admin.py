@@ -1,0 +1,115 @@
+"""Asks a server for what its admin listener alone answers: `lepton tune` and `lepton slow`."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import socket
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+_FORBIDDEN = 403
+
+
+class RefusedError(Exception):
+    """The server has answered, and refuses.
+
+    Attributes:
+        status: Of HTTP.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def is_url(text: str) -> bool:
+    """Whether ask() takes it: http://host:port, https://host:port or unix:/path."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return bool(parts.netloc if parts.scheme in ("http", "https") else parts.scheme == "unix")
+
+
+def ask(url: str, path: str, change: object = None, *, timeout: float) -> bytes:
+    """Returns what the server answers, at its admin listener where that is on this machine too.
+
+    Args:
+        url: Of the server, or of its admin listener.
+        path: And query, of what is asked for.
+        change: What to post, as JSON; None to read.
+        timeout: In seconds.
+
+    Raises:
+        RefusedError: The server says why not.
+        OSError: It cannot be reached.
+    """
+    body = None if change is None else json.dumps(change).encode()
+    status, answer = _send(url, path, body, timeout)
+    # Only a server of this machine is believed about where to go on: another one could have what is
+    # meant for it done to a server here.
+    if status == _FORBIDDEN and _is_here(url):
+        other = _member(answer, "admin_url")
+        if other is not None and is_url(other):
+            status, answer = _send(other, path, body, timeout)
+    if status >= http.client.BAD_REQUEST:
+        text = answer.decode(errors="replace")
+        raise RefusedError(status, _member(answer, "error") or f"status {status}: {text[:200]}")
+    return answer
+
+
+def _send(url: str, path: str, body: bytes | None, timeout: float) -> tuple[int, bytes]:
+    headers = {} if body is None else {"Content-Type": "application/json"}
+    headers["User-Agent"] = "lepton"
+    if url.startswith("unix:"):
+        connection = _UnixConnection(url.removeprefix("unix:"), timeout)
+        try:
+            connection.request("GET" if body is None else "POST", path, body, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read()
+        except http.client.HTTPException as error:
+            raise OSError(f"it does not speak HTTP: {error!r}") from error
+        finally:
+            connection.close()
+    try:
+        with urlopen(Request(url.rstrip("/") + path, body, headers), timeout=timeout) as answer:
+            return answer.status, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"it does not speak HTTP: {error!r}") from error
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _is_here(url: str) -> bool:
+    parts = urlsplit(url)
+    if parts.scheme == "unix" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _member(answer: bytes, name: str) -> str | None:
+    try:
+        told: Any = json.loads(answer)
+    except ValueError:
+        return None
+    value = told.get(name) if isinstance(told, dict) else None
+    return value if isinstance(value, str) else None
