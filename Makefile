@@ -34,6 +34,12 @@ test-fast:  ## Runs what a developer runs all the time: unit and integration (un
 conformance:  ## Runs h2spec and the back-end tests of onnx against the server (5 minutes)
 	@scripts/test.sh conformance onnx
 
+.PHONY: robustness
+robustness: build  ## Attacks the server beside a healthy client (15 minutes); ARGS=--short: two minutes
+	@scripts/setup.sh test
+	@cmake --build $(BUILD) --target lepton_engine_fake
+	@$(VENV)/bin/python tests/robustness/run.py $(ARGS)
+
 .PHONY: differential
 differential: build  ## Looks for graphs that are not answered as by OpenVINO alone, SECONDS=3600 SEED=random
 	@scripts/setup.sh test

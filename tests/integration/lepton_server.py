@@ -42,13 +42,14 @@ class LeptonServer:
         environment: dict[str, str] | None = None,
         unix_socket: Path | None = None,
         shell: str = "",  # What a shell does before it becomes the server, such as "ulimit -n 64".
+        log_level: str = "debug",
     ):
         self.ready_file = folder / "ready.json"
         self.unix_socket = unix_socket or folder / "server.sock"
         self.log_file = folder / "server.log"
         self.command = [
             str(BINARY), "serve", *map(str, arguments),
-            "--host", "127.0.0.1", "--port", "0", "--log-level", "debug",
+            "--host", "127.0.0.1", "--port", "0", "--log-level", log_level,
             "--ready-file", str(self.ready_file), "--unix-socket", str(self.unix_socket),
         ]  # fmt: skip
         in_shell = ["sh", "-c", shell + '; exec "$@"', "sh"] if shell else []
