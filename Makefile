@@ -46,8 +46,12 @@ differential: build  ## Looks for graphs that are not answered as by OpenVINO al
 	@$(VENV)/bin/python tests/differential/search.py --seconds $(or $(SECONDS),3600) $(if $(SEED),--seed $(SEED))
 
 .PHONY: fuzz
-fuzz:  ## Runs the fuzzers of tests/fuzz, SECONDS_EACH=60
+fuzz:  ## Runs the fuzzers of tests/fuzz, two at once, SECONDS_EACH=60
 	@tests/fuzz/run.sh $(or $(SECONDS_EACH),60)
+
+.PHONY: fuzz-long
+fuzz-long:  ## The same for longer, SECONDS_EACH=600; what they found is where the next run begins
+	@tests/fuzz/run.sh $(or $(SECONDS_EACH),600)
 
 .PHONY: bench
 bench: build  ## Measures against the ping-pong floor and the in-process limit, and the clients; ARGS=--quick: two minutes
