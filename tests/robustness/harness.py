@@ -101,13 +101,17 @@ class Target:
         return sent
 
 
-def drain(peer: socket.socket) -> None:
-    """Reads what has come."""
-    with contextlib.suppress(BlockingIOError):
-        while data := peer.recv(1 << 20, socket.MSG_DONTWAIT):
-            if len(data) < 1 << 20:
-                return
-        raise ConnectionResetError("the server has ended the connection")
+def drain(peer: socket.socket, most: int = 1 << 20) -> None:
+    """Reads what has come, at most so much, without waiting."""
+    seconds = peer.gettimeout()
+    peer.setblocking(False)
+    try:
+        if not peer.recv(most):
+            raise ConnectionResetError("the server has ended the connection")
+    except BlockingIOError:
+        pass
+    finally:
+        peer.settimeout(seconds)
 
 
 def answers(peer: socket.socket) -> bytes:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 
 from grpc_messages import infer_message
-from harness import Attack, Target
+from harness import Attack, Target, drain
 from wire import (
     HTTP2_PREFACE,
     call,
@@ -77,7 +77,7 @@ def slow_readers(target: Target) -> int:
     while target.lasts():
         for peer in peers:
             with contextlib.suppress(OSError):
-                peer.recv(64, socket.MSG_DONTWAIT)
+                drain(peer, 64)
         target.wait(0.2)
     return len(peers)
 
