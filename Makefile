@@ -34,14 +34,24 @@ test-fast:  ## Runs what a developer runs all the time: unit and integration (un
 conformance:  ## Runs h2spec and the back-end tests of onnx against the server (5 minutes)
 	@scripts/test.sh conformance onnx
 
+.PHONY: robustness
+robustness: build  ## Attacks the server beside a healthy client (15 minutes); ARGS=--short: two minutes
+	@scripts/setup.sh test
+	@cmake --build $(BUILD) --target lepton_engine_fake
+	@$(VENV)/bin/python tests/robustness/run.py $(ARGS)
+
 .PHONY: differential
 differential: build  ## Looks for graphs that are not answered as by OpenVINO alone, SECONDS=3600 SEED=random
 	@scripts/setup.sh test
 	@$(VENV)/bin/python tests/differential/search.py --seconds $(or $(SECONDS),3600) $(if $(SEED),--seed $(SEED))
 
 .PHONY: fuzz
-fuzz:  ## Runs the fuzzers of tests/fuzz, SECONDS_EACH=60
+fuzz:  ## Runs the fuzzers of tests/fuzz, two at once, SECONDS_EACH=60
 	@tests/fuzz/run.sh $(or $(SECONDS_EACH),60)
+
+.PHONY: fuzz-long
+fuzz-long:  ## The same for longer, SECONDS_EACH=600; what they found is where the next run begins
+	@tests/fuzz/run.sh $(or $(SECONDS_EACH),600)
 
 .PHONY: bench
 bench: build  ## Measures against the ping-pong floor and the in-process limit, and the clients; ARGS=--quick: two minutes

@@ -4,8 +4,8 @@
 #
 #   scripts/test.sh all          everything but conformance and onnx
 #   scripts/test.sh fast         unit and integration, without what is marked slow
-#   scripts/test.sh SUITE...     unit python integration differential frameworks asan tsan install
-#                                conformance onnx
+#   scripts/test.sh SUITE...     unit python integration robustness fuzz differential frameworks asan
+#                                tsan install conformance onnx
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.venv/bin
@@ -45,6 +45,11 @@ python_tests() {  # report folder [pytest options]
 suite_unit() { build release && unit_tests release unit; }
 suite_python() { make --no-print-directory build && python_tests python tests/unit "$@"; }
 suite_integration() { make --no-print-directory build && build release && python_tests integration tests/integration "$@"; }
+suite_robustness() {
+    make --no-print-directory build && build release lepton_engine_fake &&
+        python_tests robustness tests/robustness "$@"
+}
+suite_fuzz() { tests/fuzz/run.sh 20 "$reports/fuzz.xml"; }
 suite_differential() { make --no-print-directory build && python_tests differential tests/differential "$@"; }
 
 # A sanitizer's build of the tests and the server: unit tests, then the real server. Neither runs
@@ -123,7 +128,7 @@ run_suite() {
 case ${1:-} in
     all)
         fresh=1
-        set -- unit python integration differential frameworks asan tsan install
+        set -- unit python integration robustness fuzz differential frameworks asan tsan install
         ;;
     fast)
         fresh=1

@@ -74,13 +74,14 @@ class LeptonServer(HttpClient):
         unix_socket: Path | None = None,
         host: str = "127.0.0.1",
         shell: str = "",  # What a shell does before it becomes the server, such as "ulimit -n 64".
+        log_level: str = "debug",
     ):
         self.ready_file = folder / "ready.json"
         self.unix_socket = unix_socket or folder / "server.sock"
         self.log_file = folder / "server.log"
         self.command = [
             str(BINARY), "serve", *map(str, arguments),
-            "--host", host, "--port", "0", "--log-level", "debug",
+            "--host", host, "--port", "0", "--log-level", log_level,
             "--ready-file", str(self.ready_file), "--unix-socket", str(self.unix_socket),
         ]  # fmt: skip
         in_shell = ["sh", "-c", shell + '; exec "$@"', "sh"] if shell else []

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lepton.create.archives import DAMAGED
 from lepton.create.errors import CreateError, one_line
 from lepton.create.framework import Format, Job, Original, need, refuse_code, version_of
 from lepton.create.keras_config import code_in
@@ -30,11 +31,14 @@ def detect(path: Path) -> Format | None:
         begin = file.read(8)
     if begin == b"\x89HDF\r\n\x1a\n":
         return HDF5
-    if begin[:4] == b"PK\x03\x04" and zipfile.is_zipfile(path):
+    if begin[:4] != b"PK\x03\x04":
+        return None
+    try:
         with zipfile.ZipFile(path) as archive:
-            if {"config.json", "model.weights.h5"} <= set(archive.namelist()):
-                return KERAS
-    return None
+            names = set(archive.namelist())
+    except DAMAGED:
+        return None  # Whoever else reads such archives says that it is damaged.
+    return KERAS if {"config.json", "model.weights.h5"} <= names else None
 
 
 def load(job: Job) -> Original:

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lepton.create.archives import opened
 from lepton.create.pytorch_pickle import UNREADABLE, named_in_archive
 
 # What a module may be: those of layers and what layers are made of. Others have functions too that
@@ -40,7 +41,7 @@ def code_in(path: Path) -> list[str]:
     """Returns what a .keras or HDF5 file names besides the parts of Keras, and its pickles."""
     if zipfile.is_zipfile(path):
         pickles = named_in_archive(path, unpickled=False)
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             configs = [archive.read(name) for name in archive.namelist() if name.endswith(".json")]
         return [*dict.fromkeys([*_named(configs), *pickles])]
     return [*dict.fromkeys(_named(_attributes(path)))]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import json
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lepton.create import pytorch_file
+from lepton.create.archives import opened
 from lepton.create.pytorch_pickle import UNREADABLE, classes_of, named_in_archive
 
 # Operators that touch files, processes or other machines; all others of these namespaces compute.
@@ -64,7 +64,7 @@ def code_in(path: Path, kind: str) -> list[str]:
 
 
 def _of_script(path: Path) -> Iterator[str]:
-    with zipfile.ZipFile(path) as archive:
+    with opened(path) as archive:
         for name in archive.namelist():
             if name.lower().endswith(".py"):
                 yield from _of_source(archive.read(name).decode(errors="replace"))
@@ -88,7 +88,7 @@ def _of_source(source: str) -> Iterator[str]:
 
 
 def _of_program(path: Path) -> Iterator[str]:
-    with zipfile.ZipFile(path) as archive:
+    with opened(path) as archive:
         for name in archive.namelist():
             if not name.lower().endswith(".json"):
                 continue

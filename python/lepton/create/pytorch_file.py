@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from lepton.create.archives import DAMAGED
 from lepton.create.errors import CreateError
 from lepton.create.framework import Format
 from lepton.create.pytorch_pickle import LEGACY_BEGIN, classes_of
@@ -58,7 +59,7 @@ def check_sums(path: Path) -> None:
                 with archive.open(member) as file:
                     while file.read(1 << 20):
                         pass
-            except zipfile.BadZipFile:
+            except DAMAGED:
                 raise CreateError(
                     f"{path} is damaged (wrong checksum of {member.filename}), get it again"
                 ) from None
@@ -68,7 +69,7 @@ def _detect_zip(path: Path) -> Format | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except zipfile.BadZipFile:
+    except DAMAGED:
         raise CreateError(f"{path} is cut short or damaged (a zip archive without its end), get it "
                           "again") from None  # fmt: skip
     below = {name.partition("/")[2] for name in names}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from lepton.create.archives import DAMAGED
 from lepton.create.errors import CreateError
 
 # torch.save() before 1.6 wrote pickles of protocol 2, of which the first is this number.
@@ -80,7 +81,7 @@ def named_in_archive(path: Path, *, scripted: bool = False, unpickled: bool = Tr
     with path.open("rb") as file:
         try:
             found = _distinct(_in_archive(file, 0, unpickled=unpickled))
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        except DAMAGED as error:
             raise CreateError(f"{path} is damaged ({error}), get it again") from None
     return [name for name in found if not (scripted and _OF_TORCHSCRIPT.fullmatch(name))]
 

@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include <health.pb.h>
 
@@ -49,27 +54,41 @@ void write_status(Status status, memory::BufferPool& pool, net::Reply& reply) {
 
 }  // namespace
 
-// The watched calls of one loop. Confined to it.
+// The watched calls of one loop, by the service that they watch: what there is to look up is as
+// much as there are names, and a client's many calls cost no more than few. Confined to the loop.
 class GrpcHealth::LoopWatchers {
 public:
     LoopWatchers(const GrpcHealth& health, EventLoop& loop) : health_(health), loop_(loop) {}
 
-    [[nodiscard]] bool contains(const net::Exchange& exchange) const {
-        return std::any_of(calls_.begin(), calls_.end(), [&](const Watched& watched) {
-            return watched.exchange == &exchange;
-        });
+    [[nodiscard]] static bool contains(const net::Exchange& exchange) {
+        return exchange.on_gone == &on_gone;
     }
 
-    void add(net::Exchange& exchange, std::string service) {
-        const Status status = status_of(service, health_.catalog_);
-        calls_.push_back({&exchange, std::move(service), status});
-        exchange.handler_state = this;
+    void add(net::Exchange& exchange, const std::string& name) {
+        const auto [found, is_new] = services_.try_emplace(name, *this);
+        Service& service = found->second;
+        if (is_new) service.last = status_of(name, health_.catalog_);
+        service.name = found->first;
+        service.calls.insert(&exchange);
+        exchange.handler_state = &service;
         exchange.on_gone = &on_gone;
-        push(exchange, status);
+        push(exchange, service.last);
         if (!scheduled_) schedule();
     }
 
 private:
+    // Names that are looked up at once; those behind them wait for the next time.
+    static constexpr std::size_t kMostLooks = 512;
+
+    struct Service {
+        explicit Service(LoopWatchers& watchers) : owner(watchers) {}
+
+        LoopWatchers& owner;
+        std::string_view name;                       // The key.
+        Status last = HealthCheckResponse::UNKNOWN;  // What the clients were told.
+        std::unordered_set<net::Exchange*> calls;
+    };
+
     // Looks again, once the interval is over.
     class Tick final : public Task {
     public:
@@ -82,22 +101,26 @@ private:
 
     void push_changes() {
         scheduled_ = false;
-        // By index: send() may take the call off the list.
-        for (std::size_t i = 0; i < calls_.size(); ++i) {
-            Watched& watched = calls_[i];
-            const Status status = status_of(watched.service, health_.catalog_);
-            if (watched.last == status) continue;
-            watched.last = status;
-            push(*watched.exchange, status);
+        const std::size_t looks = std::min(services_.size(), kMostLooks);
+        for (std::size_t i = 0; i < looks && !services_.empty(); ++i) {
+            auto next = services_.upper_bound(looked_up_);
+            if (next == services_.end()) next = services_.begin();
+            looked_up_ = next->first;
+            const Status status = status_of(looked_up_, health_.catalog_);
+            if (std::exchange(next->second.last, status) != status) push_all(looked_up_, status);
         }
-        if (!calls_.empty()) schedule();
+        if (!services_.empty()) schedule();
     }
 
-    struct Watched {
-        net::Exchange* exchange;
-        std::string service;
-        Status last;  // What the client was told.
-    };
+    // send() may take any call off the list, and with the last one the service.
+    void push_all(const std::string& name, Status status) {
+        const auto& calls = services_.at(name).calls;
+        for (net::Exchange* call : std::vector(calls.begin(), calls.end())) {
+            const auto service = services_.find(name);
+            if (service == services_.end()) return;
+            if (service->second.calls.contains(call)) push(*call, status);
+        }
+    }
 
     void push(net::Exchange& exchange, Status status) {
         exchange.reply.clear();
@@ -107,9 +130,10 @@ private:
     }
 
     static void on_gone(net::Exchange& exchange) noexcept {
-        auto& self = *static_cast<LoopWatchers*>(exchange.handler_state);
-        std::erase_if(self.calls_,
-                      [&](const Watched& watched) { return watched.exchange == &exchange; });
+        Service& service = *static_cast<Service*>(exchange.handler_state);
+        LoopWatchers& self = service.owner;
+        service.calls.erase(&exchange);
+        if (service.calls.empty()) self.services_.erase(self.services_.find(service.name));
         exchange.reply.clear();
         write_error(exchange,
                     {ErrorCode::kCancelled, "the client ended the watch"},
@@ -125,7 +149,8 @@ private:
 
     const GrpcHealth& health_;
     EventLoop& loop_;
-    std::vector<Watched> calls_;
+    std::map<std::string, Service, std::less<>> services_;
+    std::string looked_up_;  // The last name.
     bool scheduled_ = false;
     Tick tick_{*this};
 };
@@ -149,16 +174,15 @@ Result<> GrpcHealth::check(net::Exchange& exchange) {
 }
 
 Result<> GrpcHealth::watch(net::Exchange& exchange) {
-    LoopWatchers& watchers = watchers_of(*exchange.call.loop);
     // The client closes its side after the one message: the watch goes on.
-    if (watchers.contains(exchange)) return {};
+    if (LoopWatchers::contains(exchange)) return {};
     if (!exchange.message.has_body) {
         return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
     }
     HealthCheckRequest request;
     LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
     LEPTON_CHECK_OK(check_name(request.service()));
-    watchers.add(exchange, request.service());
+    watchers_of(*exchange.call.loop).add(exchange, request.service());
     return {};
 }
 

@@ -1,5 +1,7 @@
+#include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.pb.h>
@@ -271,6 +273,51 @@ TEST_F(GrpcRoutesTest, AWatchOfAnUnknownServiceStaysOpen) {
     exchange_.loop.run_timers();
     EXPECT_EQ(exchange_.sent.size(), 1U);
     exchange_.on_gone(exchange_);
+}
+
+TEST_F(GrpcRoutesTest, WatchesOfOneNameEndOneByOne) {
+    std::vector<std::unique_ptr<FakeExchange>> calls;
+    const auto tick = [&calls] {
+        for (const auto& call : calls) call->loop.run_timers();
+    };
+    for (int i = 0; i < 3; ++i) {
+        FakeExchange& call = *calls.emplace_back(std::make_unique<FakeExchange>(pool_));
+        call.message.grpc = true;
+        call.message.path = "/grpc.health.v1.Health/Watch";
+        router_->handle(call);
+    }
+    calls[1]->on_gone(*calls[1]);
+    EXPECT_TRUE(calls[1]->sent.back().last);
+    catalog_.is_ready = false;
+    tick();
+    EXPECT_EQ(calls[0]->sent.size(), 2U);
+    EXPECT_EQ(calls[1]->sent.size(), 2U) << "the last one";
+    EXPECT_EQ(calls[2]->sent.size(), 2U);
+    calls[0]->on_gone(*calls[0]);
+    catalog_.is_ready = true;
+    tick();
+    EXPECT_EQ(calls[2]->sent.size(), 3U);
+    calls[2]->on_gone(*calls[2]);
+    tick();
+    EXPECT_TRUE(calls[0]->loop.timers.empty());
+}
+
+TEST_F(GrpcRoutesTest, WatchesOfManyNamesAreLookedAtInTurns) {
+    std::vector<std::unique_ptr<FakeExchange>> calls;
+    for (int i = 0; i < 1200; ++i) {
+        FakeExchange& call = *calls.emplace_back(std::make_unique<FakeExchange>(pool_));
+        grpc::health::v1::HealthCheckRequest request;
+        request.set_service(i == 600 ? catalog_.model->name : std::to_string(i));
+        call.message.grpc = true;
+        call.message.path = "/grpc.health.v1.Health/Watch";
+        call.set_body(request.SerializeAsString());
+        router_->handle(call);
+    }
+    catalog_.loading = true;
+    for (int i = 0; i < 3; ++i) calls[0]->loop.run_timers();
+    EXPECT_EQ(calls[600]->sent.size(), 2U);
+    EXPECT_EQ(calls[0]->sent.size(), 1U);
+    for (const auto& call : calls) call->on_gone(*call);
 }
 
 class GrpcReflectionTest : public GrpcRoutesTest {

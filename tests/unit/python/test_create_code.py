@@ -15,7 +15,7 @@ import model_files
 import numpy as np
 import pytest
 
-from lepton.create import CreateError, Options, create_service
+from lepton.create import CreateError, Options, create_service, keras, pytorch_file
 from lepton.create.keras_config import code_in as code_in_keras
 from lepton.create.pytorch_code import code_in
 from lepton.create.pytorch_pickle import classes_of, named_in_archive
@@ -323,3 +323,36 @@ def test_file_of_no_known_format_is_refused_whatever_is_said(tmp_path: Path, nam
     (tmp_path / name).write_bytes(evil())
     with pytest.raises(CreateError, match=r"extension|content is not of"):
         create_service(tmp_path / name, tmp_path / "out", options=Options(trust_pickle=True))
+
+
+def damaged(how: str) -> bytes:
+    """An archive of which one thing is wrong that zipfile sees late or calls by another name."""
+    data = bytearray(
+        zipped({"net/data.pkl": harmless() * 50, "config.json": b"{}"}, zipfile.ZIP_DEFLATED)
+    )
+    listed = data.index(b"PK\x01\x02")
+    match how:
+        case "version":
+            data[listed + 6] = 188
+        case "method":
+            data[listed + 10] = data[8] = 77
+        case "password":
+            data[listed + 8] |= 1
+            data[6] |= 1
+        case "stream":
+            data[30 + len("net/data.pkl")] ^= 0xFF
+        case "place":
+            data[listed + 42 : listed + 46] = b"\xff\xff\xff\x7f"
+    return bytes(data)
+
+
+@pytest.mark.parametrize("how", ["version", "method", "password", "stream", "place"])
+def test_damaged_archive_is_no_exception(how: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes(damaged(how))
+    with pytest.raises(CreateError, match="damaged"):
+        classes_of(file)
+    for kind in (pytorch_file.TORCHSCRIPT, pytorch_file.EXPORTED):
+        with pytest.raises(CreateError, match="damaged"):
+            code_in(file, kind.name)
+    assert keras.detect(file) is None
