@@ -125,7 +125,7 @@ def test_change_of_the_batch_size_leaves_what_the_file_says_of_shapes(
     server = start_server(tmp_path / "models").wait_until_ready()
     for name in ("rows", "whole"):
         for size in (16, "auto", 0, 4):
-            changed = server.post(
+            changed = server.admin.post(
                 f"/v2/models/{name}/config", {"max_batch_size": size, "save": True}
             )
             assert changed.status == 200, (name, size, changed.body)
@@ -283,7 +283,7 @@ def test_weights_that_change_do_not_end_the_server(start_server, tmp_path: Path,
         return given.json["outputs"][0]["data"]
 
     def reload(instances: int) -> Answer:
-        changed = server.post("/v2/models/damaged/config", {"instances": instances})
+        changed = server.admin.post("/v2/models/damaged/config", {"instances": instances})
         assert server.infer("digits", {"inputs": [images]}).status == 200
         return changed
 
