@@ -82,10 +82,11 @@ void Http2Exchange::unpack(std::size_t max_bytes) {
     aside(
         [](Exchange& of) noexcept {
             auto& self = static_cast<Http2Exchange&>(of);
-            Result<> unpacked = fail(ErrorCode::kUnavailable, "no memory left for the request");
+            Result<> unpacked;
             try {
                 unpacked = gunzip(self.packed.bytes(), self.most_unpacked_, self.message.body);
             } catch (const std::bad_alloc&) {
+                unpacked = fail(ErrorCode::kUnavailable, "no memory left for the request");
             }
             self.packed.release();
             if (!unpacked) self.call.response.error = std::move(unpacked).error();
@@ -97,6 +98,7 @@ void Http2Exchange::unpack(std::size_t max_bytes) {
 }
 
 void Http2Exchange::send() {
+    reply_packed = false;
     const std::size_t size = reply.has_body ? reply.body.size() : 0;
     if (!message.grpc || !compresses_replies() || size < kCompressFrom) {
         connection_.on_send(*this);
@@ -119,6 +121,7 @@ void Http2Exchange::pack_reply() noexcept {
         reply_packed = gzip(reply.body.bytes(), shorter);
         if (reply_packed) reply.body.swap(shorter);
     } catch (const std::bad_alloc&) {
+        reply_packed = false;
     }
 }
 

@@ -188,7 +188,6 @@ Http2Session::Http2Session(Wire& wire, std::span<const std::byte> received, Cloc
       exchanges_(*this, wire.loop(), wire.pool(), wire.limits().max_streams),
       window_(exchanges_, wire.limits().max_body_bytes),
       reader_(*this, wire.limits()),
-      writer_(wire.pool()),
       output_(wire),
       begun_at_(now),
       last_data_(now) {

@@ -16,8 +16,6 @@ namespace lepton::net {
 // connection. Confined to its loop.
 class ReplyWriter {
 public:
-    explicit ReplyWriter(memory::BufferPool& pool) : pool_(pool) {}
-
     // Queues exchange.reply, and takes its body. False: nghttp2 does not take it, and the stream
     // must be reset. Precondition: exchange.has_stream().
     bool submit(nghttp2_session* session, Http2Exchange& exchange);
@@ -42,7 +40,6 @@ private:
     void add_fields(const FieldList& fields);
     void add_grpc_status(const Reply& reply);
 
-    memory::BufferPool& pool_;
     std::vector<nghttp2_nv> fields_;
     std::string grpc_message_;
     std::string grpc_status_;

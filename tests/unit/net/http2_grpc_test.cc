@@ -559,6 +559,22 @@ TEST_F(Http2GrpcAside, ALongAnswerIsCompressedThereAndSmallOnesAreNot) {
     EXPECT_TRUE(peer.session->idle());
 }
 
+TEST_F(Http2GrpcAside, WhetherAnAnswerIsCompressedIsSaidOfEach) {
+    peer.handler.answer = [](Exchange& exchange) {
+        for (const std::size_t size : {9000, 10}) {
+            exchange.reply.last = size == 10;
+            exchange.reply.body.append(std::string_view(std::string(size, 'z')));
+            exchange.send();
+        }
+    };
+    const Fields fields = {{"grpc-encoding", "gzip"}, {"grpc-accept-encoding", "gzip"}};
+    const std::int32_t id = peer.start(Http2Peer::grpc_fields(fields), framed("x"), true);
+    peer.pump();
+    const std::string& body = peer.streams[id].body;
+    EXPECT_EQ(body.front(), '\1');
+    EXPECT_TRUE(body.ends_with(framed(std::string(10, 'z')))) << body.size();
+}
+
 TEST_F(Http2GrpcAside, ALongAnswerWhoseClientLeavesMeanwhileIsDropped) {
     const Fields fields = {{"grpc-encoding", "gzip"}, {"grpc-accept-encoding", "gzip"}};
     peer.start(Http2Peer::grpc_fields(fields), framed(std::string(200'000, 'z')), true);
