@@ -31,6 +31,17 @@ std::size_t mapped_bytes(std::size_t capacity) {
     return (capacity + Buffer::kPadding + page - 1) / page * page;
 }
 
+// Both throw std::bad_alloc.
+void* map(std::size_t bytes) {
+    void* const data =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (data == MAP_FAILED) throw std::bad_alloc();
+    return data;
+}
+void* allocate_aligned(std::size_t capacity) {
+    return ::operator new(capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment});
+}
+
 }  // namespace
 
 BufferPool::~BufferPool() { release_idle(); }
@@ -78,23 +89,14 @@ void BufferPool::charge(std::size_t bytes) {
 
 std::byte* BufferPool::allocate(std::size_t capacity) {
     charge(capacity);
-    void* data = nullptr;
-    if (is_mapped(capacity)) {
-        data = ::mmap(nullptr,
-                      mapped_bytes(capacity),
-                      PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1,
-                      0);
-        if (data == MAP_FAILED) data = nullptr;
-    } else {
-        data = ::operator new(
-            capacity + Buffer::kPadding, std::align_val_t{Buffer::kAlignment}, std::nothrow);
+    try {
+        return static_cast<std::byte*>(is_mapped(capacity) ? map(mapped_bytes(capacity))
+                                                           : allocate_aligned(capacity));
+    } catch (const std::bad_alloc&) {
+        held_.fetch_sub(capacity, std::memory_order_relaxed);
+        refusals_.fetch_add(1, std::memory_order_relaxed);
+        throw;
     }
-    if (data != nullptr) return static_cast<std::byte*>(data);
-    held_.fetch_sub(capacity, std::memory_order_relaxed);
-    refusals_.fetch_add(1, std::memory_order_relaxed);
-    throw std::bad_alloc();
 }
 
 void BufferPool::deallocate(std::byte* data, std::size_t capacity) {
