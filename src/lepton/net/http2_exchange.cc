@@ -82,9 +82,11 @@ void Http2Exchange::unpack(std::size_t max_bytes) {
     aside(
         [](Exchange& of) noexcept {
             auto& self = static_cast<Http2Exchange&>(of);
-            Result<> unpacked;
+            Result<> unpacked = fail(ErrorCode::kCancelled, "the client went away");
             try {
-                unpacked = gunzip(self.packed.bytes(), self.most_unpacked_, self.message.body);
+                if (!self.call.cancelled.load(std::memory_order_relaxed)) {
+                    unpacked = gunzip(self.packed.bytes(), self.most_unpacked_, self.message.body);
+                }
             } catch (const std::bad_alloc&) {
                 unpacked = fail(ErrorCode::kUnavailable, "no memory left for the request");
             }
