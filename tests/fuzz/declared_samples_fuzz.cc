@@ -38,9 +38,10 @@ void run(std::span<const std::uint8_t> input) {
     sample.batch_size = std::clamp<std::int64_t>(numbers.extent(), 1, 0xffff'ffff);
     sample.inputs.push_back(std::move(tensor));
     const std::int64_t max_batch_size = numbers.byte() / 128 * 8;
+    const bool dims_of_rows = max_batch_size > 0;
     const auto rest = std::as_bytes(input.subspan(kHead));
     folder.write("file", {reinterpret_cast<const char*>(rest.data()), rest.size()});
-    auto samples = read_samples({&sample, 1}, folder.path(), max_batch_size);
+    auto samples = read_samples({&sample, 1}, folder.path(), dims_of_rows, max_batch_size);
     if (!samples) return require(!samples.error().message.empty());
     for (const DeclaredSample::Input& read : samples->front().inputs) {
         const auto elements = read.shape.element_count();
