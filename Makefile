@@ -23,7 +23,7 @@ run: build  ## Serves the example model and sends it images; ONCE=1 ends after t
 	@$(VENV)/bin/lepton demo $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test:  ## Runs every test: unit, integration, sanitizers, install (about 20 minutes on two cores)
+test:  ## Runs every test: unit, integration, sanitizers, install (about 45 minutes on two cores)
 	@scripts/test.sh all
 
 .PHONY: test-fast
