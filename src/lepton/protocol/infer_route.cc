@@ -88,9 +88,9 @@ void InferRoute::handle(net::Exchange& exchange) noexcept {
 }
 
 // Before anything of it is decoded.
-Result<> InferRoute::begin(net::Exchange& exchange, const InferFields& fields) const {
+Result<> InferRoute::begin(net::Exchange& exchange, const InferFields& fields) {
     InferCall& call = exchange.call;
-    exchange.handler_state = const_cast<InferRoute*>(this);
+    exchange.handler_state = this;
     call.context = &exchange;
     call.output_room = [](InferCall& of, std::size_t bytes) {
         auto& owner = *static_cast<net::Exchange*>(of.context);

@@ -53,7 +53,7 @@ protected:
     memory::BufferPool& pool_;
 
 private:
-    Result<> begin(net::Exchange& exchange, const InferFields& fields) const;
+    Result<> begin(net::Exchange& exchange, const InferFields& fields);
     void infer(net::Exchange& exchange);
     void refuse(net::Exchange& exchange, const Error& error) const;
     [[nodiscard]] Error reason_of(const InferCall& call, const Error& error) const;
