@@ -194,8 +194,8 @@ def large_json(target: Target) -> int:
 
 @functools.cache
 def asks_for_text() -> list[bytes]:
-    """24 MB that are answered with 60 MB of text, plain and compressed."""
-    rows = 1_500_000
+    """16 MB that are answered with 40 MB of text, plain and compressed."""
+    rows = 1_000_000  # Of at most 2^20.
     data = np.random.default_rng(1).random((rows, 4), np.float32).tobytes()
     return [
         infer_binary("double", "x", [rows, 4], data, *encoding)
@@ -421,7 +421,7 @@ ATTACKS = [
     Attack("gzip bombs, 16 at once", gzip_bombs_at_once, bombs),
     Attack("gzip bombs in gRPC", grpc_bombs, bomb),
     Attack("JSON of 60 MB", large_json, numbers),
-    Attack("JSON answers of 60 MB", large_json_answers, asks_for_text),
+    Attack("JSON answers of 40 MB", large_json_answers, asks_for_text),
     Attack("deep JSON", deep_json, deep),
     Attack("50,000 names", many_names, names_of_nothing),
     Attack("names of unknown models", unknown_models),
