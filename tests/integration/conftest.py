@@ -55,6 +55,8 @@ def start_server(tmp_path_factory: pytest.TempPathFactory):
     yield start
     for server in started:
         server.stop()
+    for server in started:
+        assert "Sanitizer" not in server.log, server.log
 
 
 @pytest.fixture
