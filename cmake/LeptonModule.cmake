@@ -26,10 +26,10 @@ function(lepton_engine name)
     target_link_libraries(lepton_engine_${name} PRIVATE lepton_flags lepton::engine ${ARG_DEPENDS})
 endfunction()
 
-# All of tests/unit/<name>/*_test.cc as one program, <name>_test, registered with ctest test by test.
+# All *_test.cc below tests/unit/<name> as one program, <name>_test, registered with ctest test by test.
 function(lepton_unit_test name)
     cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
-    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${name}/*_test.cc)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${name}/*_test.cc)
     if(NOT sources)
         return()
     endif()

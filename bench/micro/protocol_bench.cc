@@ -7,9 +7,9 @@
 
 #include "bench_exchange.h"
 #include "lepton/observe/request_watch.h"
-#include "lepton/protocol/grpc_infer_decode.h"
-#include "lepton/protocol/infer_fields.h"
-#include "lepton/protocol/rest_infer_decode.h"
+#include "lepton/protocol/kserve/grpc_infer_decode.h"
+#include "lepton/protocol/kserve/infer_fields.h"
+#include "lepton/protocol/kserve/rest_infer_decode.h"
 #include "lepton/protocol/router.h"
 #include "question.h"
 

@@ -9,7 +9,7 @@
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/model/config_file.h"
 #include "lepton/model/model_settings.h"
-#include "lepton/protocol/config_change.h"
+#include "lepton/protocol/admin/config_change.h"
 
 namespace lepton {
 namespace {

@@ -10,8 +10,8 @@
 #include <google/protobuf/stubs/logging.h>
 #include <inference.pb.h>
 
-#include "lepton/protocol/grpc_infer_decode.h"
-#include "lepton/protocol/grpc_infer_encode.h"
+#include "lepton/protocol/kserve/grpc_infer_decode.h"
+#include "lepton/protocol/kserve/grpc_infer_encode.h"
 #include "lepton/protocol/tensor_bytes.h"
 #include "unit/protocol/fakes.h"
 

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
-#include "lepton/net/http1_session.h"
-#include "unit/net/http2_peer.h"
+#include "lepton/net/http1/http1_session.h"
+#include "unit/net/http2/http2_peer.h"
 
 namespace lepton::net::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "unit/net/http2_peer.h"
+#include "unit/net/http2/http2_peer.h"
 
 namespace lepton::net::test {
 namespace {

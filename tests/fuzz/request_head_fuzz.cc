@@ -9,9 +9,9 @@
 
 #include "lepton/core/trace_context.h"
 #include "lepton/core/utf8.h"
+#include "lepton/protocol/admin/slow_page.h"
 #include "lepton/protocol/deadline.h"
 #include "lepton/protocol/http_target.h"
-#include "lepton/protocol/slow_page.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {

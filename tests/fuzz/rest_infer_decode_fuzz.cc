@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "lepton/protocol/rest_infer_decode.h"
-#include "lepton/protocol/rest_infer_encode.h"
+#include "lepton/protocol/kserve/rest_infer_decode.h"
+#include "lepton/protocol/kserve/rest_infer_encode.h"
 #include "lepton/protocol/tensor_bytes.h"
 #include "unit/protocol/fakes.h"
 

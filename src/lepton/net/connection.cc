@@ -12,8 +12,8 @@
 
 #include <boost/asio/bind_allocator.hpp>
 
-#include "lepton/net/http1_session.h"
-#include "lepton/net/http2_session.h"
+#include "lepton/net/http1/http1_session.h"
+#include "lepton/net/http2/http2_session.h"
 #include "lepton/net/reactor.h"
 
 namespace lepton::net {

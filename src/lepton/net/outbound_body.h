@@ -4,7 +4,7 @@
 #include <span>
 
 #include "lepton/memory/buffer_pool.h"
-#include "lepton/net/grpc_framing.h"
+#include "lepton/net/grpc/grpc_framing.h"
 
 namespace lepton::net {
 

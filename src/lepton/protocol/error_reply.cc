@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "lepton/protocol/json_writer.h"
-#include "lepton/protocol/machine_paths.h"
+#include "lepton/protocol/admin/machine_paths.h"
+#include "lepton/protocol/json/json_writer.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "lepton/protocol/grpc_routes.h"
-#include "lepton/protocol/rest_routes.h"
+#include "lepton/protocol/kserve/grpc_routes.h"
+#include "lepton/protocol/kserve/rest_routes.h"
 
 namespace lepton::protocol {
 

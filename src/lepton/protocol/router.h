@@ -12,7 +12,7 @@
 #include "lepton/core/request_record.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
-#include "lepton/protocol/access.h"
+#include "lepton/protocol/admin/access.h"
 
 namespace lepton::protocol {
 

@@ -6,7 +6,7 @@
 
 #include "lepton/core/clock.h"
 #include "lepton/core/sync.h"
-#include "lepton/protocol/audit.h"
+#include "lepton/protocol/admin/audit.h"
 
 namespace lepton::server {
 

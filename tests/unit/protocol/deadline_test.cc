@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "lepton/protocol/infer_fields.h"
+#include "lepton/protocol/kserve/infer_fields.h"
 
 namespace lepton::protocol {
 namespace {

@@ -1,0 +1,41 @@
+#include "lepton/protocol/kserve/rest_infer.h"
+
+#include "lepton/protocol/content_encoding.h"
+#include "lepton/protocol/kserve/rest_infer_decode.h"
+#include "lepton/protocol/kserve/rest_infer_encode.h"
+
+namespace lepton::protocol {
+namespace {
+
+ContentEncoding wanted_encoding(const net::Exchange& exchange) {
+    return preferred_encoding(exchange.message.fields);
+}
+
+}  // namespace
+
+Result<> RestInfer::decode(net::Exchange& exchange, const InferFields& fields) const {
+    LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
+    LEPTON_CHECK_OK(decompress(exchange.message.body, encoding, max_body_bytes_, pool_));
+    return decode_rest_infer(exchange, fields, pool_, catalog_);
+}
+
+bool RestInfer::is_long_to_decode(const net::Message& message, const InferFields& fields) const {
+    // Few bytes may stand for many.
+    if (!fields.content_encoding.empty()) return true;
+    return protocol::is_long_to_decode(message, fields);
+}
+
+Result<> RestInfer::encode(const net::Exchange& exchange, net::Reply& reply) const {
+    const InferCall& call = exchange.call;
+    return encode_rest_infer(call.request, call.response, wanted_encoding(exchange), pool_, reply);
+}
+
+bool RestInfer::is_long_to_encode(const net::Exchange& exchange) const {
+    const InferCall& call = exchange.call;
+    std::size_t bytes = 0;
+    for (const OutputTensor& output : call.response.outputs) bytes += output.tensor.data.size();
+    return bytes > kDecodedOnLoop &&
+           protocol::is_long_to_encode(call.request, call.response, wanted_encoding(exchange));
+}
+
+}  // namespace lepton::protocol

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "lepton/protocol/kserve/infer_route.h"
+
+namespace lepton::protocol {
+
+// POST /v2/models/{m}[/versions/{v}]/infer. The names of the target are in the request already.
+class RestInfer final : public InferRoute {
+public:
+    RestInfer(InferService& service,
+              const ModelCatalog& catalog,
+              memory::BufferPool& pool,
+              const Router::Options& options)
+        : InferRoute(service, catalog, pool, options), max_body_bytes_(options.max_body_bytes) {}
+
+private:
+    Result<> decode(net::Exchange& exchange, const InferFields& fields) const override;
+    [[nodiscard]] bool is_long_to_decode(const net::Message& message,
+                                         const InferFields& fields) const override;
+    Result<> encode(const net::Exchange& exchange, net::Reply& reply) const override;
+    [[nodiscard]] bool is_long_to_encode(const net::Exchange& exchange) const override;
+
+    const std::size_t max_body_bytes_;
+};
+
+}  // namespace lepton::protocol
