@@ -23,3 +23,4 @@ rm -f "$wheelhouse"/lepton-*.whl
     exit 1
 }
 ls -1 "$wheelhouse"/lepton-*.whl
+"$bin/python" tools/check_bundled.py "$wheelhouse"/lepton-*.whl

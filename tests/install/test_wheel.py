@@ -15,18 +15,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_LIBRARIES = "nghttp2|protobuf|spdlog|fmt|prometheus|simdjson|ssl|crypto"
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheelhouse")
-    subprocess.run(
-        [ROOT / "scripts/wheel.sh"], env={**os.environ, "LEPTON_WHEEL_DIR": str(folder)}, check=True
-    )
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 @pytest.fixture(scope="module")
