@@ -11,7 +11,7 @@
 #include "lepton/core/utf8.h"
 #include "lepton/protocol/admin/slow_page.h"
 #include "lepton/protocol/deadline.h"
-#include "lepton/protocol/http_target.h"
+#include "lepton/protocol/path_pattern.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
@@ -31,13 +31,17 @@ void check(const Result<Clock::time_point>& deadline, Clock::time_point received
 }
 
 void read_target(std::string path) {
-    const auto target = parse_target(path);
-    if (!target) return require(!target.error().message.empty());
-    for (const std::string_view part : {target->model, target->version}) {
+    static constexpr PathPattern kPattern = "/v2/models/{model}[/versions/{version}]/infer";
+    auto found = kPattern.match(PathSegments(path));
+    if (!found) return;
+    require(!found->model.empty());
+    if (const Result<> decoded = decode_variables(path, *found); !decoded) {
+        return require(!decoded.error().message.empty());
+    }
+    for (const std::string_view part : {found->model, found->version}) {
         require(part.empty() || (part.data() >= path.data() &&
                                  part.data() + part.size() <= path.data() + path.size()));
     }
-    require(target->route < Route::kModel || !target->model.empty());
 }
 
 void read_trace(std::string_view text) {

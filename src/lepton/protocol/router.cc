@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "lepton/protocol/kserve/grpc_routes.h"
-#include "lepton/protocol/kserve/rest_routes.h"
+#include "lepton/protocol/grpc_router.h"
+#include "lepton/protocol/rest_router.h"
 
 namespace lepton::protocol {
 
@@ -11,8 +11,9 @@ Router::Router(InferService& service,
                const ModelCatalog& catalog,
                memory::BufferPool& pool,
                Options options)
-    : rest_(std::make_unique<RestRoutes>(service, catalog, pool, options)),
-      grpc_(std::make_unique<GrpcRoutes>(service, catalog, pool, std::move(options))) {}
+    : options_(std::move(options)),
+      grpc_(std::make_unique<GrpcRouter>(service, catalog, pool, options_)),
+      rest_(std::make_unique<RestRouter>(service, catalog, pool, options_, grpc_->services())) {}
 
 Router::~Router() = default;
 

@@ -16,8 +16,8 @@
 
 namespace lepton::protocol {
 
-class GrpcRoutes;
-class RestRoutes;
+class GrpcRouter;
+class RestRouter;
 
 // What the server says, byte for byte: takes each message off the network, answers what it can by
 // itself (health, metadata, reflection, metrics), and turns the rest into inferences and their
@@ -59,8 +59,9 @@ public:
     void handle(net::Exchange& exchange) noexcept override;
 
 private:
-    std::unique_ptr<RestRoutes> rest_;
-    std::unique_ptr<GrpcRoutes> grpc_;
+    const Options options_;
+    std::unique_ptr<GrpcRouter> grpc_;
+    std::unique_ptr<RestRouter> rest_;
 };
 
 }  // namespace lepton::protocol

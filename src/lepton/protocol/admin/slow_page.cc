@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "lepton/core/stations.h"
-#include "lepton/protocol/http_target.h"
 #include "lepton/protocol/json/json_writer.h"
+#include "lepton/protocol/path_pattern.h"
 #include "lepton/protocol/text.h"
 
 namespace lepton::protocol {

@@ -10,20 +10,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kExtensions = {
     "binary_tensor_data", "model_configuration", "parameters", "schedule_policy"};
 
-constexpr std::array<std::string_view, 11> kRoutes = {
-    "GET /v2",
-    "GET /v2/health/live",
-    "GET /v2/health/ready",
-    "GET /v2/models/{model}[/versions/{version}]",
-    "GET /v2/models/{model}[/versions/{version}]/ready",
-    "GET, POST /v2/models/{model}[/versions/{version}]/config",
-    "POST /v2/models/{model}[/versions/{version}]/infer",
-    "GET /metrics",
-    "GET /v2/debug/slow",
-    "gRPC inference.GRPCInferenceService",
-    "gRPC grpc.health.v1.Health",
-};
-
 void write_list(JsonWriter& json, std::string_view key, const auto& values) {
     json.key(key);
     json.begin_array();
@@ -63,12 +49,13 @@ std::span<const std::string_view> protocol_extensions() { return kExtensions; }
 void write_overview(std::string_view server,
                     std::string_view version,
                     const std::vector<std::string>& models,
+                    const std::vector<std::string>& routes,
                     memory::Buffer& body) {
     JsonWriter json(body);
     json.begin_object();
     write_server(json, server, version);
     write_list(json, "models", models);
-    write_list(json, "routes", kRoutes);
+    write_list(json, "routes", routes);
     json.end_object();
 }
 

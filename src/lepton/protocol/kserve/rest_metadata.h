@@ -17,6 +17,7 @@ namespace lepton::protocol {
 void write_overview(std::string_view server,
                     std::string_view version,
                     const std::vector<std::string>& models,
+                    const std::vector<std::string>& routes,
                     memory::Buffer& body);
 void write_server_metadata(std::string_view server, std::string_view version, memory::Buffer& body);
 void write_model_metadata(const ModelSpec& model,

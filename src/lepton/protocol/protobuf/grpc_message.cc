@@ -27,4 +27,12 @@ void write_grpc(const google::protobuf::MessageLite& message,
     reply.has_body = true;
 }
 
+Result<> send_grpc(const google::protobuf::MessageLite& message,
+                   memory::BufferPool& pool,
+                   net::Exchange& exchange) {
+    write_grpc(message, pool, exchange.reply);
+    exchange.send();
+    return {};
+}
+
 }  // namespace lepton::protocol

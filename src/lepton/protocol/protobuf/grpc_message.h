@@ -16,4 +16,9 @@ void write_grpc(const google::protobuf::MessageLite& message,
                 memory::BufferPool& pool,
                 net::Reply& reply);
 
+// The usual handler's end: the same, sent.
+Result<> send_grpc(const google::protobuf::MessageLite& message,
+                   memory::BufferPool& pool,
+                   net::Exchange& exchange);
+
 }  // namespace lepton::protocol

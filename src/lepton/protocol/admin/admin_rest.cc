@@ -1,0 +1,123 @@
+#include "lepton/protocol/admin/admin_rest.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "lepton/protocol/admin/audit.h"
+#include "lepton/protocol/admin/config_change.h"
+#include "lepton/protocol/admin/model_config_page.h"
+#include "lepton/protocol/admin/slow_page.h"
+#include "lepton/protocol/content_encoding.h"
+#include "lepton/protocol/error_reply.h"
+#include "lepton/protocol/text.h"
+
+namespace lepton::protocol {
+namespace {
+
+// Of a change's body, which is read on the loop.
+constexpr std::size_t kMostOfChange = std::size_t{64} << 10;
+
+}  // namespace
+
+constexpr std::array<RestRoute<AdminRest>, 3> AdminRest::kRoutes = {{
+    {Verb::kRead,
+     "/v2/models/{model}[/versions/{version}]/config",
+     &AdminRest::config,
+     Access::kData},
+    {Verb::kPost,
+     "/v2/models/{model}[/versions/{version}]/config",
+     &AdminRest::change_config,
+     Access::kChange},
+    {Verb::kRead, "/v2/debug/slow[/]", &AdminRest::slow, Access::kInspect},
+}};
+
+AdminRest::AdminRest(memory::BufferPool& pool, const Router::Options& options)
+    : pool_(pool), options_(options) {}
+
+Result<> AdminRest::config(net::Exchange& exchange, const PathVariables& path) {
+    return send_page(exchange, pool_, [&](memory::Buffer& body) -> Result<> {
+        LEPTON_TRY(ModelControl * control, model_control());
+        LEPTON_TRY(const ModelConfiguration now, control->configuration(path.model, path.version));
+        write_model_config(now, body);
+        return {};
+    });
+}
+
+Result<> AdminRest::slow(net::Exchange& exchange, const PathVariables& /*path*/) {
+    return send_page(exchange, pool_, [&](memory::Buffer& body) -> Result<> {
+        if (!options_.slow_requests) {
+            return fail(ErrorCode::kModelNotFound, "this server keeps no slow requests");
+        }
+        LEPTON_TRY(const SlowQuery query, parse_slow_query(exchange.message.query));
+        write_slow_page(options_.slow_requests(query.model, query.limit), body);
+        return {};
+    });
+}
+
+Result<ModelControl*> AdminRest::model_control() const {
+    if (options_.control != nullptr) return options_.control;
+    return fail(ErrorCode::kModelNotFound, "this server does not tell how models are run");
+}
+
+// What a change came to, on its way from the control's thread to the loop's.
+struct AdminRest::AnsweredChange final : Task {
+    AnsweredChange(AdminRest& of, net::Exchange& to)
+        : routes(of), exchange(to), result(fail(ErrorCode::kInternal, "the change got lost")) {}
+
+    // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
+    void run() noexcept override {
+        const std::shared_ptr<void> alive = std::move(exchange.call.route);
+        if (result) {
+            prepare_body(exchange.reply.body, kRoomForPage, routes.pool_);
+            write_config_changed(*result, exchange.reply.body);
+        } else {
+            const auto style =
+                routes.options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton;
+            write_error(exchange, result.error(), style, routes.pool_);
+        }
+        exchange.send();
+    }
+
+    AdminRest& routes;
+    net::Exchange& exchange;
+    Result<ConfigChanged> result;
+};
+
+Result<ConfigChange> AdminRest::read_change(net::Message& message,
+                                            const PathVariables& path) const {
+    LEPTON_TRY(const ContentEncoding encoding,
+               parse_content_encoding(message.fields.find("content-encoding")));
+    LEPTON_CHECK_OK(decompress(message.body, encoding, kMostOfChange, pool_));
+    if (message.body.size() > kMostOfChange) {
+        return fail(ErrorCode::kPayloadTooLarge,
+                    concat({"a change has at most ", std::to_string(kMostOfChange), " bytes"}));
+    }
+    LEPTON_TRY(ConfigChange change, parse_config_change(message.body));
+    change.model = path.model;
+    change.version = path.version;
+    return change;
+}
+
+// The answer comes when the change is in force, which may take as long as loading the model.
+Result<> AdminRest::change_config(net::Exchange& exchange, const PathVariables& path) {
+    LEPTON_TRY(ModelControl * control, model_control());
+    ChangeAudit audit(options_.access.audit, exchange, path.model, path.version);
+    Result<ConfigChange> change = read_change(exchange.message, path);
+    if (!change) {
+        audit.tell(tl::unexpected(change.error()));
+        return tl::unexpected(change.error());
+    }
+    audit.set_change(*change, control->configuration(path.model, path.version));
+    const auto answer = std::make_shared<AnsweredChange>(*this, exchange);
+    exchange.call.route = answer;  // The exchange keeps it, should the loop never run it.
+    EventLoop& loop = *exchange.call.loop;
+    control->change(*std::move(change), [answer, &loop, audit](Result<ConfigChanged> result) {
+        audit.tell(result);  // Here, since the loop may have ended: the change was made.
+        answer->result = std::move(result);
+        loop.post(*answer);
+    });
+    return {};
+}
+
+}  // namespace lepton::protocol

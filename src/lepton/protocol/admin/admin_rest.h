@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+
+#include "lepton/core/model_control.h"
+#include "lepton/core/result.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
+#include "lepton/protocol/rest_route.h"
+#include "lepton/protocol/router.h"
+
+namespace lepton::protocol {
+
+// How models are run, told and changed, and the requests worth a look. Thread-safe.
+class AdminRest final : public RestFamily<AdminRest> {
+public:
+    AdminRest(memory::BufferPool& pool, const Router::Options& options);
+
+private:
+    friend RestFamily;
+    struct AnsweredChange;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final.
+
+    Result<> config(net::Exchange& exchange, const PathVariables& path);
+    Result<> change_config(net::Exchange& exchange, const PathVariables& path);
+    Result<> slow(net::Exchange& exchange, const PathVariables& path);
+
+    Result<ModelControl*> model_control() const;
+    Result<ConfigChange> read_change(net::Message& message, const PathVariables& path) const;
+
+    static const std::array<RestRoute<AdminRest>, 3> kRoutes;
+
+    memory::BufferPool& pool_;
+    const Router::Options& options_;
+};
+
+}  // namespace lepton::protocol

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_catalog.h"
+#include "lepton/core/result.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
+#include "lepton/protocol/grpc_route.h"
+#include "lepton/protocol/kserve/grpc_infer.h"
+#include "lepton/protocol/router.h"
+
+namespace lepton::protocol {
+
+// The service inference.GRPCInferenceService. Thread-safe.
+class KserveGrpc final : public GrpcFamily<KserveGrpc> {
+public:
+    KserveGrpc(InferService& service,
+               const ModelCatalog& catalog,
+               memory::BufferPool& pool,
+               const Router::Options& options);
+
+private:
+    friend GrpcFamily;
+
+    Result<> infer(net::Exchange& exchange);
+    Result<> server_live(net::Exchange& exchange);
+    Result<> server_ready(net::Exchange& exchange);
+    Result<> server_metadata(net::Exchange& exchange);
+    Result<> model_ready(net::Exchange& exchange);
+    Result<> model_metadata(net::Exchange& exchange);
+    Result<> model_config(net::Exchange& exchange);
+
+    static const std::array<GrpcRoute<KserveGrpc>, 7> kRoutes;
+
+    const ModelCatalog& catalog_;
+    memory::BufferPool& pool_;
+    const Router::Options& options_;
+    GrpcInfer infer_;
+};
+
+}  // namespace lepton::protocol

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+
+#include "lepton/core/infer_call.h"
+#include "lepton/core/model_catalog.h"
+#include "lepton/core/result.h"
+#include "lepton/memory/buffer_pool.h"
+#include "lepton/net/message.h"
+#include "lepton/protocol/kserve/rest_infer.h"
+#include "lepton/protocol/rest_route.h"
+#include "lepton/protocol/router.h"
+
+namespace lepton::protocol {
+
+// KServe v2 over HTTP: inference, health and metadata. Thread-safe.
+class KserveRest final : public RestFamily<KserveRest> {
+public:
+    KserveRest(InferService& service,
+               const ModelCatalog& catalog,
+               memory::BufferPool& pool,
+               const Router::Options& options);
+
+private:
+    friend RestFamily;
+
+    Result<> infer(net::Exchange& exchange, const PathVariables& path);
+    Result<> server(net::Exchange& exchange, const PathVariables& path);
+    Result<> live(net::Exchange& exchange, const PathVariables& path);
+    Result<> ready(net::Exchange& exchange, const PathVariables& path);
+    Result<> model(net::Exchange& exchange, const PathVariables& path);
+    Result<> model_ready(net::Exchange& exchange, const PathVariables& path);
+
+    static const std::array<RestRoute<KserveRest>, 6> kRoutes;
+
+    const ModelCatalog& catalog_;
+    memory::BufferPool& pool_;
+    const Router::Options& options_;
+    RestInfer infer_;
+};
+
+}  // namespace lepton::protocol
