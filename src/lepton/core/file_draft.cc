@@ -50,7 +50,8 @@ Result<FileDraft> FileDraft::write(fs::path file,
     // Other processes, and other threads of this one, may write the same.
     static std::atomic<unsigned> drafts = 0;
     fs::path beside = file;
-    beside += "." + std::to_string(::getpid()) + "." + std::to_string(drafts++) + ".draft";
+    beside += ".";
+    beside += std::to_string(::getpid()) + "." + std::to_string(drafts++) + ".draft";
     FileDraft draft(std::move(file), std::move(beside));
     if (const int reason = write_anew(draft.draft_, content, mode, durable); reason != 0) {
         return cannot("write", draft.file_, reason);
