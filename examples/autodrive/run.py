@@ -22,14 +22,14 @@ from autodrive import load
 from autodrive.ai import AutodriveAI, Planner
 from autodrive.drive import Drive, Summary, drive, summarize
 from autodrive.picture import picture
-from autodrive.service import MODEL, ServerFailed, created, served
+from autodrive.service import MODEL, created
 from autodrive.simulator import Simulator
 from autodrive.track import Track
 from autodrive.view import View
 from rich.console import Console
 from rich.markup import escape
 
-from lepton import LeptonAI, LeptonError
+from lepton import LeptonAI, LeptonError, serving
 from lepton.create import CreateError
 
 HERE = Path(__file__).parent
@@ -90,7 +90,7 @@ def main() -> None:
             planner, url, source = _open_planner(arguments, stack)
             console.print(f"[bold]planner[/]  {escape(source)}")
             run(arguments, planner, url, console, live=not plain)
-    except (CreateError, ServerFailed, LeptonError, ValueError) as error:
+    except (CreateError, LeptonError, ValueError) as error:
         print(f"autodrive: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
@@ -108,7 +108,7 @@ def _open_planner(
     if arguments.in_process:
         client = stack.enter_context(LeptonAI(service=service, model=MODEL))
         return client, "", "in this process"
-    url = stack.enter_context(served(service))
+    url = stack.enter_context(serving(service)).url
     return stack.enter_context(LeptonAI(url, model=MODEL)), url, f"served at {url}"
 
 

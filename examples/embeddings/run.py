@@ -24,9 +24,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from serving import ServerFailed, served
 
-from lepton import LeptonAI, LeptonError
+from lepton import LeptonAI, LeptonError, serving
 from lepton.create import CreateError, create_service
 
 HERE = Path(__file__).parent
@@ -76,7 +75,7 @@ def main() -> None:
     try:
         sentences = read_sentences(arguments.sentences)
         with contextlib.ExitStack() as stack:
-            url = arguments.url or stack.enter_context(served(service_of(arguments)))
+            url = arguments.url or stack.enter_context(serving(service_of(arguments))).url
             client = stack.enter_context(LeptonAI(url, model=arguments.model))
             start = time.perf_counter()
             known = embed(client, sentences, progress=not arguments.json)
@@ -84,7 +83,7 @@ def main() -> None:
             start = time.perf_counter()
             asked = embed(client, arguments.questions)
             question_ms = (time.perf_counter() - start) * 1e3 / len(arguments.questions)
-    except (CreateError, ServerFailed, LeptonError, OSError) as error:
+    except (CreateError, LeptonError, OSError) as error:
         fail(str(error))
     answers = nearest(asked, known, arguments.top)
     if arguments.json:

@@ -26,9 +26,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from serving import ServerFailed, served
 
-from lepton import LeptonAI, LeptonError
+from lepton import LeptonAI, LeptonError, serving
 from lepton.create import CreateError, create_service
 
 HERE = Path(__file__).parent
@@ -83,12 +82,12 @@ def main() -> None:
         if not files:
             fail(f"{arguments.folder} holds no image files")
         with contextlib.ExitStack() as stack:
-            url = arguments.url or stack.enter_context(served(stack.enter_context(created())))
+            url = arguments.url or stack.enter_context(serving(stack.enter_context(created()))).url
             client = stack.enter_context(LeptonAI(url, model=arguments.model))
             start = time.perf_counter()
             named = list(classify(client, files, labels, arguments, broken))
             spent = time.perf_counter() - start
-    except (CreateError, ServerFailed, LeptonError, OSError) as error:
+    except (CreateError, LeptonError, OSError) as error:
         fail(str(error))
     for message in broken:
         err.print(f"[yellow]skipped:[/] {escape(message)}", soft_wrap=True)

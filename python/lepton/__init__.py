@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from lepton.server import Server
+    from lepton.server_process import ServerProcess, serving
 
 __all__ = [
     "Answer",
@@ -57,10 +58,12 @@ __all__ = [
     "Overloaded",
     "RetryOptions",
     "Server",
+    "ServerProcess",
     "TensorSpec",
     "TlsOptions",
     "Unavailable",
     "__version__",
+    "serving",
 ]
 
 # Where those are that are no errors.
@@ -73,8 +76,10 @@ _HOMES = {
     "Model": "_native",
     "RetryOptions": "_native",
     "Server": "server",
+    "ServerProcess": "server_process",
     "TensorSpec": "_native",
     "TlsOptions": "_native",
+    "serving": "server_process",
 }
 
 

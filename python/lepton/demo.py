@@ -10,27 +10,22 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from lepton.client import LeptonAI
-from lepton.console import FAILED, die, err, out
+from lepton.console import FAILED, die, out
 from lepton.create import CreateError, create_service
 from lepton.datatypes import Array
 from lepton.errors import LeptonError
-from lepton.native import server_path
+from lepton.server_process import serving
 
 SHOWN = 4
 PREFERRED_PORT = 8000
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
 # Ink from none to full, twice as wide as a character is high.
 _SHADES = ("  ", "░░", "▒▒", "▓▓", "██")
 
@@ -72,19 +67,19 @@ def run_demo(*, host: str, port: int | None, once: bool) -> None:
         # What is deleted at the end is not shown where the end comes at once.
         made = service.name if once else service.repository
         out.print(f"[bold]service[/]  {made} (made from {digits.model})")
-        with _serving(service.repository, work, host, port) as server:
-            url = f"http://{server['host']}:{server['port']}"
-            out.print(f"[bold]server[/]   {url}, process {server['pid']}\n")
-            try:
-                _show(url, digits)
-            except LeptonError as error:
-                die("demo", str(error), FAILED)
-            if once:
-                out.print("Without --once it serves on, and says how to call it.")
-            else:
-                _say_how(url, work, digits)
-                out.print("[bold]Serving until Ctrl-C.[/]")
-                _wait(server["process"])
+        chosen = port if port is not None else _preferred_port(host)
+        try:
+            with serving(service.repository, host=host, port=chosen) as server:
+                out.print(f"[bold]server[/]   {server.url}, process {server.pid}\n")
+                _show(server.url, digits)
+                if once:
+                    out.print("Without --once it serves on, and says how to call it.")
+                else:
+                    _say_how(server.url, work, digits)
+                    out.print("[bold]Serving until Ctrl-C.[/]")
+                    _wait(server.process)
+        except LeptonError as error:
+            die("demo", str(error), FAILED)
 
 
 def _load_digits() -> Digits:
@@ -100,38 +95,6 @@ def _load_digits() -> Digits:
         labels=held_out["labels"],
         right=summary["right"],
     )
-
-
-@contextlib.contextmanager
-def _serving(repository: Path, work: Path, host: str, port: int | None) -> Iterator[dict[str, Any]]:
-    """Starts the server, waits until it is ready, and stops it in the end.
-
-    Yields what its ready file says, and the process.
-    """
-    ready, log = work / "ready.json", work / "server.log"
-    chosen = port if port is not None else _preferred_port(host)
-    command = [server_path(), "serve", str(repository), "--host", host, "--port", str(chosen)]
-    command += ["--ready-file", str(ready)]
-    with log.open("wb") as stderr:
-        try:
-            process = subprocess.Popen(command, stderr=stderr, stdout=subprocess.DEVNULL)
-        except OSError as error:
-            die("demo", f"cannot start {server_path()}: {error.strerror}", FAILED)
-        try:
-            until = time.monotonic() + START_SECONDS
-            while not ready.exists():
-                if process.poll() is not None or time.monotonic() > until:
-                    err.print(escape(log.read_text(errors="replace").strip()))
-                    die("demo", "the server did not become ready; its log is above", FAILED)
-                time.sleep(0.005)
-            yield {**json.loads(ready.read_text()), "process": process}
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _preferred_port(host: str) -> int:
