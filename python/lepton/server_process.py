@@ -16,7 +16,7 @@ from typing import Any
 from lepton.errors import Unavailable
 from lepton.native import server_path
 
-_STOP_SECONDS = 35.0  # Longer than it drains by default.
+_STOP_SECONDS = 15.0  # Longer than it drains by default.
 _LOOK_SECONDS = 0.001
 _LOG_LINES = 20  # Of a server that did not start.
 
