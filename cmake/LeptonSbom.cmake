@@ -1,5 +1,5 @@
 # The list of what is compiled into the product (headers, static libraries), for who looks for a
-# version with a known weakness: lepton-<version>.dist-info/sboms/compiled-in.cdx.json, where PEP 770
+# version with a known weakness: lepton_serving-<version>.dist-info/sboms/compiled-in.cdx.json, where PEP 770
 # wants it. The libraries that are copied into the wheel are listed beside it by auditwheel.
 include_guard()
 

@@ -16,11 +16,11 @@ export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
     tail -40 build/wheel.log >&2
     exit 1
 }
-rm -f "$wheelhouse"/lepton-*.whl
+rm -f "$wheelhouse"/lepton_serving-*.whl
 "$bin/python" -m auditwheel repair --exclude 'libopenvino.so.*' --wheel-dir "$wheelhouse" \
-    "$dist"/lepton-*.whl >>build/wheel.log 2>&1 || {
+    "$dist"/lepton_serving-*.whl >>build/wheel.log 2>&1 || {
     tail -40 build/wheel.log >&2
     exit 1
 }
-ls -1 "$wheelhouse"/lepton-*.whl
-"$bin/python" tools/check_bundled.py "$wheelhouse"/lepton-*.whl
+ls -1 "$wheelhouse"/lepton_serving-*.whl
+"$bin/python" tools/check_bundled.py "$wheelhouse"/lepton_serving-*.whl

@@ -1,6 +1,6 @@
 """Compares what a wheel carries with the versions in SECURITY.md that have no known weakness.
 
-    python tools/check_bundled.py wheelhouse/lepton-0.1.0-….whl
+    python tools/check_bundled.py wheelhouse/lepton_serving-0.1.0-….whl
 
 Reads the wheel's lists (CycloneDX, PEP 770). Ends with 1 where a library is older than the table
 says, or is not in it. Versions are compared as Debian does, by dpkg.
@@ -24,7 +24,7 @@ def carried(wheel: Path) -> dict[str, str]:
             if re.search(r"\.dist-info/sboms/[^/]+\.cdx\.json$", name):
                 for part in json.loads(archive.read(name))["components"]:
                     found[part["name"]] = part["version"]
-    found.pop("lepton", None)
+    found.pop("lepton_serving", None)
     return found
 
 
@@ -47,7 +47,9 @@ def complaints(carried: dict[str, str], fixed: dict[str, str]) -> list[str]:
         if name not in fixed:
             said.append(f"{name} {version} is not in the table of SECURITY.md; add it")
         elif is_older(version, fixed[name]):
-            said.append(f"{name} {version} is older than {fixed[name]}; upgrade it, and build again")
+            said.append(
+                f"{name} {version} is older than {fixed[name]}; upgrade it, and build again"
+            )
     return said
 
 

@@ -88,7 +88,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
     if name == "__version__":
         from importlib.metadata import version
 
-        return version("lepton")
+        return version("lepton-serving")
     if name not in __all__:
         raise AttributeError(f"module 'lepton' has no attribute {name!r}")
     from importlib import import_module

@@ -100,7 +100,7 @@ def test_wheel_lists_what_it_carries_and_nothing_has_a_known_weakness(wheel: Pat
         bundled = {
             Path(name).name.split("-")[0]
             for name in archive.namelist()
-            if name.startswith("lepton.libs/")
+            if name.startswith("lepton_serving.libs/")
         }
     sys.path.insert(0, str(ROOT / "tools"))
     from check_bundled import carried, complaints, known_fixed

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, as a user has it after `pip install lepton`."""
+"""The wheel in an environment of its own, as a user has it after `pip install lepton-serving`."""
 
 from __future__ import annotations
 

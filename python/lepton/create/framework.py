@@ -181,7 +181,7 @@ def need(module: str, extra: str, why: str) -> ModuleType:
             raise CreateError(f"{module} does not load: {one_line(error)}") from None
         name = module.partition(".")[0]
         raise CreateError(
-            f"{name} is needed to {why}, install it: pip install 'lepton[{extra}]'"
+            f"{name} is needed to {why}, install it: pip install 'lepton-serving[{extra}]'"
         ) from None
     except (ImportError, OSError) as error:
         raise CreateError(f"{module} does not load: {one_line(error)}") from None

@@ -136,7 +136,7 @@ def test_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     # An entry of None makes the import fail as it does where the package is not installed.
     for name in ("torch", "transformers", "safetensors"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(CreateError, match=r"pip install 'lepton\[text\]'"):
+    with pytest.raises(CreateError, match=r"pip install 'lepton-serving\[text\]'"):
         load(type("Job", (), {"path": folder})())
 
 
