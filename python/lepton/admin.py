@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
@@ -10,6 +11,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
+
+from lepton.endpoints import http_url, why_silent
 
 _FORBIDDEN = 403
 
@@ -26,13 +29,8 @@ class RefusedError(Exception):
         self.status = status
 
 
-def is_url(text: str) -> bool:
-    """Whether ask() takes it: http://host:port, https://host:port or unix:/path."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return False
-    return bool(parts.netloc if parts.scheme in ("http", "https") else parts.scheme == "unix")
+class SilentError(Exception):
+    """Nobody has answered, or somebody who is no inference server; the message is for the user."""
 
 
 def ask(url: str, path: str, change: object = None, *, timeout: float) -> bytes:
@@ -45,20 +43,33 @@ def ask(url: str, path: str, change: object = None, *, timeout: float) -> bytes:
         timeout: In seconds.
 
     Raises:
+        ValueError: `url` is no endpoint.
         RefusedError: The server says why not.
-        OSError: It cannot be reached.
+        SilentError: It cannot be reached.
     """
     body = None if change is None else json.dumps(change).encode()
+    asked = http_url(url)
+    try:
+        return _ask(asked, path, body, timeout)
+    except OSError as error:
+        raise SilentError(why_silent(url, error, timeout)) from error
+
+
+def _ask(url: str, path: str, body: bytes | None, timeout: float) -> bytes:
     status, answer = _send(url, path, body, timeout)
     # Only a server of this machine is believed about where to go on: another one could have what is
     # meant for it done to a server here.
     if status == _FORBIDDEN and _is_here(url):
         other = _member(answer, "admin_url")
-        if other is not None and is_url(other):
-            status, answer = _send(other, path, body, timeout)
+        if other is not None:
+            with contextlib.suppress(ValueError):
+                status, answer = _send(http_url(other), path, body, timeout)
     if status >= http.client.BAD_REQUEST:
-        text = answer.decode(errors="replace")
-        raise RefusedError(status, _member(answer, "error") or f"status {status}: {text[:200]}")
+        said = _member(answer, "error")
+        if said is None:
+            text = " ".join(answer.decode(errors="replace").split())[:200]
+            said = f"no inference server: it answers with status {status}, and says: {text}"
+        raise RefusedError(status, said)
     return answer
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from lepton._native import Answer, Completions, HedgeOptions, Model, RetryOptions, TlsOptions
 from lepton.calls import Inputs, Parameters, close_at_exit, forgets, listed, only_model, seconds_of
-from lepton.client import DEFAULT_URL, model_lister, open_client
+from lepton.client import model_lister, open_client
 from lepton.datatypes import Array
 from lepton.errors import LeptonError
 
@@ -27,7 +27,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        endpoints: str | Sequence[str] = DEFAULT_URL,
+        endpoints: str | Sequence[str] | None = None,
         model: str | None = None,
         *,
         version: str | None = None,

@@ -12,7 +12,6 @@ from lepton.endpoints import Models, endpoints_of, lister
 from lepton.errors import InvalidInput
 from lepton.server import open_server
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 _LISTING_SECONDS = 5.0
 
 
@@ -26,8 +25,9 @@ class Client(Caller[_native.Client]):
     Args:
         endpoints: Where to ask: "http://host:port" (HTTP/1.1 with binary tensors),
             "grpc://host:port", "unix:/path", "grpc+unix:/path", and over TLS "https://" and
-            "grpcs://"; "host:port" alone is HTTP's. Of several, calls go to the one with fewer in
-            flight of two drawn at random.
+            "grpcs://"; a host alone, or "host:port", is asked over HTTP. When left out, LEPTON_URL
+            of the environment, or http://127.0.0.1:8000. Of several, calls go to the one with fewer
+            in flight of two drawn at random.
         model: The model that calls mean which name none; may be left out where the server has one.
         version: Its version; the latest when left out.
         timeout: Seconds that a call may take which names no timeout of its own.
@@ -51,7 +51,7 @@ class Client(Caller[_native.Client]):
 
     def __init__(
         self,
-        endpoints: str | Sequence[str] = DEFAULT_URL,
+        endpoints: str | Sequence[str] | None = None,
         model: str | None = None,
         *,
         version: str | None = None,
@@ -90,7 +90,8 @@ class LeptonAI(Caller["_native.Client | _native.Server"]):
     Thread-safe. A process that forks makes one after the fork.
 
     Args:
-        url: Where the server is, as Client takes it; http://127.0.0.1:8000 when left out.
+        url: Where the server is, as Client takes it; when left out, LEPTON_URL of the environment,
+            or http://127.0.0.1:8000.
         model: Its name; may be left out where there is one model.
         service: Instead of `url`: a folder that `lepton create` wrote, to run it in this process.
         version: The model's version; the latest when left out.
@@ -118,12 +119,12 @@ class LeptonAI(Caller["_native.Client | _native.Server"]):
         if service is not None:
             super().__init__(open_server(service), model, version, timeout)
             return
-        native = open_client(url or DEFAULT_URL, timeout)
-        super().__init__(native, model, version, timeout, model_lister(native, url or DEFAULT_URL))
+        native = open_client(url, timeout)
+        super().__init__(native, model, version, timeout, model_lister(native, url))
 
 
 def open_client(
-    endpoints: str | Sequence[str],
+    endpoints: str | Sequence[str] | None,
     timeout: float,
     connect_timeout: float = 5.0,
     max_connections: int = 256,
@@ -150,7 +151,7 @@ def open_client(
 
 
 def model_lister(
-    native: _native.Client, endpoints: str | Sequence[str], tls: TlsOptions | None = None
+    native: _native.Client, endpoints: str | Sequence[str] | None, tls: TlsOptions | None = None
 ) -> Models:
     """Returns what lists the models of a client's server, whatever its endpoints speak."""
 

@@ -25,11 +25,11 @@ from lepton.bench.result import Result
 from lepton.bench.sweep import Step
 from lepton.bench.table import make_table
 from lepton.console import BAD_INPUT, FAILED, die, err, out
+from lepton.endpoints import endpoints_of
 from lepton.report.machine import machine
 
 _INTERRUPTED = 130  # As a shell says that Ctrl-C ended a program.
 _WIDEST = 1000
-_DEFAULT_URL = "http://127.0.0.1:8000"
 
 Show = Callable[[str, dict[str, Any]], None]
 
@@ -112,8 +112,8 @@ def _targets(request: Request) -> list[Target]:
     if request.service is not None:
         first = [Target(str(request.service), in_process=True)]
     else:
-        first = [Target(url) for url in request.urls or (_DEFAULT_URL,)]
-    targets = [*first, *(Target(url) for url in request.compare)]
+        first = [Target(url) for url in endpoints_of(request.urls or None)]
+    targets = [*first, *(Target(url) for url in endpoints_of(request.compare))]
     if len(set(targets)) < len(targets):
         raise BenchError("a target is compared with itself", bad_input=True)
     return targets

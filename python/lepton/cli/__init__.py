@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from lepton.cli import bench, create, tune
+from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
 from lepton.native import exec_server
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -69,8 +70,8 @@ def demo(
 )
 def slow(
     url: Annotated[
-        str, typer.Option(help="The server, or its admin listener.")
-    ] = "http://127.0.0.1:8000",
+        str, typer.Option(envvar=URL_VARIABLE, help="The server, or its admin listener.")
+    ] = DEFAULT_URL,
     model: Annotated[
         str | None, typer.Option(help="Only of this model.", show_default=False)
     ] = None,

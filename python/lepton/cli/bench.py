@@ -25,7 +25,7 @@ def bench(
         list[str] | None,
         typer.Option(
             help="The server: http://HOST:PORT, grpc://HOST:PORT, unix:/PATH or grpc+unix:/PATH; "
-            "any that speaks KServe v2. By default http://127.0.0.1:8000.",
+            "any that speaks KServe v2. By default LEPTON_URL, or http://127.0.0.1:8000.",
             show_default=False,
         ),
     ] = None,

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
+
 EPILOG = (
     "Examples:\n\n"
     "  lepton tune resnet\n\n"
@@ -20,8 +22,8 @@ EPILOG = (
 def tune(
     model: Annotated[str, typer.Argument(help="The model's name on the server.")],
     url: Annotated[
-        str, typer.Option(envvar="LEPTON_URL", help="Where the server is, or its admin listener.")
-    ] = "http://127.0.0.1:8000",
+        str, typer.Option(envvar=URL_VARIABLE, help="The server, or its admin listener.")
+    ] = DEFAULT_URL,
     version: Annotated[
         str | None, typer.Option(help="By default the latest.", show_default=False)
     ] = None,

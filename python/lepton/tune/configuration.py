@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from lepton.admin import RefusedError, ask, is_url
+from lepton.admin import RefusedError, SilentError, ask
 
 # In this order they are shown; the server may have more.
 SETTINGS = (
@@ -88,8 +88,6 @@ def fetch(
     Raises:
         TuneError: The server cannot be reached, or says why not.
     """
-    if not is_url(url):
-        raise TuneError(f"--url is {url}; http://host:port is needed", bad_input=True)
     path = f"/v2/models/{quote(model, safe='')}"
     if version is not None:
         path += f"/versions/{quote(version, safe='')}"
@@ -97,9 +95,10 @@ def fetch(
         told: dict[str, Any] = json.loads(ask(url, path + "/config", change, timeout=_TIMEOUT_S))
     except RefusedError as error:
         raise TuneError(str(error), bad_input=error.status in (400, 404)) from error
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise TuneError(f"no answer from {url}: {reason}") from error
-    except ValueError as error:
+    except SilentError as error:
+        raise TuneError(str(error)) from error
+    except json.JSONDecodeError as error:
         raise TuneError(f"{url} does not answer as a Lepton server does: {error}") from error
+    except ValueError as error:
+        raise TuneError(str(error), bad_input=True) from error
     return told

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lepton import admin
-from lepton.admin import RefusedError, ask, is_url
+from lepton.admin import RefusedError, SilentError, ask
 
 
 class Server:
@@ -102,6 +102,12 @@ def test_what_makes_no_sense_is_not_followed(told: object) -> None:
         server.close()
 
 
-@pytest.mark.parametrize("text", ["", "nothing", "ftp://x", "http://", "http://[", "//x"])
-def test_what_is_no_url(text: str) -> None:
-    assert not is_url(text)
+@pytest.mark.parametrize("text", ["", "ftp://x", "http://", "http://[", "//x", "unix:"])
+def test_what_is_no_endpoint(text: str) -> None:
+    with pytest.raises(ValueError, match="endpoint"):
+        ask(text, "/x", timeout=10)
+
+
+def test_nobody_there_is_said_in_the_words_of_the_client() -> None:
+    with pytest.raises(SilentError, match=r"^no server at http://127.0.0.1:1 \(Conn"):
+        ask("http://127.0.0.1:1", "/x", timeout=10)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lepton.endpoints import endpoints_of, lister
+from lepton import Client, LeptonAI
+from lepton.endpoints import endpoints_of, http_url, lister
 from lepton.errors import LeptonError, Unavailable
 
 
@@ -17,11 +18,55 @@ from lepton.errors import LeptonError, Unavailable
         (["grpc://a:1", "b:2"], ["grpc://a:1", "http://b:2"]),
         ("unix:/tmp/x.sock", ["unix:/tmp/x.sock"]),
         ("a:1/path", ["a:1/path"]),
-        ("host", ["host"]),
+        ("host", ["http://host"]),
+        ("10.0.0.1", ["http://10.0.0.1"]),
+        ("[::1]", ["http://[::1]"]),
+        ("8000", ["8000"]),
+        ("", [""]),
     ],
 )
 def test_host_and_port_alone_are_of_http(given: str | list[str], meant: list[str]) -> None:
     assert endpoints_of(given) == meant
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ("http://a:1", "http://a:1"),
+        ("http://a:1/", "http://a:1"),
+        ("a", "http://a:8000"),
+        ("grpc://a:1", "http://a:1"),
+        ("grpcs://a", "https://a:443"),
+        ("grpc+unix:/s", "unix:/s"),
+        ("[::1]:9", "http://[::1]:9"),
+    ],
+)
+def test_commands_ask_over_http(given: str, asked: str) -> None:
+    assert http_url(given) == asked
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", "8000", "ftp://x", "htp://127.0.0.1:8000", "//x", "a:1/path", "unix:"),
+        *("http://", "http://:1", "http://a:", "http://a:0", "http://a:99999", "http://a:x"),
+        *("http://a:1/v2", "http://a:1?x", "http://a b", "http://u@a:1", "http://["),
+    ],
+)
+def test_commands_and_clients_say_the_same_of_what_is_no_endpoint(given: str) -> None:
+    with pytest.raises(ValueError) as of_client:
+        Client(given)
+    with pytest.raises(ValueError) as of_command:
+        http_url(given)
+    assert str(of_command.value) == str(of_client.value)
+
+
+def test_the_environment_names_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert endpoints_of(None) == ["http://127.0.0.1:8000"]
+    monkeypatch.setenv("LEPTON_URL", "gpu-7:9000")
+    assert endpoints_of(None) == ["http://gpu-7:9000"]
+    with LeptonAI(timeout=5) as ai, pytest.raises(Unavailable, match="gpu-7:9000"):
+        ai.inference([1.0])
 
 
 def test_models_are_listed_over_http_where_grpc_has_no_call_for_it() -> None:
