@@ -47,7 +47,9 @@ def complaints(carried: dict[str, str], fixed: dict[str, str]) -> list[str]:
         if name not in fixed:
             said.append(f"{name} {version} is not in the table of SECURITY.md; add it")
         elif is_older(version, fixed[name]):
-            said.append(f"{name} {version} is older than {fixed[name]}; upgrade it, and build again")
+            said.append(
+                f"{name} {version} is older than {fixed[name]}; upgrade it, and build again"
+            )
     return said
 
 
