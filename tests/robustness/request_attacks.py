@@ -58,9 +58,14 @@ def answers_one(peer) -> bytes:
         return bytes(said)
 
 
-def repeat(target: Target, requests: Iterable[bytes], *, seconds: float = 10) -> int:
-    """Asks again and again; every answer must come, and none may be a fault of the server's."""
-    count = 0
+def repeat(
+    target: Target, requests: Iterable[bytes], *, seconds: float = 10, status: int | None = None
+) -> int:
+    """Asks again and again; no answer may be a fault of the server's.
+
+    `status` is what the attack is about: where no answer has it, it measures something else.
+    """
+    count, statuses = 0, set()
     for request in itertools.cycle(requests):
         if not target.lasts():
             break
@@ -69,7 +74,9 @@ def repeat(target: Target, requests: Iterable[bytes], *, seconds: float = 10) ->
         except ConnectionError:
             continue
         count += 1
-        assert not answer.startswith(b"HTTP/1.1 500"), answer[:200]
+        statuses.add(int(answer[9:12] or 0))
+        assert 500 not in statuses, answer[:200]
+    assert not count or status is None or status in statuses, statuses
     return count
 
 
@@ -117,7 +124,8 @@ def answers_of_many_rows(target: Target) -> int:
     """As large as answers may be, read to the end."""
     rows = 60
     binary = {"parameters": {"binary_data_output": True}}
-    return repeat(target, [infer_binary("wide", "x", [rows, 1], bytes(4 * rows), **binary)])
+    request = infer_binary("wide", "x", [rows, 1], bytes(4 * rows), **binary)
+    return repeat(target, [request], status=200)
 
 
 def one_output_many_times(target: Target) -> int:
@@ -126,7 +134,7 @@ def one_output_many_times(target: Target) -> int:
     request = infer_binary("double", "x", [len(data) // 16, 4], data, outputs=outputs)
     answer = ask(target, request)
     assert answer.startswith(b"HTTP/1.1 400"), answer[:80]
-    return 1 + repeat(target, [request])
+    return 1 + repeat(target, [request], status=400)
 
 
 @functools.cache
@@ -181,15 +189,15 @@ def grpc_bombs(target: Target) -> int:
 
 @functools.cache
 def numbers() -> bytes:
-    """60 MB of them as text."""
-    rows = BODY_BYTES * 15 // 16 // 11 // 4
-    data = b",".join([b"0.12345678"] * (4 * rows))
-    body = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[%d,4],"data":[%s]}]}' % (rows, data)
-    return infer("double", body)
+    """60 MB of them as text, in less than 2^20 rows; the answer is small."""
+    rows = BODY_BYTES * 15 // 16 // 18 // 4
+    data = b",".join([b"0.123456789012345"] * (4 * rows))
+    tensor = b'{"name":"x","datatype":"FP32","shape":[%d,4],"data":[%s]}' % (rows, data)
+    return infer("double", b'{"parameters":{"binary_data_output":true},"inputs":[%s]}' % tensor)
 
 
 def large_json(target: Target) -> int:
-    return repeat(target, [numbers()], seconds=30)
+    return repeat(target, [numbers()], seconds=30, status=200)
 
 
 @functools.cache
@@ -204,7 +212,7 @@ def asks_for_text() -> list[bytes]:
 
 
 def large_json_answers(target: Target) -> int:
-    return repeat(target, asks_for_text(), seconds=30)
+    return repeat(target, asks_for_text(), seconds=30, status=200)
 
 
 @functools.cache
@@ -221,7 +229,7 @@ def deep() -> list[bytes]:
 
 
 def deep_json(target: Target) -> int:
-    return repeat(target, deep())
+    return repeat(target, deep(), status=400)
 
 
 @functools.cache
@@ -245,7 +253,7 @@ def names_of_nothing() -> list[bytes]:
 
 
 def many_names(target: Target) -> int:
-    return repeat(target, names_of_nothing())
+    return repeat(target, names_of_nothing(), status=400)
 
 
 def unknown_models(target: Target) -> int:
