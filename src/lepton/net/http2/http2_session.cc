@@ -48,6 +48,8 @@ constexpr double kEarnedByData = 4;
 constexpr double kEarnedByHead = 2;
 constexpr double kLargeHeadCost = 100;
 constexpr double kBlownUpHeadCost = 1'000;
+// SETTINGS may move the windows of all streams, of which each costs a fifth of a frame.
+constexpr double kSettingsCostOfStream = 0.2;
 // How far above the limit fields are decoded, in order to answer that they are too large.
 constexpr std::size_t kDecodedLimits = 4;
 
@@ -256,7 +258,9 @@ void Http2Session::on_begin_frame(const FrameScanner::FrameHead& head) {
     if (head.type == NGHTTP2_HEADERS) {
         chatter_.earn(kEarnedByHead);
     } else if (head.type != NGHTTP2_RST_STREAM && (head.type != NGHTTP2_DATA || head.bytes == 0)) {
-        spend(1);  // nghttp2 counts resets.
+        spend(head.type == NGHTTP2_SETTINGS  // nghttp2 counts resets.
+                  ? 1 + kSettingsCostOfStream * static_cast<double>(exchanges_.size())
+                  : 1);
     }
     if (head.type == NGHTTP2_HEADERS) field_bytes_ = 0;
     head_stream_ = head.type == NGHTTP2_HEADERS ? head.stream_id : 0;

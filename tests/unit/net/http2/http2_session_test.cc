@@ -525,6 +525,21 @@ TEST(Http2Session, FramesThatBringNothingOnAreCounted) {
     }
 }
 
+// Each moves the windows of all streams that are open.
+TEST(Http2Session, SettingsCostMoreTheMoreStreamsThereAre) {
+    const std::string settings("\0\0\6\4\0\0\0\0\0\0\4\0\0\xff\xff", 15);
+    std::string many;
+    for (int i = 0; i < 1'000; ++i) many += settings;
+    for (const int streams : {1, 100}) {
+        Http2Peer peer;
+        for (int i = 0; i < streams; ++i) peer.start(kPost, "some", false);
+        peer.pump();
+        peer.give_server(many);
+        peer.give_client();
+        EXPECT_EQ(peer.goaways.empty(), streams == 1) << streams;
+    }
+}
+
 TEST(Http2Session, UpdatesOfWindowsThatAnswersLeadToAreFree) {
     Http2Peer peer;
     peer.handler.answer = echo;
