@@ -68,7 +68,8 @@ def _ask(url: str, path: str, body: bytes | None, timeout: float) -> bytes:
         said = _member(answer, "error")
         if said is None:
             text = " ".join(answer.decode(errors="replace").split())[:200]
-            said = f"no inference server: it answers with status {status}, and says: {text}"
+            said = f"{url}: no inference server: it answers with status {status}"
+            said += f", and says: {text}" if text else ""
         raise RefusedError(status, said)
     return answer
 

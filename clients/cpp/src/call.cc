@@ -146,7 +146,8 @@ void Call::fail_attempt(Attempt& attempt, const Failure& given, Clock::time_poin
     const bool was_stale = attempt.connection->was_stale();
     const std::string& url = core_.endpoints[attempt.endpoint].url;
     if (never_connected) core_.chooser.connect_failed(attempt.endpoint, now);
-    if (failure.cause == Failure::Cause::kCut || failure.cause == Failure::Cause::kProtocol) {
+    if (failure.cause == Failure::Cause::kCut || failure.cause == Failure::Cause::kProtocol ||
+        failure.stranger) {
         failure.error.message.insert(0, url + ": ");
     }
     if (failure.cause == Failure::Cause::kAnswered ||

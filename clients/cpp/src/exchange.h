@@ -67,6 +67,7 @@ struct Failure {
     Cause cause = Cause::kAnswered;
     Error error;
     std::optional<std::chrono::milliseconds> retry_after;  // As the server asks.
+    bool stranger = false;  // What answered does not say errors as an inference server does.
 };
 
 // One question and its answer at a time on one connection, without knowing of sockets: yields what

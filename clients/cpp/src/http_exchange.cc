@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t kFirstRoom = std::size_t{8} << 10;
 constexpr int kOk = 200;
+constexpr int kNotFound = 404;
+constexpr int kMethodNotAllowed = 405;
 constexpr int kTooManyRequests = 429;
 constexpr int kBadGateway = 502;
 constexpr int kUnavailable = 503;
@@ -17,6 +19,20 @@ constexpr std::string_view kCutShort =
     "its log";
 constexpr std::string_view kCutBefore =
     "the connection was closed without an answer; the server may have been stopped, see its log";
+
+// Says that something answers, such as a proxy or a web server, but not as an inference server
+// does; with the beginning of what it says.
+std::string what_a_stranger_says(int status, std::string_view body) {
+    constexpr std::size_t kShown = 200;
+    std::string text(body.substr(0, kShown));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    for (char& c : text) {
+        if (static_cast<unsigned char>(c) < ' ') c = ' ';
+    }
+    std::string said = "no inference server: it answers with status " + std::to_string(status);
+    if (!text.empty()) said += ", and says: " + text;
+    return said;
+}
 
 }  // namespace
 
@@ -223,15 +239,20 @@ Result<> HttpExchange::read_answer() {
 
 void HttpExchange::fail_as_answered() {
     bytes().reserve(body_at_ + body_bytes_ + JsonAnswer::kPadding);
-    std::string message =
-        json_.read_error({reinterpret_cast<const char*>(bytes().data() + body_at_), body_bytes_});
-    if (message.empty()) message = "the server answers with status " + std::to_string(head_.status);
+    const std::string_view body(reinterpret_cast<const char*>(bytes().data() + body_at_),
+                                body_bytes_);
+    const std::optional<std::string> said = json_.read_error(body);
+    // A web server that lacks the route is no inference server that lacks the model.
+    const bool nobody =
+        !said && !body.empty() && (head_.status == kNotFound || head_.status == kMethodNotAllowed);
+    Error error{nobody ? ErrorCode::kUnavailable : error_code_of_http(head_.status),
+                said ? *said : what_a_stranger_says(head_.status, body)};
     const bool refused = head_.status == kTooManyRequests || head_.status == kUnavailable;
     const bool keep = reusable_;
     const auto retry_after = head_.retry_after;
-    end_with(refused ? Failure::Cause::kRefused : Failure::Cause::kAnswered,
-             {error_code_of_http(head_.status), std::move(message)});
+    end_with(refused ? Failure::Cause::kRefused : Failure::Cause::kAnswered, std::move(error));
     failure_.retry_after = retry_after;
+    failure_.stranger = !said;
     reusable_ = keep;
 }
 
@@ -242,6 +263,7 @@ void HttpExchange::end_with(Failure::Cause cause, Error error) {
     failure_.cause = cause;
     failure_.error = std::move(error);
     failure_.retry_after.reset();
+    failure_.stranger = false;
     answer_->result.contents().clear();
 }
 

@@ -362,18 +362,12 @@ Result<> JsonAnswer::read_models(std::string_view json, std::vector<std::string>
     return {};
 }
 
-std::string JsonAnswer::read_error(std::string_view json) {
+std::optional<std::string> JsonAnswer::read_error(std::string_view json) {
     od::document& document = parser_->document;
     od::object object;
     std::string text;
     if (parser_->open(json, object) && read_string(document, object, "error", text)) return text;
-    constexpr std::size_t kShown = 200;
-    text = json.substr(0, kShown);
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    for (char& c : text) {
-        if (static_cast<unsigned char>(c) < ' ') c = ' ';
-    }
-    return text;
+    return std::nullopt;
 }
 
 }  // namespace lepton::client

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +36,8 @@ public:
 
     Result<> read_model(std::string_view json, ModelInfo& model);
     Result<> read_models(std::string_view json, std::vector<std::string>& models);
-    // The text of {"error": "..."}; of another body its beginning.
-    [[nodiscard]] std::string read_error(std::string_view json);
+    // Returns the text of {"error": "..."}, or nothing where the body is something else.
+    [[nodiscard]] std::optional<std::string> read_error(std::string_view json);
 
 private:
     struct Parser;

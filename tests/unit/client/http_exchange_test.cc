@@ -231,11 +231,19 @@ TEST_F(HttpExchangeTest, RefusalsAreToldApart) {
     }
 }
 
-TEST_F(HttpExchangeTest, ErrorOfAProxyIsShownAsItIs) {
+TEST_F(HttpExchangeTest, WhatIsNoInferenceServerIsToldFromOneWithAnError) {
     const Failure* failure = told(http_answer("500 Oops", "", "<html>nginx</html>\r\n"));
-    EXPECT_EQ(failure->error.message, "<html>nginx</html>");
-    failure = told(http_answer("500 Oops", "", ""));
-    EXPECT_EQ(failure->error.message, "the server answers with status 500");
+    EXPECT_EQ(failure->error.message,
+              "no inference server: it answers with status 500, and says: <html>nginx</html>");
+    EXPECT_TRUE(failure->stranger);
+    failure = told(http_answer("404 Not Found", "", "<html>not here</html>"));
+    EXPECT_EQ(failure->error.code, ErrorCode::kUnavailable);
+    failure = told(http_answer("404 Not Found", "", ""));
+    EXPECT_EQ(failure->error.code, ErrorCode::kModelNotFound);
+    EXPECT_EQ(failure->error.message, "no inference server: it answers with status 404");
+    failure = told(http_answer("404 Not Found", "", R"({"error":"no model"})"));
+    EXPECT_EQ(failure->error.code, ErrorCode::kModelNotFound);
+    EXPECT_FALSE(failure->stranger);
 }
 
 TEST_F(HttpExchangeTest, GarbageBreaksTheProtocolAndEndsTheConnection) {
