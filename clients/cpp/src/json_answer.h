@@ -18,8 +18,8 @@ class JsonAnswer {
 public:
     static constexpr std::size_t kPadding = 64;
 
-    // Bytes of storage behind the body, for an answer with `json_bytes` of JSON: for elements that
-    // stand in the JSON ("0," becomes up to 8 bytes), and to align what does not.
+    // Bytes of storage needed after the body, for an answer with `json_bytes` of JSON: for elements
+    // that stand in the JSON ("0," becomes up to 8 bytes), and to align those that do not.
     static constexpr std::size_t tail_bytes(std::size_t json_bytes) {
         return kPadding + 6 * json_bytes;
     }
@@ -27,15 +27,16 @@ public:
     JsonAnswer();
     ~JsonAnswer();
 
-    // An inference's answer, which `contents.bytes` ends with: `json_bytes` of JSON from `body_at`,
-    // then the outputs' data. Needs tail_bytes() of room behind. Names are unescaped in place.
+    // Reads an inference's answer, which is at the end of `contents.bytes`: `json_bytes` of JSON
+    // from `body_at`, then the outputs' data. Needs tail_bytes() of room after it. Names are
+    // unescaped in place.
     Result<> read_infer(InferResult::Contents& contents,
                         std::size_t body_at,
                         std::size_t json_bytes);
 
     Result<> read_model(std::string_view json, ModelInfo& model);
     Result<> read_models(std::string_view json, std::vector<std::string>& models);
-    // The text of {"error": "..."}; of another body its beginning.
+    // Returns the text of {"error": "..."}, or the beginning of another body.
     [[nodiscard]] std::string read_error(std::string_view json);
 
 private:
