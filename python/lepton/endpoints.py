@@ -1,4 +1,4 @@
-"""Where a client asks: what a person writes, and where a server lists its models."""
+"""Endpoints of a client: what a person writes, and where a server lists its models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from lepton.errors import LeptonError
 
-# "host:port" without a scheme, as of "127.0.0.1:8000", "[::1]:8000", "localhost:8000".
+# "host:port" without a scheme, such as "127.0.0.1:8000", "[::1]:8000", "localhost:8000".
 _BARE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 # Lepton answers HTTP where it answers gRPC.
 _OVER_HTTP = {"grpc://": "http://", "grpcs://": "https://", "grpc+unix:": "unix:"}
@@ -16,20 +16,20 @@ Models = Callable[[], list[str]]
 
 
 def endpoints_of(given: str | Sequence[str]) -> list[str]:
-    """Returns the endpoints of a client; one without a scheme is of HTTP."""
+    """Returns the endpoints of a client; one without a scheme is HTTP's."""
     endpoints = [given] if isinstance(given, str) else list(given)
     return [f"http://{one}" if _BARE.fullmatch(one) else one for one in endpoints]
 
 
 def lister(models: Models, endpoints: Sequence[str], over_http: Callable[[str], Models]) -> Models:
-    """Returns what lists the models, over HTTP too where only gRPC was asked for.
+    """Returns a function that lists the models, over HTTP if only gRPC was given.
 
     KServe's gRPC has no call for it.
 
     Args:
-        models: Of the client.
-        endpoints: Where it asks.
-        over_http: Returns what lists the models at an endpoint of HTTP.
+        models: The client's own function.
+        endpoints: The client's endpoints.
+        over_http: Returns a function that lists the models at an HTTP endpoint.
     """
     also = [
         endpoint.replace(scheme, instead, 1)
@@ -48,7 +48,7 @@ def lister(models: Models, endpoints: Sequence[str], over_http: Callable[[str], 
                 try:
                     return over_http(endpoint)()
                 except (LeptonError, ValueError):
-                    continue  # A server of gRPC alone: what it said counts.
+                    continue  # The server speaks gRPC alone: its answer counts.
             raise
 
     return listed
