@@ -118,8 +118,7 @@ def _both(
         wanted = served.own_names(original.run(inputs))
     except CreateError:
         raise
-    # Raised by the framework. Programs may be exported for two rows or more.
-    except Exception as error:
+    except Exception as error:  # The framework's; a program may demand two rows.
         why_none.append(one_line(error))
         notes.append(f"The original does not run with a batch of {rows} ({one_line(error)}).")
         return None

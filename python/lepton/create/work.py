@@ -141,8 +141,7 @@ class Work:
     def _save(self, model: Any) -> None:  # noqa: ANN401 - openvino's bindings have no types
         try:
             ov.save_model(model, self._entry, compress_to_fp16=False)
-        # OpenVINO's message about a full disk names neither disk nor file.
-        except RuntimeError as error:
+        except RuntimeError as error:  # On a full disk it names neither disk nor file.
             free = shutil.disk_usage(self._entry.parent).free
             raise CreateError(
                 f"the model made of {self._job.path} cannot be written ({one_line(error)}): "
