@@ -9,7 +9,7 @@ from lepton_server import Answer
 
 
 class RawConnection:
-    """A connection to say anything on; reads answers that have a Content-Length."""
+    """A connection for any bytes; reads answers that have a Content-Length."""
 
     def __init__(self, target: int | Path, seconds: float = 10):
         if isinstance(target, Path):
@@ -93,7 +93,7 @@ def http2_post(stream: int, path: str, body: bytes) -> bytes:
 
 
 def rows_for(milliseconds: int) -> int:
-    """How many rows keep a model of fake_models.per_row() busy for so long."""
+    """The number of rows that keep a model of fake_models.per_row() busy for that long."""
     return milliseconds // 2
 
 

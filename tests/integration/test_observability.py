@@ -1,4 +1,4 @@
-"""What the server says about itself: metrics, the breakdown of each answer, cancelled requests."""
+"""What the server reports: metrics, the breakdown of each answer, canceled requests."""
 
 import re
 import time
@@ -100,7 +100,7 @@ class TestMetrics:
 
 
 class TestCancellation:
-    """A client that goes away takes its request with it; gRPC's side is in the asyncio tests."""
+    """A client that goes away takes its request with it; the asyncio tests cover gRPC."""
 
     def test_http1_client_gone_while_waiting(self, server):
         before = server.requests_of("slow", "cancelled")
