@@ -105,7 +105,7 @@ void put_seal(const fs::path& path, std::uintmax_t size) {
     fs::permissions(path, fs::perms::owner_write, fs::perm_options::add, ignored);
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return;
-    // Of two processes only one seals.
+    // If two processes try, only one seals.
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && state_of(path, size) == State::kUnsealed) {
         std::ifstream file(path, std::ios::binary);
         if (const auto digest = digest_of(file, size)) {

@@ -28,7 +28,7 @@ inline void put_mark(std::span<std::byte> output, std::uint64_t mark) {
            std::memcmp(output.data(), &mark, std::min(output.size(), sizeof mark)) == 0;
 }
 
-// The same for the whole output, except for what is left of the last eight bytes of a longer one.
+// Marks the whole output, except for what is left of the last eight bytes of a longer one.
 inline void fill_with_marks(std::span<std::byte> output, std::uint64_t mark) {
     put_mark(output, mark);
     for (; output.size() >= sizeof mark; output = output.subspan(sizeof mark)) {

@@ -36,7 +36,7 @@ public:
     // Errors: kInvalidArgument, with the reason why the model refuses these shapes.
     Result<std::shared_ptr<const ShapeFacts>> facts(std::span<const Shape> inputs);
 
-    // The same, with `dependence`: axis 0 of each input is the same number of rows, at least 1.
+    // Like facts(), with `dependence`: axis 0 of each input is the same number of rows, at least 1.
     Result<std::shared_ptr<const ShapeFacts>> facts_of_rows(std::span<const Shape> inputs);
 
 private:

@@ -27,7 +27,7 @@ from lepton.create import tensorflow_graph as tensorflow
 from lepton.create.errors import CreateError
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_BYTES = 20_000  # Of a seed: larger ones are slow, and hold the same kinds of bytes.
+MOST_BYTES = 20_000  # Larger seeds are slow, and hold the same kinds of bytes.
 MOST_MEMORY = 2 << 30
 INTERESTING = [
     *(b"\x80\x02", b"cos\nsystem\n", b"\x93", b"R", b".", b"\x8c\x02os", b"\xff" * 4, b"\0" * 8),

@@ -77,7 +77,7 @@ def http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> byt
     return head + payload
 
 
-# With empty SETTINGS.
+# The preface with empty SETTINGS.
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0)
 
 

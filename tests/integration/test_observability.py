@@ -114,7 +114,7 @@ class TestCancellation:
         server.wait_for_outcome("slow", "cancelled", before + 1)
 
     def test_an_expired_request_is_answered_while_the_instance_is_busy(self, server):
-        """In its time, not when the instance becomes free."""
+        """The request ends at its deadline, not when the instance becomes free."""
         with RawConnection(server.port) as busy, RawConnection(server.port) as late:
             busy.send(infer_request("slow", slow()))
             time.sleep(0.02)

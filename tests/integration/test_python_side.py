@@ -166,7 +166,7 @@ def test_demo_ends_after_the_answers() -> None:
     assert done.returncode == 0, done.stderr
     assert "HTTP" in done.stdout
     assert "gRPC" in done.stdout
-    for place in re.findall(r"(?<!\S)@?(/\S+)", done.stdout):  # Nothing of it is gone.
+    for place in re.findall(r"(?<!\S)@?(/\S+)", done.stdout):  # All of it still exists.
         assert Path(place.rstrip(")")).exists()
     assert "curl" not in done.stdout
 

@@ -190,7 +190,7 @@ bool Call::may_retry(const Failure& failure, bool was_stale) {
             return false;
         case Failure::Cause::kCut:
             suspicious_ = true;
-            // That the server closed an idle connection says nothing about its health, so this
+            // An idle connection that the server closed says nothing about its health, so this
             // attempt does not count as a retry.
             if (was_stale && !retried_stale_) return retried_stale_ = true;
             if (retried_cut_) return false;

@@ -84,7 +84,7 @@ private:
     std::array<std::byte, kPrefixBytes> prefix_{};
     std::size_t prefix_read_ = 0;
     std::size_t body_bytes_ = 0;  // The size that body() will have.
-    // Of these, the bytes before an inference's message: see begin_message().
+    // The part of it before an inference's message: see begin_message().
     std::size_t lead_ = 0;
     ByteBuffer other_body_;  // For answers other than inferences.
 

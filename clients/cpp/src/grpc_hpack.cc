@@ -62,7 +62,8 @@ std::span<const std::byte> GrpcHpack::encode(std::string_view path,
 }
 
 void GrpcHpack::encode_fields(std::span<const nghttp2_nv> fields, std::size_t timeout_bytes) {
-    constexpr std::size_t kHeads = 3;  // Of the timeout: one byte for the form, two for lengths.
+    // Of the timeout field: one byte for its form, two for lengths.
+    constexpr std::size_t kHeads = 3;
     const std::size_t bound =
         nghttp2_hd_deflate_bound(deflater_.get(), fields.data(), fields.size());
     // There is room behind the fields for every timeout, even one longer than this.

@@ -109,7 +109,7 @@ private:
     std::size_t left_ = 0;     // Bytes left of its payload.
     std::size_t padding_ = 0;  // Bytes at the end of DATA.
     bool padding_known_ = false;
-    std::vector<std::byte> payload_;  // Of other frames, if it comes in pieces.
+    std::vector<std::byte> payload_;  // Another frame's payload, if it comes in pieces.
     std::vector<std::byte> block_;    // Headers that a CONTINUATION continues,
     std::uint32_t block_stream_ = 0;  // for this stream; 0: none.
     bool block_ends_stream_ = false;

@@ -9,7 +9,7 @@ import numpy as np
 from autodrive.simulator import MAX_BRAKING, MAX_STEERING, WHEELBASE, Command
 from autodrive.track import Array, wrapped
 
-POINTS = 8  # In a planned path.
+POINTS = 8  # Points of a planned path.
 POINT_SPACING = 3.0  # Meters along the path between points; the first is this far ahead.
 
 MAX_SPEED = 14.0  # m/s.

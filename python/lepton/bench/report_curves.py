@@ -22,7 +22,7 @@ from lepton.bench.report_chart import (
 from lepton.bench.result import Result, Section
 
 _MOST_CURVES = len(COLORS)
-_FINEST = 0.004  # As a share of an axis: points that are closer than this are left out of a curve.
+_FINEST = 0.004  # Share of an axis: points that are closer than this are left out of a curve.
 
 
 def percentile_curves(campaign: Campaign) -> str:

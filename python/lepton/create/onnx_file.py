@@ -35,7 +35,7 @@ _DATATYPES = {
     1: "FP32", 2: "UINT8", 3: "INT8", 4: "UINT16", 5: "INT16", 6: "INT32", 7: "INT64",
     8: "BYTES", 9: "BOOL", 10: "FP16", 11: "FP64", 12: "UINT32", 13: "UINT64", 16: "BF16",
 }  # fmt: skip
-_DEEPEST = 64  # Of graphs within graphs; no model is nested deeper.
+_DEEPEST = 64  # Maximum depth of graphs within graphs; no model is nested deeper.
 
 
 def external_files(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ class _Field(NamedTuple):
     """One field of a message."""
 
     number: int
-    value: int  # Of a varint; the offset of the bytes for other types.
+    value: int  # A varint's value; for other types the offset of the bytes.
     end: int
 
 

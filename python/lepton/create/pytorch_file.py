@@ -20,7 +20,7 @@ SAFETENSORS = Format("safetensors", "PyTorch", "pytorch", (".safetensors",))
 FORMATS = (TORCHSCRIPT, EXPORTED, STATE_DICT, PICKLED, SAFETENSORS)
 
 _ZIP = b"PK\x03\x04"
-_LONGEST_HEADER = 100 << 20  # Of safetensors; the limit of its own reader.
+_LONGEST_HEADER = 100 << 20  # The limit of safetensors' own reader.
 
 
 def detect(path: Path) -> Format | None:

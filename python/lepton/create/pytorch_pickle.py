@@ -45,7 +45,7 @@ _RAW = re.compile(
 )
 _IDENTIFIERS = re.compile(r"[^\W\d][\w.]*")
 _PICKLES_OF_LEGACY = 5  # Magic number, protocol, system, object, keys of tensors.
-_DEEPEST = 4  # Of archives in archives.
+_DEEPEST = 4  # Maximum depth of archives in archives.
 _LARGEST_UNPACKED = 1 << 30  # For a member that is compressed, or is an archive itself.
 _WIDE = (1 << 32) - 1  # Stands for a number that does not fit in 32 bits.
 _ZIP = b"PK\x03\x04"

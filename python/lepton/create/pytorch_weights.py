@@ -19,8 +19,8 @@ _KEYS_OF_WEIGHTS = (
     "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights",
     "params", "ema_state_dict", "state_dict_ema", "model_ema", "params_ema", "ema",
 )  # fmt: skip
-_DEEPEST = 3  # Of dicts in dicts.
-_LONGEST_PREFIX = 4  # In names, before each weight's own.
+_DEEPEST = 3  # Maximum depth of dicts in dicts.
+_LONGEST_PREFIX = 4  # Maximum number of names before each weight's own.
 
 
 def guarded(job: Job, load: Callable[[], Any]) -> Any:  # noqa: ANN401

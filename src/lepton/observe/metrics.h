@@ -61,8 +61,8 @@ public:
     std::atomic<std::uint64_t> rows_ok{0};
     std::atomic<std::uint64_t> requests_ok{0};
     std::array<std::atomic<std::uint64_t>, kErrorCodeCount> requests_failed{};
-    std::array<std::atomic<std::uint64_t>, kRefusalCount> refused{};  // By Refusal.
-    std::atomic<std::int64_t> pending{0};                             // In the queue or running.
+    std::array<std::atomic<std::uint64_t>, kRefusalCount> refused{};  // Indexed by Refusal.
+    std::atomic<std::int64_t> pending{0};  // Requests in the queue or running.
 };
 
 // Everything that /metrics shows. Thread-safe.
