@@ -39,7 +39,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     parser.add_argument("--results", type=Path, help="folder (bench/results; quick: build/bench)")
     parser.add_argument("--strict", action="store_true", help="fail when a target is not reached")
-    # Of bench/run.py, so that both take the same arguments.
+    # An option of bench/run.py, so that both take the same arguments.
     parser.add_argument("--models", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -77,7 +77,7 @@ def main() -> int:
         console.print(f"bench: {error}", markup=False)
         return 2
     rows = rows_of_clients(rounds)
-    # Where the output goes to a file, nothing tells how wide it may be.
+    # The width of an output file is unknown.
     print_table(Console() if sys.stdout.isatty() else Console(width=110), rows)
     command = shlex.join(["python", "bench/clients.py", *sys.argv[1:]])
     result = {

@@ -4,12 +4,11 @@
     make bench ARGS=--quick     # builds the load generator
     python bench/compare.py ../before/build/release build/release [--rounds 16] [--models mlp]
 
-Both servers run at the same time on processor 0, and are asked in turn from processor 1, so that
-each pair of figures comes from the same second; who goes first changes from round to round. The
-load generator is that of the second build. Prints the median over the rounds of new / old and the
-half of the rounds that lie around it, and over all of it the geometric mean with its standard
-error: on a virtual machine single figures scatter by a tenth. Do nothing else on the machine
-meanwhile.
+Both servers run at the same time on processor 0, and requests go to them in turns from processor 1,
+so that each pair of figures comes from the same second; which goes first changes from round to
+round. The load generator is the second build's. Prints the median over the rounds of new / old and
+its interquartile range, and over all of it the geometric mean with its standard error: on a virtual
+machine single figures scatter by a tenth. Do nothing else on the machine meanwhile.
 """
 
 import argparse
@@ -36,7 +35,7 @@ CONNECTIONS = (1, 16)
 
 @dataclass(frozen=True)
 class Pair:
-    """What both builds gave in one turn, new / old."""
+    """The ratios new / old of one turn."""
 
     p50: float
     rate: float
@@ -54,7 +53,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def tuning_of(binary: Path) -> tuple[str, ...]:
-    """The options that have all measured before the server is ready; older builds always do."""
+    """The options that measure everything before the server is ready; older builds always do."""
     known = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True).stdout
     return TUNED if TUNED[0] in known else ()
 

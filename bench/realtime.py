@@ -42,10 +42,10 @@ BENCH = Path(__file__).resolve().parent
 MODELS = ("transformer", STRONG_BATCHING, "resnet50_96", "resnet50")
 QUICK_MODELS = ("transformer", "resnet50_96")
 ARRIVALS = ("poisson", "bursty")
-# For the time left only, until it is measured.
+# Only for the time left, until it is measured.
 LIKELY_SECONDS = {"transformer": 0.005, STRONG_BATCHING: 0.005, "resnet50_96": 0.012}
 LIKELY_SECONDS_OF_OTHERS = 0.06
-# 16 rows take 2.4 times as long as one; the time of the run is spent spinning.
+# 16 rows take 2.4 times as long as one; a run spends its time spinning.
 STRONG_BATCHING_MODEL = {
     "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
     "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 4]}],
@@ -66,7 +66,7 @@ def names(known: tuple[str, ...]) -> object:
 
 
 def earlier_result(text: str) -> dict[str, Any]:
-    """What an earlier run has written."""
+    """The result of an earlier run."""
     try:
         result = json.loads(Path(text).read_text())
     except (OSError, ValueError) as error:
@@ -108,7 +108,7 @@ def write_models(folder: Path, chosen: list[str]) -> None:
 
 
 class Measurement:
-    """All models, one after the other, with a bar that says how long it will take."""
+    """Measures all models in turn, with a bar that shows the time left."""
 
     def __init__(self, arguments: argparse.Namespace, folder: Path, progress: Progress) -> None:
         self._arguments = arguments
@@ -157,7 +157,7 @@ class Measurement:
         return result
 
     def measure_rest(self, result: Result) -> None:
-        """What does not belong to one model."""
+        """The part of the result that does not belong to one model."""
         real = [
             Neighbour(name, self._folder / name, seen.calibration)
             for name, seen in result.models.items()

@@ -107,7 +107,7 @@ def main() -> int:
         return 2
 
     rows = [row for name, each in measured.items() for row in rows_of(name, each)]
-    # Where the output goes to a file, nothing tells how wide it may be.
+    # The width of an output file is unknown.
     print_table(Console() if sys.stdout.isatty() else Console(width=110), rows)
     for name, each in measured.items():
         for run in client_bound(each):

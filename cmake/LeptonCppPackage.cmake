@@ -5,7 +5,7 @@
 #   lepton::server   lepton::Server, in the own process; engines come with the wheel, or from lib/engines
 #                    of the build tree (ServerOptions::engines_dir)
 #
-# Their targets are two exports: who wants the client alone needs nothing of the server.
+# Their targets are two exports: a user of the client alone needs nothing of the server.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lepton)

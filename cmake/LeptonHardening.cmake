@@ -1,5 +1,5 @@
-# What makes a mistake in memory harder to use: compiled into whatever links lepton_flags, and checked
-# on the wheel's binaries by tests/install/test_hardening.py. Sanitizers bring their own.
+# Flags that make a memory error harder to exploit: compiled into whatever links lepton_flags, and
+# checked on the wheel's binaries by tests/install/test_hardening.py. Sanitizers bring their own.
 #
 # The flags and their reasons: OpenSSF, "Compiler Options Hardening Guide for C and C++".
 include(CheckCXXCompilerFlag)
@@ -13,7 +13,7 @@ foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=f
         target_compile_options(lepton_flags INTERFACE ${flag})
     endif()
 endforeach()
-# Checked calls exist only in optimized code. A distribution's compiler may define it already.
+# Checked calls exist only in optimized code. A distribution's compiler may already define this.
 target_compile_options(lepton_flags INTERFACE
     $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
 target_link_options(lepton_flags INTERFACE LINKER:-z,relro,-z,now,-z,noexecstack)

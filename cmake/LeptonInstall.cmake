@@ -1,5 +1,5 @@
 # The product is what a user gets: the server and the engines, without tests and tools. It is
-# installed as it lies in a wheel, below site-packages:
+# installed in the layout of a wheel, below site-packages:
 #
 #   lepton/bin/lepton-server
 #   lepton/bin/lepton-bench

@@ -10,7 +10,7 @@ function(lepton_module name)
     target_link_libraries(lepton_${name}
         PUBLIC $<BUILD_INTERFACE:lepton_flags> ${ARG_DEPENDS}
         PRIVATE ${ARG_PRIVATE_DEPENDS})
-    # Of the installed C++ package, whose users know lepton::client and lepton::server alone.
+    # Used in the installed C++ package, whose users know only lepton::client and lepton::server.
     set_target_properties(lepton_${name} PROPERTIES EXPORT_NAME module_${name})
 endfunction()
 
@@ -21,12 +21,13 @@ function(lepton_engine name)
     set_target_properties(lepton_engine_${name} PROPERTIES
         PREFIX ""
         LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib/engines)
-    # The server has its own copy of our static libraries: nothing but the entry point is seen.
+    # The server has its own copy of our static libraries, so only the entry point is exported.
     target_link_options(lepton_engine_${name} PRIVATE -Wl,--exclude-libs,ALL)
     target_link_libraries(lepton_engine_${name} PRIVATE lepton_flags lepton::engine ${ARG_DEPENDS})
 endfunction()
 
-# All *_test.cc below tests/unit/<name> as one program, <name>_test, registered with ctest test by test.
+# Builds all *_test.cc below tests/unit/<name> as one program, <name>_test, and registers each test
+# with ctest.
 function(lepton_unit_test name)
     cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/unit/${name}/*_test.cc)

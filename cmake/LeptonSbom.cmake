@@ -1,6 +1,7 @@
-# The list of what is compiled into the product (headers, static libraries), for who looks for a
-# version with a known weakness: lepton_serving-<version>.dist-info/sboms/compiled-in.cdx.json, where PEP 770
-# wants it. The libraries that are copied into the wheel are listed beside it by auditwheel.
+# The list of what is compiled into the product (headers, static libraries), for anyone who looks
+# for a version with a known vulnerability:
+# lepton_serving-<version>.dist-info/sboms/compiled-in.cdx.json, the place that PEP 770 defines.
+# auditwheel lists the libraries that are copied into the wheel beside it.
 include_guard()
 
 file(STRINGS /usr/include/xxhash.h xxhash_lines REGEX "#define +XXH_VERSION_(MAJOR|MINOR|RELEASE) +[0-9]+")

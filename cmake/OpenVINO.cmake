@@ -1,5 +1,6 @@
-# OpenVINO comes from its Python wheel, which carries headers, libraries and a CMake package. The
-# interpreter is the one of the virtual environment that `make build` fills, or of the wheel build.
+# OpenVINO comes from its Python wheel, which contains headers, libraries and a CMake package. The
+# interpreter is that of the virtual environment that `make build` fills, or that of the wheel
+# build.
 if(NOT OpenVINO_DIR)
     find_package(Python COMPONENTS Interpreter REQUIRED)
     execute_process(

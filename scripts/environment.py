@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def need_lepton() -> None:
-    """Returns where Lepton can be imported; else becomes the checkout's own Python, or ends."""
+    """Returns if Lepton can be imported; else becomes the checkout's own Python, or ends."""
     if all(importlib.util.find_spec(module) for module in ("lepton", "typer", "openvino")):
         return
     python = Path(__file__).resolve().parents[1] / ".venv/bin/python"

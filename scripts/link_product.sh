@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Gives the Python package of this checkout what it has in a wheel: the programs, the engines, the
-# extension module and the examples. They are links, so that .venv/bin/lepton runs what was built
-# last.
+# extension module and the examples. They are links, so that .venv/bin/lepton runs the latest build.
 #
 #   scripts/link_product.sh build/release
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the form of everything: `make lint`. With --fix, formats in place instead: `make format`.
-# Every check runs, also after one has failed; the exit code is 1 when any did.
+# Every check runs, even after one has failed; the exit code is 1 if any did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Installs what a part of the work needs and this machine lacks: Debian packages with apt, Python
-# packages into .venv. Asks nothing, and is quick when all is there.
+# Installs what one part of the work needs and this machine lacks: Debian packages with apt, Python
+# packages into .venv. Asks nothing, and is quick if everything is there.
 #
 #   scripts/setup.sh build|test|lint|conformance|fuzz|docs|frameworks
 #
 # `frameworks` makes an environment of its own, .venv-frameworks: torch, tensorflow and the like, 8 GB.
 #
-# Environment: LEPTON_NO_APT=1 leaves the system's packages alone and only says what is missing.
+# Environment: LEPTON_NO_APT=1 leaves the system's packages alone and only reports missing ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Every Debian package that Lepton is built, tested or checked with; nowhere else is there a list.
+# All Debian packages that Lepton is built, tested or checked with; there is no other list.
 build_packages=(
     ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-dev python3-venv
     libexpected-dev libboost1.81-dev libnghttp2-dev libsimdjson-dev libxxhash-dev libspdlog-dev libfmt-dev
@@ -44,7 +44,7 @@ missing_packages() {
 }
 
 install_packages() {
-    # One question to dpkg answers for the usual case, in which nothing is missing.
+    # One call of dpkg answers the usual case, in which nothing is missing.
     if command -v dpkg-query >/dev/null; then
         local known
         known=$(dpkg-query --show --showformat='${db:Status-Status}\n' "$@" 2>/dev/null |
@@ -79,8 +79,8 @@ install_packages() {
     "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Fills an environment, .venv by default, with scripts/requirements/<part>.txt; a copy of what was
-# installed tells when to again.
+# Fills an environment, .venv by default, with scripts/requirements/<part>.txt; a copy of the
+# installed list tells when to do so again.
 install_requirements() {
     local requirements=scripts/requirements/$1.txt venv=${2:-.venv}
     local stamp=$venv/.installed-$1
@@ -92,7 +92,7 @@ install_requirements() {
     cp "$requirements" "$stamp"
 }
 
-# Lepton itself, in place, as the Makefile has it in .venv; what its metadata says may have changed.
+# Installs Lepton itself, in place, as the Makefile does in .venv; its metadata may have changed.
 install_lepton() {
     local venv=$1
     cmp -s pyproject.toml "$venv/.installed-pyproject" && return

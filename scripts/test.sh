@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests, suite by suite; one that fails does not keep the next from running. Reports are
-# JUnit files in build/reports, from which the totals at the end are counted.
+# Runs the tests, suite by suite; a suite that fails does not keep the next from running. Reports
+# are JUnit files in build/reports, from which the totals at the end are counted.
 #
 #   scripts/test.sh all          everything but conformance and onnx
 #   scripts/test.sh fast         unit and integration, without what is marked slow
@@ -63,7 +63,7 @@ sanitized() {  # preset [names of tests to leave out]
     build "$preset" "${programs[@]}" lepton-server lepton-bench lepton_engine_fake \
         client_against_server || return
     unit_tests "$preset" "$preset" "${@:2}" || code=1
-    # The Python client that asks the server is that of the release build.
+    # The Python client of these tests is the release build's.
     make --no-print-directory build || return
     LEPTON_SERVER=$PWD/build/$preset/bin/lepton-server \
         python_tests "$preset-integration" tests/integration -m "not slow and not openvino" || code=1
@@ -71,7 +71,7 @@ sanitized() {  # preset [names of tests to leave out]
 }
 
 suite_asan() {
-    # A finding of UBSan ends the test, as one of ASan does; leaks are looked for at each exit.
+    # A finding of UBSan ends the test, as one of ASan does; leaks are searched for at each exit.
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
     sanitized asan
 }
@@ -81,7 +81,7 @@ suite_tsan() {
     sanitized tsan --exclude-regex 'OpenVino|OpenVINO|openvino'
 }
 
-# Torch, TensorFlow and the like, in an environment of their own, whose first installation takes
+# Torch, TensorFlow and the like have an environment of their own, whose first installation takes
 # minutes and gigabytes.
 frameworks_gb=12
 suite_frameworks() {
@@ -119,7 +119,7 @@ run_suite() {
     echo "== $suite"
     "suite_$suite" "$@"
     code=$?
-    # A suite that ended before it could report, for one that did not build.
+    # The suite ended before it could report, for example because it did not build.
     [ $code -ne 0 ] && [ ! -s "$reports/$suite.xml" ] && touch "$reports/$suite.failed"
     echo "== $suite: $([ $code -eq 0 ] && echo passed || echo FAILED) in $((SECONDS - start)) s"
     return $code

@@ -1,9 +1,9 @@
-"""Compares what a wheel carries with the versions in SECURITY.md that have no known weakness.
+"""Compares the content of a wheel with the versions in SECURITY.md without known vulnerabilities.
 
     python tools/check_bundled.py wheelhouse/lepton_serving-0.1.0-….whl
 
-Reads the wheel's lists (CycloneDX, PEP 770). Ends with 1 where a library is older than the table
-says, or is not in it. Versions are compared as Debian does, by dpkg.
+Reads the wheel's lists (CycloneDX, PEP 770). Ends with 1 if a library is older than the table says,
+or is not in it. Versions are compared as Debian does, by dpkg.
 """
 
 import json
@@ -17,7 +17,7 @@ TABLE = Path(__file__).resolve().parents[1] / "SECURITY.md"
 
 
 def carried(wheel: Path) -> dict[str, str]:
-    """The versions of what is in the wheel, by name; OpenSSL's two libraries are one package."""
+    """The versions in the wheel, by name; OpenSSL's two libraries are one package."""
     found = {}
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
@@ -35,13 +35,13 @@ def known_fixed() -> dict[str, str]:
 
 
 def is_older(version: str, other: str) -> bool:
-    """As Debian orders versions."""
+    """Compares versions in Debian's order."""
     compare = ["dpkg", "--compare-versions", version, "lt", other]
     return subprocess.run(compare, check=False).returncode == 0
 
 
 def complaints(carried: dict[str, str], fixed: dict[str, str]) -> list[str]:
-    """What has to be done before the wheel may be given to others; nothing, if all is well."""
+    """What must be done before the wheel may be published; nothing if all is well."""
     said = []
     for name, version in sorted(carried.items()):
         if name not in fixed:
@@ -54,7 +54,7 @@ def complaints(carried: dict[str, str], fixed: dict[str, str]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Prints what the wheel carries, and what is wrong with it."""
+    """Prints the content of the wheel, and what is wrong with it."""
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
         return 2

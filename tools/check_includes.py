@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLES = ROOT / "src/lepton/README.md"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 AWAITED_LAMBDA = re.compile(r"co_await[^;{}]*?[(,\s]\[[^\]]*\]\s*(\(|\{|mutable)")
-# What g++ and glibc bring needs no line in the table.
+# What g++ and glibc provide needs no line in the table.
 SYSTEM = re.compile(
     r"^([a-z_0-9]+|c[a-z]+|(sys|netinet|arpa|linux|net|bits)/[a-z_0-9]+\.h|[a-z_0-9]+\.h)$"
 )
@@ -27,7 +27,7 @@ SYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class Tables:
-    """What the README says: module -> modules (or single headers), and vendor header -> modules."""
+    """The README's tables: module -> modules (or single headers), and vendor header -> modules."""
 
     modules: dict[str, list[str]]
     vendors: dict[str, list[str]]
@@ -65,13 +65,13 @@ def included_module(header: str) -> str | None:
     """Returns the module that `header` belongs to, or None when it is not one of ours."""
     parts = header.split("/")
     if parts[0] == "lepton":
-        # The public headers, "lepton/client.h", are of no module of the server.
+        # The public headers, "lepton/client.h", belong to no module of the server.
         return parts[1] if len(parts) > 2 else "clients/cpp"
     return "/".join(parts[:2]) if parts[0] == "engines" else None
 
 
 def check_file(path: Path, tables: Tables) -> list[str]:
-    """Returns what is wrong in one file, as `file:line: message`."""
+    """Returns the problems of one file, as `file:line: message`."""
     text = path.read_text()
     module = module_of(path)
     may = allowed(tables.modules, module)
@@ -104,7 +104,7 @@ def check_file(path: Path, tables: Tables) -> list[str]:
 
 
 def main() -> int:
-    """Prints every problem; returns 1 when there is one."""
+    """Prints every problem; returns 1 if there is one."""
     tables = read_tables(TABLES.read_text())
     files = [
         path

@@ -1,4 +1,4 @@
-"""Counts what a folder of JUnit reports says, and closes with one plain line.
+"""Sums up a folder of JUnit reports, and closes with one plain line.
 
 A file `<suite>.failed` stands for a suite that ended before it could report: one failure.
 
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 
 def count(report: Path) -> tuple[int, int, int]:
-    """Returns how many passed, failed and were skipped."""
+    """Returns how many tests passed, failed and were skipped."""
     passed = failed = skipped = 0
     for case in ElementTree.parse(report).iter("testcase"):
         if case.find("failure") is not None or case.find("error") is not None:
@@ -26,7 +26,7 @@ def count(report: Path) -> tuple[int, int, int]:
 
 
 def main() -> int:
-    """Prints a line per suite and the totals; returns 1 when anything failed or nothing ran."""
+    """Prints a line per suite and the totals; returns 1 if anything failed or nothing ran."""
     folder = Path(sys.argv[1])
     totals = [0, 0, 0]
     for report in sorted(folder.glob("*.xml")):

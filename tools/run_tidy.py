@@ -1,8 +1,8 @@
 """Runs clang-tidy on the sources that changed since they last passed.
 
-What a source is to clang-tidy is its preprocessed text, the configuration and the tool's version.
-Their hash names an empty file in the cache when the source has passed; so a second run, also in a
-fresh clone on the same machine, checks only what is new.
+For clang-tidy, a source is its preprocessed text, the configuration and the tool's version. Their
+hash names an empty file in the cache once the source has passed; so a second run, even in a fresh
+clone on the same machine, checks only what is new.
 
     python tools/run_tidy.py --build build/release [PATH_PREFIX...]
 """
@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# g++'s options that clang does not know, and what only matters for the object file.
+# g++'s options that clang does not know, and options that matter only for the object file.
 UNKNOWN_TO_CLANG = {"-fno-plt", "-Werror"}
-# The analysis of locks is a warning of clang's, made an error by the configuration. Deprecation is
-# g++'s to tell: libstdc++ 12 uses what it deprecates.
+# The analysis of locks is a warning of clang's, which the configuration makes an error. Deprecation
+# is left to g++: libstdc++ 12 uses what it deprecates.
 EXTRA_FLAGS = ["-Wthread-safety", "-Wno-deprecated-declarations"]
 
 
@@ -40,7 +40,7 @@ class Unit:
 
 
 def read_units(build: Path, prefixes: list[str]) -> list[Unit]:
-    """Returns the sources of ours in the compilation database, generated ones left out."""
+    """Returns our sources in the compilation database, without generated ones."""
     units = []
     for entry in json.loads((build / "compile_commands.json").read_text()):
         source = Path(entry["directory"], entry["file"]).resolve()
@@ -50,19 +50,19 @@ def read_units(build: Path, prefixes: list[str]) -> list[Unit]:
         if not any(name.startswith(prefix) for prefix in prefixes):
             continue
         arguments = shlex.split(entry["command"])
-        # The compiler may stand behind a launcher (ccache).
+        # The compiler may come after a launcher (ccache).
         compiler = next(i for i, a in enumerate(arguments) if re.search(r"(\+\+|clang|gcc)", a))
         units.append(Unit(source, Path(entry["directory"]), arguments[compiler:]))
     return sorted(units, key=lambda unit: unit.source)
 
 
 def fingerprint(unit: Unit, salt: bytes) -> str:
-    """Returns the hash that stands for the source as clang-tidy sees it."""
+    """Returns the hash for the source as clang-tidy sees it."""
     arguments = [a for a in unit.arguments if a != "-c"]
     if "-o" in arguments:
         at = arguments.index("-o")
         del arguments[at : at + 2]
-    # Comments stay in (-C): a NOLINT is one.
+    # Comments are kept (-C), because a NOLINT is one.
     done = subprocess.run(
         [*arguments, "-E", "-C", "-P", "-o", "-"], cwd=unit.folder, capture_output=True, check=False
     )
@@ -70,13 +70,13 @@ def fingerprint(unit: Unit, salt: bytes) -> str:
         raise SystemExit(f"run_tidy: {unit.source}: {done.stderr.decode()[:2000]}")
     digest = hashlib.sha256(salt)
     digest.update(str(unit.source.relative_to(ROOT)).encode())
-    # The place of the checkout is no part of what is checked.
+    # The path of the checkout is not part of what is checked.
     digest.update(done.stdout.replace(str(ROOT).encode(), b""))
     return digest.hexdigest()
 
 
 def tidy(unit: Unit, tool: str) -> tuple[int, str]:
-    """Returns clang-tidy's exit code and what it said."""
+    """Returns clang-tidy's exit code and its output."""
     flags = [
         a for a in unit.arguments[1:] if a not in UNKNOWN_TO_CLANG and not a.startswith("-flto")
     ]
@@ -91,7 +91,7 @@ def tidy(unit: Unit, tool: str) -> tuple[int, str]:
 
 
 def main() -> int:
-    """Checks what is new; returns 1 when clang-tidy found something."""
+    """Checks what is new; returns 1 if clang-tidy found something."""
     parser = argparse.ArgumentParser(description="Runs clang-tidy on what changed.")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))

@@ -1,1 +1,1 @@
-"""What `bench/run.py` measures with: programs, servers, rounds, targets and the report."""
+"""The tools of `bench/run.py`: programs, servers, rounds, targets and the report."""

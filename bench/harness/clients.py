@@ -1,4 +1,4 @@
-"""The clients, each with one request in flight: what a program has that asks and waits."""
+"""The clients, each with one request in flight: what a program sees that asks and waits."""
 
 import os
 import sys
@@ -13,21 +13,21 @@ from .targets import Absolute, Row, median_absolute, p50
 
 PYTHON_CLIENT = Path(__file__).resolve().parents[1] / "load/python_client.py"
 
-# What is divided by what at p50, within a round, and what the quotient must reach.
+# Which p50 is divided by which, within a round, and what the quotient must reach.
 LOOP_FACTOR = 1.1
 PYTHON_FACTOR = 1.4
 TRITON_FACTOR = 1.5
 IN_PROCESS_FACTOR = 1.2
 
-ClientRound = dict[str, Figures]  # By the names of CLIENTS.
+ClientRound = dict[str, Figures]  # By the names in CLIENTS.
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where there is something to ask."""
+    """The server to ask."""
 
     server: Server
-    repository: Path  # With the one model in it.
+    repository: Path  # With only this model in it.
     model: Model
     programs: Programs
     seconds: float
@@ -86,7 +86,7 @@ def measure_clients(
     seconds: float,
     on_step: Callable[[str], None],
 ) -> ClientRound:
-    """One round: all clients, one after the other, on one server. Starts elsewhere each turn."""
+    """One round: all clients in turn on one server; the first one changes from turn to turn."""
     names = list(CLIENTS)
     shift = 4 * turn % len(names)
     figures = {}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 
 class Disturbance:
-    """Counts from its making: the processor's time that was neither idle nor the process's own.
+    """Counts, from its creation, the processor's time that was neither idle nor the process's own.
 
-    The process must be bound to the processor. What the host takes away counts too.
+    The process must be bound to the processor. Time that the host takes away counts too.
     """
 
     def __init__(self, processor: int, pid: int) -> None:
@@ -15,7 +15,7 @@ class Disturbance:
         self._foreign, self._all = self._read()
 
     def share(self) -> float:
-        """Since the beginning; ticks of 10 ms make it rough for short times."""
+        """Returns the share so far; ticks of 10 ms make it rough for short times."""
         foreign, all_of_it = self._read()
         return max(0.0, foreign - self._foreign) / max(1, all_of_it - self._all)
 
@@ -24,7 +24,8 @@ class Disturbance:
         line = next(each for each in lines if each.startswith(f"cpu{self._processor} "))
         ticks = [int(word) for word in line.split()[1:9]]
         idle = ticks[3] + ticks[4]
-        # After the name, which may contain anything: state is field 3, utime 14, stime 15.
+        # The fields after the name, which may contain anything: state is field 3, utime 14, stime
+        # 15.
         fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
         own = int(fields[11]) + int(fields[12])
         return sum(ticks) - idle - own, sum(ticks)

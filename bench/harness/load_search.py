@@ -1,4 +1,4 @@
-"""Finds the largest load that a policy bears, and the policies that bear most, in few measurements.
+"""Finds the maximum load of a policy, and the policies with the highest, in few measurements.
 
 A load is measured in chunks, each with its own seed: the first chunk of every policy has the same
 arrivals, and so has the second. Chunks of different policies take turns, so that whatever else the
@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-GOAL = 0.99  # Of all requests in time; the refused ones were not.
+GOAL = 0.99  # Share of all requests in time; refused ones were not.
 
 
 @dataclass
@@ -33,10 +33,10 @@ class Attainment:
         return self.share >= goal
 
     def is_clear(self, goal: float, errors: float = 2.0) -> bool:
-        """Whether the goal is outside of what so few requests leave open.
+        """Whether the goal is outside of the interval that so few requests leave open.
 
-        That is Wilson's interval of `errors` standard errors; deadlines are missed in clusters, so
-        that it is narrower than the truth.
+        The interval is Wilson's, of `errors` standard errors; deadlines are missed in clusters, so
+        that it is narrower than the true one.
         """
         if self.requests == 0:
             return False
@@ -66,7 +66,7 @@ class KneeSearch:
         self._at = max(1, round(self.start / self.step))
         self._stride = 2
         self._chunk = 0
-        self._reached = 0  # A load of nothing is in time.
+        self._reached = 0  # No load at all is in time.
         self._missed: int | None = None
 
     @property
@@ -75,16 +75,16 @@ class KneeSearch:
 
     @property
     def load(self) -> float:
-        """What to measure next."""
+        """The load to measure next."""
         return self._at * self.step
 
     @property
     def chunk(self) -> int:
-        """Which chunk of it."""
+        """The chunk to measure next."""
         return self._chunk
 
     def record(self, seen: Attainment) -> None:
-        """Takes the answer to `load` and `chunk`."""
+        """Takes in the result for `load` and `chunk`."""
         point = self.points.setdefault(self._at, Attainment())
         point.add(seen)
         self._chunk += 1
@@ -139,7 +139,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Survivors:
-    """The best, the best first; near which load that was seen; and how."""
+    """The best policies, the best first, with the load near which and how that was seen."""
 
     names: list[str]
     load: float
@@ -147,18 +147,18 @@ class Survivors:
 
 
 MOST_RUNGS = 9
-KEPT = 3  # One in so many gets through a round.
-# When even the best misses so many, the order says who collapses least, not who bears most.
+KEPT = 3  # One in this many survives a round.
+# When even the best misses this many, the order tells who collapses least, not who bears most.
 FAR_OFF = 0.93
 
 
 def successive_halving(
     names: Iterable[str], start: float, finalists: int, measure: Measure, most_chunks: int = 4
 ) -> Survivors:
-    """The best few of many: all get little time, the better third of them twice as much, and so on.
+    """Finds the best few of many: all get little time, the better third twice as much, and so on.
 
-    The load follows the best: up while several reach the goal, so that nobody is dropped who does,
-    and down while nobody comes near it. (Jamieson and Talwalkar 2016, arXiv:1502.07943)
+    The load follows the best: up while several reach the goal, so that none of those is dropped,
+    and down while none comes near it. (Jamieson and Talwalkar 2016, arXiv:1502.07943)
     """
     alive = list(names)
     load, chunks, factor = start, 1, 1.2

@@ -1,4 +1,4 @@
-"""What the figures were taken on."""
+"""The machine that the figures were taken on."""
 
 import importlib.metadata
 import os
@@ -31,7 +31,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def idle_share(seconds: float) -> float:
-    """How much of the processors' time nobody uses, nor the host takes away."""
+    """Share of the processors' time that neither a process uses nor the host takes away."""
 
     def read() -> tuple[int, int]:
         ticks = [int(word) for word in Path("/proc/stat").read_text().split()[1:9]]
@@ -44,6 +44,6 @@ def idle_share(seconds: float) -> float:
 
 
 def file_stem(machine: dict[str, str], date: str) -> str:
-    """A name for the results: 2026-01-31-amd-epyc."""
+    """A name for the results, such as 2026-01-31-amd-epyc."""
     name = machine["processor"].split(",")[0].lower()
     return f"{date}-{re.sub(r'[^a-z0-9]+', '-', name).strip('-')}"

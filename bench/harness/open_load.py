@@ -11,18 +11,18 @@ from .load_search import Attainment
 from .programs import CLIENT_CPU, Figures, MeasurementError, Programs, run_json
 from .server import Server
 
-# In single-row times: three classes of requests, of equal share.
+# In single-row times, for three classes of requests of equal share.
 DEADLINES = (6, 14, 36)
 BURST_LASTS = 100
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """What is sent: to which model, how, and with which deadlines."""
+    """What to send: to which model, how, and with which deadlines."""
 
     model: str
     single_seconds: float
-    arrivals: str = "poisson"  # As lepton-bench calls them.
+    arrivals: str = "poisson"  # As lepton-bench names them.
     deadlines: tuple[float, ...] = DEADLINES
 
     def arguments(self, rate: float, seconds: float, warmup: float, seed: int) -> list[object]:
@@ -41,7 +41,7 @@ class Traffic:
 
 @dataclass
 class Outcome:
-    """What became of the requests of some runs of the generator, all at the same rate."""
+    """The outcomes of some runs of the generator, all at the same rate."""
 
     requests: int = 0
     in_time: int = 0
@@ -59,8 +59,8 @@ class Outcome:
         self.requests += total["requests"]
         self.in_time += total["in_time"]
         self.late += total["late"]
-        # Whoever cannot be admitted gets 429. A 504 is a promise that was not kept, unless the
-        # deadline is below the model's own time, and none is.
+        # A request that cannot be admitted gets 429. A 504 is a broken promise, unless the deadline
+        # is below the model's own time, which none is.
         self.broken += errors.get("deadline_exceeded", {}).get("count", 0)
         self.failed += total["failed"]
         self.seconds += figures["measured_s"]
@@ -78,12 +78,12 @@ class Outcome:
 
     @property
     def goodput(self) -> float:
-        """In time, as a share of what was possible."""
+        """Requests in time, as a share of what was possible."""
         return self.in_time / self.possible if self.possible else 0.0
 
     @property
     def kept(self) -> float:
-        """Of the requests admitted, how many were in time."""
+        """The share of the admitted requests that were in time."""
         admitted = self.in_time + self.late + self.broken
         return self.in_time / admitted if admitted else 1.0
 
@@ -99,9 +99,9 @@ def run_open(
     seed: int,
     attempts: int = 3,
 ) -> Figures:
-    """One run, again where the generator could not keep up: then it did not send what it should.
+    """One run, repeated if the generator could not keep up and sent less than it should.
 
-    Raises MeasurementError when it never could.
+    Raises MeasurementError when it never kept up.
     """
     for _ in range(attempts):
         figures = _bench(programs, server, traffic.arguments(rate, seconds, warmup, seed))
@@ -113,7 +113,7 @@ def run_open(
 def run_closed(
     programs: Programs, server: Server, model: str, concurrency: int, *, seconds: float
 ) -> Figures:
-    """Some threads, each of which waits for its answer."""
+    """Runs some threads, each of which waits for its answer."""
     arguments = [
         "--model", model, "--concurrency", concurrency,
         "--duration", f"{seconds:.3f}s", "--warmup", "0.3s",
@@ -130,7 +130,7 @@ def _bench(programs: Programs, server: Server, arguments: Sequence[object]) -> F
 
 
 def watch_memory(server: Server, work: Callable[[], Figures]) -> tuple[Figures, list[float]]:
-    """Does the work, and looks at the server's resident memory twice a second meanwhile, in MB."""
+    """Does the work, and meanwhile samples the server's resident memory twice a second, in MB."""
     seen: list[float] = []
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The policies that are compared: Lepton's own with nothing tuned, and all tunings of `fifo`."""
+"""The policies to compare: Lepton's own, untuned, and all tunings of `fifo`."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ DELAYS = (0.0, 0.5, 1.0, 2.0)  # In single-row times.
 
 @dataclass(frozen=True)
 class Policy:
-    """A name, and what config.pbtxt says."""
+    """A name, and the content of config.pbtxt."""
 
     name: str
     config: str = ""
@@ -36,7 +36,7 @@ def fifo_tunings(
     max_batches: Sequence[int] = MAX_BATCHES,
     delays: Sequence[float] = DELAYS,
 ) -> list[Policy]:
-    """All of them once: with batches of one, there is nothing that a delay could wait for."""
+    """All distinct tunings: with batches of one, a delay has nothing to wait for."""
     return [
         fifo(max_batch, delay, single_seconds)
         for max_batch in max_batches

@@ -21,13 +21,14 @@ class MeasurementError(RuntimeError):
 
 @dataclass(frozen=True)
 class Model:
-    """One model of the benchmark, and how long to look at it."""
+    """One model of the benchmark, and for how long to measure it."""
 
     name: str
     file: Path
-    input: str  # As lepton-load takes it: NAME:DATATYPE:2x3x4.
+    input: str  # In the form of lepton-load: NAME:DATATYPE:2x3x4.
     output_bytes: int
-    # A rate is counted over whole bursts of answers, so slow models need a count, not a time.
+    # A rate is counted over whole bursts of answers, so slow models need a count rather than a
+    # time.
     seconds: float = 1.5
     warmup: float = 0.3
     requests_at_16: int = 0
@@ -42,12 +43,12 @@ class Programs:
     def in_process(
         self, model: Model, rows: int, seconds: float, *, unbound: bool = False
     ) -> Figures:
-        """The model without a server, pinned to the processor that the server gets.
+        """Runs the model without a server, pinned to the processor that the server gets.
 
         Args:
-            model: What to run.
-            rows: Of each run.
-            seconds: How long to run it; 0: once.
+            model: The model to run.
+            rows: Rows per run.
+            seconds: How long to run it; 0 runs it once.
             unbound: Without OpenVINO's calls for the affinity of its thread around each run, which
                 Lepton's plug-in avoids (engines/openvino/plugin.cc) and a plain program has.
         """
@@ -75,7 +76,7 @@ class Programs:
     def ping_pong(
         self, sizes: tuple[int, int], connections: int, *, unix: bool, spin: bool, seconds: float
     ) -> Figures:
-        """The network without an inference server."""
+        """Measures the network without an inference server."""
         return run_json(
             self.build / "bench/lepton-pingpong", "--request-bytes", sizes[0],
             "--answer-bytes", sizes[1], "--connections", connections, "--seconds", seconds,
@@ -94,7 +95,7 @@ class Programs:
         seconds: float,
         allocations_file: Path | None = None,
     ) -> Figures:
-        """A server under load. Raises MeasurementError when any answer was not the right one."""
+        """Measures a server under load. Raises MeasurementError if any answer was wrong."""
         counted = ["--server-allocations", allocations_file] if allocations_file else []
         requests = model.requests_at_16 if connections > 1 else 0
         figures = run_json(

@@ -9,12 +9,12 @@ from .side_by_side import PairResult
 from .study import OVERLOADS, ArrivalsResult, Calibration, FloodResult, PolicyResult
 from .targets import Row
 
-# Of the load at 99 % / that of the best fifo. Where batches pay much, fifo is hard to beat.
+# The load at 99 % / that of the best fifo. Where batches pay much, fifo is hard to beat.
 GAIN_TARGETS = {"poisson": 1.25, "bursty": 1.2}
 STRONG_BATCHING = "strong_batching"
 STRONG_BATCHING_GAIN = 1.05
-GOODPUT_TARGET = 0.93  # Poisson only: a lull that was no work cannot be made up for.
-BROKEN_PERCENT = 0.5  # Of the requests admitted.
+GOODPUT_TARGET = 0.93  # Poisson only: nothing makes up for a lull without work.
+BROKEN_PERCENT = 0.5  # Share of the admitted requests.
 REFUSAL_MS = 1.0
 GROWTH_TARGET = 1.1
 SCHEDULER_US = 2.0
@@ -31,7 +31,7 @@ POLICY_HEADS = (
 
 @dataclass
 class ModelResult:
-    """All that was measured of one model."""
+    """Everything that was measured for one model."""
 
     calibration: Calibration
     arrivals: dict[str, ArrivalsResult] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class ModelResult:
 
 @dataclass
 class Result:
-    """All that was measured."""
+    """Everything that was measured."""
 
     models: dict[str, ModelResult] = field(default_factory=dict)
     pair: PairResult | None = None
@@ -109,12 +109,12 @@ def policy_cells(arrivals: str, name: str, policy: PolicyResult) -> tuple[str, .
 
 
 def disturbed(result: ArrivalsResult) -> int:
-    """How many runs are not to be trusted."""
+    """The number of runs that cannot be trusted."""
     return sum(share > MOST_DISTURBED for share in result.disturbances)
 
 
 def search_words(result: ArrivalsResult) -> str:
-    """What stands behind the loads at 99 %."""
+    """The details behind the loads at 99 %."""
     if result.elimination is None:
         return "no search for the load at 99 %; "
     points = {n: sum(p.requests for p in each.points.values())

@@ -1,4 +1,4 @@
-"""What is measured, in which order, so that what belongs together is measured close together."""
+"""The measurements in their order, which keeps related ones close together in time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class Variant:
     """One way to reach the server."""
 
     name: str
-    protocol: str  # As lepton-load calls it.
+    protocol: str  # As lepton-load names it.
     unix: bool = False
 
 
@@ -36,7 +36,7 @@ class Block:
     in_process: Figures
     floor: dict[int, Figures] = field(default_factory=dict)
     spinning_floor: Figures = field(default_factory=dict)
-    served: dict[str, dict[int, Figures]] = field(default_factory=dict)  # By mode, connections.
+    served: dict[str, dict[int, Figures]] = field(default_factory=dict)  # By mode and connections.
 
 
 @dataclass
@@ -113,7 +113,7 @@ def measure_round(
 
 
 def steps_per_round() -> int:
-    """How often measure_round() calls on_step()."""
+    """The number of times that measure_round() calls on_step()."""
     return 3 + len(VARIANTS) * (2 + len(CONNECTIONS) * (1 + len(MODES)))
 
 
@@ -122,7 +122,7 @@ def count_allocations(
 ) -> tuple[dict[str, float], float]:
     """Heap allocations per request of each variant, and of a run of the engine alone.
 
-    With one connection each request is one run, so that the difference is the server's own.
+    With one connection each request is one run, so that the difference is the server's own share.
     """
     shim = programs.build / "bench/liblepton_count_allocations.so"
     counts = {}

@@ -1,4 +1,4 @@
-"""What the scheduler itself costs, without a network and a model."""
+"""The scheduler's own cost, without a network and a model."""
 
 import json
 import subprocess

@@ -14,7 +14,7 @@ from .programs import SERVER_CPU, MeasurementError
 
 # Longer than a closed loop with one client leaves the server idle.
 BUSY_POLL = "1ms"
-# Nothing is left to be measured beside the benchmark.
+# No measurement is left to run beside the benchmark.
 TUNED = ("--tuning", "first")
 
 
@@ -68,7 +68,7 @@ class Server:
 
     @property
     def pid(self) -> int:
-        return self._process.pid  # taskset replaces itself by the server.
+        return self._process.pid  # taskset replaces itself with the server.
 
     def endpoint(self, *, unix: bool) -> str:
         return f"unix:{self._process.unix_socket}" if unix else f"127.0.0.1:{self.port}"

@@ -12,11 +12,11 @@ from .programs import Figures, Programs
 from .server import Server
 from .study import Calibration, OnStep
 
-# Of the model's own capacity. So few of the small one that they hardly wait for each other.
+# A share of the model's own capacity; so few requests of the small one hardly wait for each other.
 LARGE_LOAD = 0.5
 SMALL_LOAD = 0.05
-# Of the small one's requests, in single-row times of the large one beyond its own: one run of the
-# large one can be waited for, and a second one not.
+# For the small one's requests, in single-row times of the large one, beyond its own time: they can
+# wait for one run of the large one, and not for a second.
 SMALL_DEADLINE = 1.5
 
 
@@ -31,19 +31,19 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class PairResult:
-    """What the small model saw, in microseconds."""
+    """The small model's latencies, in microseconds."""
 
     large: str
     small: str
     alone_p99: float
     beside_p99: float
-    # One run of the large model, at the 99th percentile as well.
+    # One run of the large model, also at the 99th percentile.
     large_batch_p99: float
     answered: float  # Share of the small one's requests.
 
     @property
     def quotient(self) -> float:
-        """At most 1 when it waits for no more than one batch of the large one."""
+        """At most 1 if it waits for no more than one batch of the large one."""
         return self.beside_p99 / (self.large_batch_p99 + self.alone_p99)
 
 
@@ -72,7 +72,7 @@ def measure_pair(
             large_rate = LARGE_LOAD * large.calibration.capacity
             alone = run(small_traffic, small_rate)
             on_step(f"{small.name} alone", seconds + 2)
-            # Both generators have the same processor, and are idle most of the time.
+            # Both generators share a processor, and are idle most of the time.
             with ThreadPoolExecutor(1) as background:
                 running = background.submit(run, large_traffic, large_rate)
                 beside = run(small_traffic, small_rate)
@@ -93,7 +93,7 @@ def _p99(figures: Figures, of: str) -> float:
 
 
 def extremes(neighbours: Sequence[Neighbour]) -> tuple[Neighbour, Neighbour] | None:
-    """The slowest and the quickest of them; nothing where there is only one."""
+    """The slowest and the quickest of them; nothing if there is only one."""
     if len(neighbours) < 2:
         return None
     ordered = sorted(neighbours, key=lambda each: each.calibration.single_seconds)

@@ -1,4 +1,4 @@
-"""What one model bears under each policy, on the real server: knees, overload, memory."""
+"""The load that one model bears under each policy, on the real server: knees, overload, memory."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .server import Server
 
 OVERLOADS = (1.2, 2.0)
 FLOOD = 10.0
-# Loads near which the knees are expected; only where the search begins.
+# Loads near which the knees are expected; they only say where the search begins.
 LIKELY_KNEE = {"poisson": 0.8, "bursty": 0.5}
-# Of that of the own policy; again only a beginning.
+# A share of the own policy's load; again only a start.
 LIKELY_FIFO = 0.75
-# A chunk must hold several bursts, or its load is not the one that was asked for.
+# A chunk must hold several bursts, or its load differs from the one that was asked for.
 BURSTY_CHUNKS = 2
 
-OnStep = Callable[[str, float], None]  # What was done, and how many seconds it took.
+OnStep = Callable[[str, float], None]  # The step that was done, and the seconds that it took.
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to look. A chunk is counted in single-row times, within bounds in seconds."""
+    """How long to measure. A chunk is counted in single-row times, within bounds in seconds."""
 
     chunk_runs: float = 300
     chunk_seconds: tuple[float, float] = (2, 8)
@@ -44,7 +44,7 @@ class Effort:
     flood_seconds: float = 60
 
     def chunk(self, single_seconds: float, arrivals: str = "poisson") -> float:
-        """How long one chunk is, in seconds."""
+        """The length of one chunk, in seconds."""
         least, most = self.chunk_seconds
         seconds = min(max(self.chunk_runs * single_seconds, least), most)
         return seconds * (BURSTY_CHUNKS if arrivals == "bursty" else 1)
@@ -53,17 +53,17 @@ class Effort:
         return min(max(50 * single_seconds, 0.5), 3.0)
 
     def expected_chunks(self, search: bool) -> int:
-        """About how many chunks one kind of arrivals takes; for the time left."""
+        """The approximate number of chunks for one kind of arrivals; for the time left."""
         tunings = (len(self.max_batches) - 1) * len(self.delays) + 1
         halving = tunings * 1.8
         finals = (1 + self.finalists) * 4.5 * (1 + self.most_chunks) / 2
-        overloads = 2.5 * len(OVERLOADS) * self.most_chunks  # A pace for each two.
+        overloads = 2.5 * len(OVERLOADS) * self.most_chunks  # One pace for every two.
         return round(overloads + (4 + halving + finals if search else 0))
 
     def expected_seconds(
         self, single_seconds: float, arrivals: Iterable[str], search: bool = True
     ) -> float:
-        """About how long a model takes."""
+        """The approximate time for a model."""
         starts = 10 + 1000 * single_seconds
         chunks = sum(
             self.chunk(single_seconds, each) + self.warmup(single_seconds) for each in arrivals
@@ -85,10 +85,10 @@ QUICK = Effort(
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the loads and deadlines are fractions of."""
+    """The base of which loads and deadlines are fractions."""
 
     single_seconds: float
-    rates: dict[int, float]  # Rows per second, by the batch size.
+    rates: dict[int, float]  # In rows per second, by batch size.
     untuned_rate: float  # Rows per second of the own policy, with clients for the largest batch.
 
     @property
@@ -106,7 +106,7 @@ class Calibration:
 class PolicyResult:
     """One policy under one kind of arrivals."""
 
-    knee: float | None  # None: not looked for.
+    knee: float | None  # None: not searched for.
     points: dict[str, Attainment]  # By load.
     overload: dict[float, Outcome] = field(default_factory=dict)
 
@@ -121,9 +121,9 @@ class ArrivalsResult:
     elimination: Survivors | None  # None: the best was known.
     requests: int
     seconds: float
-    # Of the server's processor, what something else took: one value for each chunk.
+    # Share of the server's processor that something else took: one value per chunk.
     disturbances: list[float]
-    paces: list[float]  # Of the machine during the overload, by that of the calibration.
+    paces: list[float]  # The machine's pace during the overload, relative to the calibration.
 
     @property
     def best(self) -> PolicyResult:
@@ -139,7 +139,7 @@ class FloodResult:
 
     @property
     def growth(self) -> float:
-        """Memory at the end by that after the start, each the mean of a sixth of the time."""
+        """Memory at the end / that after the start, each averaged over a sixth of the time."""
         sixth = max(1, len(self.resident_mb) // 6)
         settled = self.resident_mb[2:] or self.resident_mb
         return fmean(settled[-sixth:]) / fmean(settled[:sixth])
@@ -148,7 +148,7 @@ class FloodResult:
 class Study:
     """One model and its servers: one for each policy, from its first measurement to its last.
 
-    An idle server costs nothing but memory; all of them have the same processor. Use in a `with`.
+    An idle server costs only memory; all of them share one processor. Use it in a `with`.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Study:
         self._stack.close()
 
     def server(self, policy: Policy) -> Server:
-        """That of the policy; starts it when it does not run."""
+        """The policy's server; starts it if it does not run."""
         if policy not in self._servers:
             stack = ExitStack()
             folder = stack.enter_context(tempfile.TemporaryDirectory(dir=self._folder))
@@ -203,7 +203,7 @@ class Study:
             self._stop(policy)
 
     def calibrate(self) -> Calibration:
-        """The single-row time, and the capacity by batch size, both through the server.
+        """Measures the single-row time, and the capacity by batch size, both through the server.
 
         Twice as many clients as rows in a batch keep batches of that size full.
         """
@@ -236,22 +236,22 @@ class Study:
         return self._closed(policy, 2 * rows, seconds)["answered_per_second"]
 
     def _pace(self, calibration: Calibration) -> float:
-        """How fast the machine is, as a share of what it was when the capacity was measured."""
+        """The machine's speed, as a share of what it was when the capacity was measured."""
         rate = self._full_rate(
             self._pace_maker(calibration), calibration.best_rows, calibration.single_seconds
         )
         return rate / calibration.capacity
 
     def _pace_maker(self, calibration: Calibration) -> Policy:
-        """The one with which the capacity was measured."""
+        """The server that the capacity was measured with."""
         return fifo(calibration.best_rows, 0, calibration.single_seconds)
 
     def compare(
         self, calibration: Calibration, arrivals: str, known_best: str | None = None
     ) -> ArrivalsResult:
-        """The knee of each policy, and what is left of it beyond the capacity.
+        """The knee of each policy, and what remains of it beyond the capacity.
 
-        `known_best`: the best setting of `fifo`, by its name; no knee is looked for.
+        `known_best` names the best setting of `fifo`; no knee is then searched for.
         """
         effort = self._effort
         single = calibration.single_seconds
@@ -259,7 +259,7 @@ class Study:
         tunings = (
             fifo_tunings(single, effort.max_batches, effort.delays)
             if known_best is None
-            else fifo_tunings(single)  # It may be of a run that looked at more of them.
+            else fifo_tunings(single)  # It may come from a run that tried more of them.
         )
         policies = {each.name: each for each in (DEADLINE, *tunings)}
         count = Outcome()
@@ -341,7 +341,7 @@ class Study:
         }
 
     def flood(self, calibration: Calibration) -> FloodResult:
-        """Ten times the capacity, on the own policy."""
+        """Measures ten times the capacity, on the own policy."""
         single = calibration.single_seconds
         server = self.server(DEADLINE)
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Ratios of what was measured, and what they must reach."""
+"""Ratios of the measurements, and what they must reach."""
 
 import operator
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from .rounds import Block, Round
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the result: a figure per round, and what its median is held against."""
+    """One line of the result: a figure per round, and the target for its median."""
 
     name: str
     values: list[float]
@@ -25,7 +25,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """None where there is no target."""
+        """None if there is no target."""
         if self.at_most is not None:
             return operator.le(self.median, self.at_most)
         return self.median >= self.at_least if self.at_least is not None else None
@@ -37,7 +37,7 @@ class Row:
         return f"≥ {self.at_least:g}" if self.at_least is not None else ""
 
 
-# Of (served p50 - in-process p50) / ping-pong p50 at one connection, by variant and mode.
+# For (served p50 - in-process p50) / ping-pong p50 at one connection, by variant and mode.
 OVERHEAD_TARGETS = {
     ("HTTP binary", "blocking"): 1.4,
     ("HTTP binary", "busy-poll"): 1.0,
@@ -45,7 +45,7 @@ OVERHEAD_TARGETS = {
     ("gRPC", "busy-poll"): 1.2,
     ("Unix socket", "blocking"): 1.4,
 }
-# Of the rate at 16 connections / the in-process rate of single rows, by model.
+# For the rate at 16 connections / the in-process rate of single rows, by model.
 RATE_TARGETS = {"mlp": 0.6, "resnet50": 0.95}
 START_TO_READY_MS = 150
 RESIDENT_MB_ABOVE_ENGINE = 30
@@ -56,7 +56,7 @@ def p50(figures: Figures) -> float:
 
 
 def overhead(block: Block, mode: str) -> float:
-    """What the server adds to the model, in ping-pongs of the same bytes."""
+    """The server's overhead on the model, in ping-pongs of the same bytes."""
     return (p50(block.served[mode][1]) - p50(block.in_process)) / p50(block.floor[1])
 
 
@@ -79,7 +79,7 @@ def rows_of(model: str, rounds: list[Round]) -> list[Row]:
             values = [overhead(block, mode) for block in blocks]
             rows.append(Row(f"{model}: {variant}, {mode}, overhead", values, at_most=target))
         else:
-            # Beside a large model, what the server adds is lost in the model's own variation.
+            # Beside a large model, the server's overhead is lost in the model's own variation.
             values = [p50(block.served[mode][1]) / p50(block.in_process) for block in blocks]
             rows.append(Row(f"{model}: {variant}, {mode}, latency / in-process", values))
     for variant, mode in pairs:
@@ -120,7 +120,7 @@ def client_bound(rounds: list[Round]) -> list[str]:
 
 @dataclass(frozen=True)
 class Absolute:
-    """One line of absolute figures, medians of the rounds; they belong to this machine alone."""
+    """One line of absolute figures, medians of the rounds; they hold for this machine only."""
 
     name: str
     p50_us: float

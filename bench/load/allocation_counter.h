@@ -5,10 +5,10 @@
 
 namespace lepton::bench {
 
-// Reads the file in which liblepton_count_allocations.so counts, in whichever process it is loaded.
+// Reads the file in which liblepton_count_allocations.so counts, in whichever process loads it.
 class AllocationCounter {
 public:
-    // An empty path: a counter that stays at zero. Throws std::system_error, naming the path.
+    // With an empty path the counter stays at zero. Throws std::system_error, with the path.
     explicit AllocationCounter(const std::string& path);
     AllocationCounter(const AllocationCounter&) = delete;
     AllocationCounter& operator=(const AllocationCounter&) = delete;

@@ -6,7 +6,7 @@
 
 namespace lepton::bench {
 
-// So many bytes there, so many back: what the network itself costs.
+// Sends and receives a number of bytes: what the network itself costs.
 class ByteDialogue final : public Dialogue {
 public:
     ByteDialogue(std::size_t request_bytes, std::size_t answer_bytes)

@@ -1,5 +1,5 @@
-// lepton-client-load: asks an inference server through lepton::Client, one blocking call after the
-// other, and prints what that gave as JSON: what lepton-load prints for a bare socket loop.
+// lepton-client-load: sends requests through lepton::Client, one blocking call after the other, and
+// prints the same JSON as lepton-load does for a bare socket loop.
 
 #include <chrono>
 #include <cstdio>
@@ -54,7 +54,7 @@ InferRequest to_request(const Question& question) {
     for (const QuestionTensor& tensor : question.inputs) {
         Input input;
         input.name = tensor.name;
-        input.dtype = *parse_data_type(tensor.datatype);  // parse_tensor() takes no others.
+        input.dtype = *parse_data_type(tensor.datatype);  // parse_tensor() accepts no others.
         for (const std::int64_t extent : tensor.shape) input.shape.push_back(extent);
         input.data = std::as_bytes(std::span(tensor.bytes));
         request.inputs.push_back(input);

@@ -27,7 +27,7 @@ Connection open(const Endpoint& endpoint, const MakeDialogue& make_dialogue) {
     return {.socket = connect_to(endpoint), .dialogue = make_dialogue(), .asked = {}};
 }
 
-// False: the socket takes no more for now.
+// Returns false when the socket takes no more for now.
 bool send_unsent(Connection& connection, Window& window, int flags) {
     while (true) {
         const std::span<const std::byte> bytes = connection.dialogue->unsent();
@@ -85,7 +85,7 @@ public:
     }
 
 private:
-    // False after the last answer that counts.
+    // Returns false after the last answer that counts.
     bool on_event(Connection& connection, std::uint32_t events) {
         if ((events & EPOLLOUT) != 0) send(connection);
         if ((events & ~EPOLLOUT) == 0) return true;

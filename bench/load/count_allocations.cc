@@ -33,8 +33,8 @@ __attribute__((constructor)) void map_counter() {
     counter.store(static_cast<Counter*>(memory));
 }
 
-// dlsym() itself may allocate while a function is being looked up; it then gets memory from here,
-// which is never given back.
+// dlsym() itself may allocate while it looks up a function; it then gets memory from here, which is
+// never given back.
 alignas(std::max_align_t) std::byte early[65536];
 std::atomic<std::size_t> early_used{0};
 
@@ -52,7 +52,7 @@ bool is_early(const void* memory) {
 
 thread_local bool looking_up __attribute__((tls_model("initial-exec"))) = false;
 
-// The function of that name that comes after this library; null while dlsym() calls back.
+// Returns the function of that name that comes after this library; null while dlsym() calls back.
 template <class Function>
 Function next(std::atomic<Function>& known, const char* name) {
     Function function = known.load();
@@ -128,8 +128,8 @@ void free(void* memory) {
 
 }  // extern "C"
 
-// An allocator that is linked as a library may define these itself; they must lead to the functions
-// above all the same.
+// An allocator that is linked as a library may define these itself; even then they must lead to the
+// functions above.
 void* operator new(std::size_t size) { return new_or_throw(size); }
 void* operator new[](std::size_t size) { return new_or_throw(size); }
 void* operator new(std::size_t size, std::align_val_t alignment) {

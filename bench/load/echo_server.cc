@@ -22,7 +22,8 @@ public:
 
     [[nodiscard]] const Socket& socket() const { return socket_; }
 
-    // Takes what is there, and answers when that completes a request. False: the client has closed.
+    // Reads what is there, and answers if that completes a request. Returns false once the client
+    // has closed.
     bool turn(int flags) {
         const ssize_t count = ::recv(socket_.fd(), request_.data(), request_.size() - got_, flags);
         if (count == 0) return false;

@@ -14,8 +14,8 @@
 
 namespace lepton::bench {
 
-// Unary ModelInfer calls over HTTP/2, one after the other. It writes and reads frames itself, so
-// that the client costs next to nothing; only header compression is nghttp2's. It keeps to the
+// Makes unary ModelInfer calls over HTTP/2, one after the other. It writes and reads frames itself,
+// so that the client costs next to nothing; only header compression is nghttp2's. It respects the
 // server's flow control, and lets the server send without bound.
 class GrpcDialogue final : public Dialogue {
 public:
@@ -39,10 +39,10 @@ private:
 
     void append_frame_head(const FrameHead& head);
     void append_window_update(std::uint32_t stream, std::uint32_t increment);
-    void append_data();  // As much of the body as the windows allow.
+    void append_data();  // Appends as much of the body as the windows allow.
     void encode_headers(std::string_view path, std::string_view authority);
 
-    // True when the frame ends the call at hand.
+    // Returns true when the frame ends the current call.
     bool on_frame(const FrameHead& head, std::string_view content);
     bool on_headers(const FrameHead& head, std::string_view block);
     void on_settings(const FrameHead& head, std::string_view content);
@@ -58,7 +58,7 @@ private:
     // the server's table, so that they no longer change.
     std::string first_headers_;
     std::string headers_;
-    std::string body_;  // With gRPC's five bytes in front.
+    std::string body_;  // Begins with gRPC's prefix of five bytes.
     std::size_t output_bytes_;
 
     std::string out_;
@@ -67,17 +67,17 @@ private:
     std::size_t heard_ = 0;
     std::unique_ptr<nghttp2_hd_inflater, DeleteInflater> inflater_;
 
-    // What the server allows us to send, RFC 9113 section 6.9.
+    // What the server allows us to send, RFC 9113 section 6.9:
     std::int64_t connection_window_ = 65535;
     std::int64_t initial_stream_window_ = 65535;
     std::int64_t stream_window_ = 0;
     std::size_t max_frame_bytes_ = 16384;
-    std::uint32_t heard_since_update_ = 0;  // Of our own window of the connection.
+    std::uint32_t heard_since_update_ = 0;  // Counted against our own window of the connection.
 
     std::uint32_t stream_ = 0;  // Zero before the first call, then 1, 3, 5, ...
     std::size_t body_sent_ = 0;
     std::size_t answer_bytes_ = 0;
-    std::string answer_;  // Filled only as long as answers are verified.
+    std::string answer_;  // Filled only while answers are verified.
     int http_status_ = 0;
     int grpc_status_ = -1;
     int left_to_verify_ = kAnswersToVerify;

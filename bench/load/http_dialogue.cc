@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kEndOfHead = "\r\n\r\n";
 constexpr std::string_view kStatusLine = "HTTP/1.1 ";
 
-// The number after `name` if the line starts with it, in any case; `name` is in lower case.
+// Reads the number after `name` if the line starts with it, in any case; `name` is in lower case.
 bool read_number(std::string_view line, std::string_view name, std::size_t& number) {
     if (line.size() <= name.size()) return false;
     for (std::size_t i = 0; i < name.size(); ++i) {

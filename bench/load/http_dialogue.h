@@ -12,7 +12,7 @@ namespace lepton::bench {
 
 enum class HttpBody : std::uint8_t { kJson, kBinary };
 
-// The same HTTP/1.1 request on a kept connection, written out once.
+// Sends the same HTTP/1.1 request on a kept connection, written out once.
 class HttpDialogue final : public Dialogue {
 public:
     HttpDialogue(const Question& question, HttpBody body, std::string_view host);
@@ -36,7 +36,7 @@ private:
 
     std::vector<char> answer_;  // Its first heard_ bytes are here.
     std::size_t heard_ = 0;
-    // Of the answer at hand, once its head is complete.
+    // Of the current answer, once its head is complete:
     std::size_t head_bytes_ = 0;  // Zero until then.
     std::size_t content_length_ = 0;
     std::size_t json_bytes_ = 0;

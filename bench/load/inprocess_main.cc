@@ -1,5 +1,5 @@
-// lepton-inprocess: what the model alone costs. Loads it into OpenVINO as the server does (f32, one
-// stream, one thread), runs it in this process, and prints JSON.
+// lepton-inprocess: the cost of the model alone. Loads it into OpenVINO as the server does (f32,
+// one stream, one thread), runs it in this process, and prints JSON.
 
 #include <algorithm>
 #include <chrono>
@@ -89,7 +89,7 @@ ov::InferRequest load(ov::Core& core, const Arguments& arguments) {
     return request;
 }
 
-// Runs the model for so long, and at least twice.
+// Runs the model for that many seconds, and at least twice.
 std::chrono::nanoseconds repeat(ov::InferRequest& request, double seconds, Histogram& latency) {
     const Clock::time_point start = Clock::now();
     Clock::time_point before = start;

@@ -1,5 +1,5 @@
 // lepton-load: keeps one request in flight on each of N connections to an inference server and
-// prints what that gave as JSON.
+// prints the figures as JSON.
 
 #include <chrono>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// lepton-pingpong: what the network alone costs. A second process answers so many bytes for so many
-// bytes; the client is the one of lepton-load. Prints JSON.
+// lepton-pingpong: the cost of the network alone. A second process answers a number of bytes for a
+// number of bytes; the client is the one of lepton-load. Prints JSON.
 
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -2,7 +2,7 @@
 
     python bench/load/python_client.py lepton http://127.0.0.1:8000 --model mlp --input input:1x128
 
-Inputs are FP32. What is timed is what a program does per request: array in, array out.
+Inputs are FP32. What is timed is one request of a program: array in, array out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def openvino(file: str, model: str, name: str) -> Ask:
 
 
 def triton_http(address: str, model: str, name: str) -> Ask:
-    """tritonclient over HTTP, binary tensors; objects that can be kept are kept."""
+    """tritonclient over HTTP, binary tensors; reusable objects are reused."""
     import tritonclient.http as triton
 
     client = triton.InferenceServerClient(address)
@@ -102,7 +102,7 @@ def repeat(ask: Ask, array: Array, seconds: float) -> list[int]:
 
 
 def main() -> None:
-    """Runs one way and prints one line."""
+    """Runs one way of calling and prints one line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("where", help="URL or address of a server, folder, or model file")

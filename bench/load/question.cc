@@ -32,7 +32,7 @@ T value_at(const QuestionTensor& tensor, std::size_t index) {
     return value;
 }
 
-// In the shortest decimal form that reads back as the same number, as JSON encoders do.
+// Writes the shortest decimal form that reads back as the same number, as JSON encoders do.
 template <class T>
 void append_number(std::string& text, T value) {
     char digits[32];
@@ -47,7 +47,8 @@ void append_element(std::string& text, const QuestionTensor& tensor, std::size_t
     if (tensor.datatype == "UINT8") append_number(text, value_at<std::uint8_t>(tensor, index));
 }
 
-// Protobuf's encoding, the few pieces needed: https://protobuf.dev/programming-guides/encoding/
+// The few pieces of protobuf's encoding that are needed:
+// https://protobuf.dev/programming-guides/encoding/
 void append_varint(std::string& out, std::uint64_t value) {
     for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
     out.push_back(static_cast<char>(value));

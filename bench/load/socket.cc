@@ -62,7 +62,7 @@ Socket make_socket(const Endpoint& endpoint) {
 
 void send_at_once(const Socket& socket) {
     const int on = 1;
-    // Fails on a Unix domain socket, which never waits.
+    // This fails on a Unix domain socket, which never delays.
     ::setsockopt(socket.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 

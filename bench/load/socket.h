@@ -14,15 +14,15 @@ namespace lepton::bench {
 struct Endpoint {
     std::string host;
     std::uint16_t port = 0;
-    std::string path;  // Not empty: a Unix domain socket, and host and port mean nothing.
+    std::string path;  // If not empty: a Unix domain socket; host and port are then unused.
 
     [[nodiscard]] std::string to_string() const;
 };
 
-// Throws std::invalid_argument, naming the text.
+// Throws std::invalid_argument, with the text.
 [[nodiscard]] Endpoint parse_endpoint(const std::string& text);
 
-// Owns a descriptor. Not thread-safe; the owner serialises.
+// Owns a descriptor. Not thread-safe; the owner serializes.
 class Socket {
 public:
     explicit Socket(int fd = -1) : fd_(fd) {}
@@ -37,8 +37,8 @@ public:
 
     [[nodiscard]] int fd() const { return fd_; }
 
-    // Bytes moved; 0 where the call would block, or was told to. Both throw std::system_error, and
-    // receive() throws std::runtime_error when the peer has closed.
+    // Returns the bytes moved; 0 if the call would block, or was told not to. Both throw
+    // std::system_error, and receive() throws std::runtime_error when the peer has closed.
     [[nodiscard]] std::size_t send(std::span<const std::byte> bytes, int flags = 0) const;
     [[nodiscard]] std::size_t receive(std::span<std::byte> space, int flags = 0) const;
 
@@ -46,7 +46,8 @@ private:
     int fd_;
 };
 
-// Connected and blocking, Nagle's algorithm off. Throws std::system_error, naming the endpoint.
+// Returns a connected, blocking socket without Nagle's algorithm. Throws std::system_error, with
+// the endpoint.
 [[nodiscard]] Socket connect_to(const Endpoint& endpoint);
 
 // Listens; a port of 0 is replaced by the one that the kernel chose.

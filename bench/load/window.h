@@ -10,14 +10,14 @@
 namespace lepton::bench {
 
 // Decides which answers count, and reads the clocks at both ends of that time. Not thread-safe; the
-// owner serialises.
+// owner serializes.
 class Window {
 public:
     using Clock = std::chrono::steady_clock;
 
     explicit Window(const LoadOptions& options);
 
-    // One answer, asked at `asked` and heard at `heard`. False when it was the last.
+    // Records one answer, asked at `asked` and heard at `heard`. Returns false for the last one.
     bool on_answer(Clock::time_point asked, Clock::time_point heard, bool refused);
     void on_sent(std::size_t bytes) { sent_ += bytes; }
     void on_received(std::size_t bytes) { received_ += bytes; }
@@ -25,7 +25,7 @@ public:
     [[nodiscard]] LoadFigures take() { return std::move(figures_); }
 
 private:
-    // What only grows, at one moment.
+    // The growing counters at one moment.
     struct Reading {
         Clock::time_point at;
         std::chrono::nanoseconds client_cpu{};

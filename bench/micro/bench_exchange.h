@@ -15,7 +15,7 @@
 
 namespace lepton::bench {
 
-// What a connection would have read. Not thread-safe; the owner serialises.
+// The message that a connection would have read. Not thread-safe; the owner serializes.
 struct Received {
     bool grpc = false;
     std::string path;
@@ -26,7 +26,7 @@ struct Received {
 // An exchange without a connection.
 class BenchExchange final : public net::Exchange {
 public:
-    // As the connection leaves it when the body is complete.
+    // Leaves it in the state in which the connection does when the body is complete.
     void receive(const Received& received, memory::BufferPool& pool) {
         reset();
         message.method = net::Method::kPost;
@@ -62,7 +62,7 @@ inline std::shared_ptr<const ModelSpec> make_spec(std::int64_t width_in, std::in
     return std::make_shared<const ModelSpec>(std::move(spec));
 }
 
-// Knows that model and no other.
+// Knows only that model.
 class OneModelCatalog final : public ModelCatalog {
 public:
     explicit OneModelCatalog(std::shared_ptr<const ModelSpec> spec) : spec_(std::move(spec)) {}

@@ -1,5 +1,5 @@
-// What the wire format costs: from a complete message to a complete reply, around a model that
-// answers at once. 128 numbers in and 10 out per row, as the benchmark's mlp has them.
+// The cost of the wire format: from a complete message to a complete reply, around a model that
+// answers at once. 128 numbers in and 10 out per row, like the benchmark's mlp.
 
 #include <string>
 

@@ -1,6 +1,6 @@
-// What the scheduler costs a request. `turn`: calls that come in one turn of a loop, around an
-// engine that does nothing, by how many come in a turn. `overload`: more calls with deadlines than
-// can be served, by how many times as many.
+// The scheduler's cost per request. `turn`: calls that come in one turn of a loop, around an engine
+// that does nothing, by how many come in a turn. `overload`: more calls with deadlines than can be
+// served, by how many times as many.
 
 #include <array>
 #include <cstddef>
@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 constexpr std::int64_t kWidth = 128;
 constexpr std::int64_t kMostRows = 16;
 
-// Gives its input back.
+// Returns its input.
 class IdleSession final : public engine::Session {
 public:
     Result<> prepare(std::int64_t) override { return {}; }

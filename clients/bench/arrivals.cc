@@ -12,7 +12,7 @@ constexpr std::array<std::pair<std::string_view, Pattern>, 4> kNames{
      {"bursty", Pattern::kBursty},
      {"replay", Pattern::kReplay}}};
 
-// As in the simulation of the scheduler (docs/concepts/scheduling.md).
+// The same value as in the simulation of the scheduler (docs/concepts/scheduling.md).
 constexpr double kBurst = 1.75;
 constexpr double kLull = 0.25;
 

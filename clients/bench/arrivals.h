@@ -16,7 +16,7 @@ namespace lepton::bench {
 enum class Pattern : std::uint8_t {
     kPoisson,
     kUniform,  // One every 1 / rate.
-    kBursty,   // Poisson whose rate changes between 0.25 and 1.75 times the mean.
+    kBursty,   // Poisson, with a rate that switches between 0.25 and 1.75 times the mean.
     kReplay,   // The times of a trace.
 };
 [[nodiscard]] std::string_view to_string(Pattern pattern);
@@ -29,20 +29,20 @@ struct TraceEntry {
 };
 
 // Reads lines of "SECONDS" or "SECONDS,CLASS", ascending; empty lines and "#" comments are skipped.
-// Errors: kInvalidArgument, naming file, line and what is wrong with it.
+// Errors: kInvalidArgument, with file, line and what is wrong with it.
 [[nodiscard]] Result<std::vector<TraceEntry>> read_trace(const std::string& path);
 
-// When requests are due, one after the other, from a seed: the same seed gives the same times, and
-// at another rate the same times stretched.
+// Computes when requests are due, one after the other, from a seed: the same seed gives the same
+// times, and at another rate the same times stretched.
 class Arrivals {
 public:
     struct Options {
         Pattern pattern = Pattern::kPoisson;
-        double rate = 0;  // A second. Of a replay: that of the trace, where it is 0.
+        double rate = 0;  // Per second; 0 for a replay: the trace's rate.
         std::uint64_t seed = 1;
         // Mean length of a burst, and of a lull; both are drawn exponentially.
         std::chrono::nanoseconds burst_lasts = std::chrono::milliseconds(500);
-        std::vector<TraceEntry> trace;  // kReplay.
+        std::vector<TraceEntry> trace;  // Used by kReplay.
     };
     explicit Arrivals(Options options);
 
@@ -50,7 +50,7 @@ public:
         std::chrono::nanoseconds at;
         const std::string* load_class;  // Null: drawn by the shares.
     };
-    // Nothing once a trace is at its end; the other patterns have none.
+    // Returns nothing at the end of a trace; the other patterns have no end.
     [[nodiscard]] std::optional<Arrival> next();
 
 private:
@@ -59,7 +59,7 @@ private:
 
     Options options_;
     std::mt19937_64 random_;
-    std::exponential_distribution<double> exponential_;  // At a rate of 1.
+    std::exponential_distribution<double> exponential_;  // With a rate of 1.
     double now_ = 0;                                     // Seconds.
     double changes_ = 0;
     bool burst_ = false;

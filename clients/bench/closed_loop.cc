@@ -52,7 +52,7 @@ public:
     }
 
     [[nodiscard]] const std::vector<Tally>& by_class() const { return by_class_; }
-    // From the first request that counts until the answer to the last one.
+    // The time from the first request that counts until the answer to the last one.
     [[nodiscard]] Clock::duration counted() const { return counted_; }
 
 private:
@@ -67,9 +67,10 @@ private:
     InferResult result_;
 };
 
-// In which the requests that count were asked and answered, on average over the threads: so a rate
-// is that of whole requests. The time from the end of the warm-up to the last answer would be too
-// long: as it begins, requests of the warm-up are answered, and as it ends, most threads are done.
+// The time in which the counted requests were asked and answered, averaged over the threads, so
+// that a rate is one of whole requests. The time from the end of the warm-up to the last answer
+// would be too long: at its start, requests of the warm-up are still being answered, and at its
+// end, most threads are done.
 double seconds_of(const std::vector<std::unique_ptr<Asker>>& askers) {
     Clock::duration sum{};
     for (const auto& asker : askers) sum += asker->counted();

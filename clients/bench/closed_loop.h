@@ -5,8 +5,8 @@
 
 namespace lepton::bench {
 
-// `concurrency` threads, each of which sends its next request when the last one has ended, without
-// a hand-off. What was sent between the end of the warm-up and `warmup + duration` counts.
+// Runs `concurrency` threads, each of which sends its next request when the last one has ended,
+// without a hand-off. What is sent between the end of the warm-up and `warmup + duration` counts.
 // Precondition: concurrency > 0.
 [[nodiscard]] Measurement run_closed_loop(Target& target, const Plan& plan, int concurrency);
 

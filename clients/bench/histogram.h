@@ -10,8 +10,8 @@ namespace lepton::bench {
 
 // Counts durations in nanoseconds, each within 0.1 % of its value, in fixed memory: recording never
 // allocates. The buckets are those of HdrHistogram (http://hdrhistogram.org) at three significant
-// digits and a lowest value of 1: linear within each power of two, 1024 to a half. All histograms
-// have the same, so that they add up. Not thread-safe; the owner serialises.
+// digits and a minimum value of 1: linear within each power of two, 1024 to a half. All histograms
+// have the same buckets, so that they add up. Not thread-safe; the owner serializes.
 class Histogram {
 public:
     Histogram() : counts_(kBuckets) {}
@@ -27,8 +27,9 @@ public:
 
     [[nodiscard]] std::uint64_t count() const { return total_; }
     [[nodiscard]] std::uint64_t max() const { return max_; }
-    [[nodiscard]] double mean() const;  // 0 where nothing was recorded.
-    // The smallest recorded value, within the precision, that `fraction` of all do not exceed.
+    [[nodiscard]] double mean() const;  // 0 if nothing was recorded.
+    // Returns the smallest recorded value, within the precision, that `fraction` of all do not
+    // exceed.
     [[nodiscard]] std::uint64_t quantile(double fraction) const;
 
     // Calls `visit` with the highest value and the count of each bucket that is not empty,
@@ -38,7 +39,7 @@ public:
 private:
     static constexpr int kPrecisionBits = 10;
     static constexpr std::uint64_t kLinear = 1U << kPrecisionBits;
-    static constexpr int kOctaves = 32;  // Up to an hour and more.
+    static constexpr int kOctaves = 32;  // Up to more than an hour.
     static constexpr std::size_t kBuckets = (kOctaves + 1) * kLinear;
 
     static std::size_t bucket_of(std::uint64_t value) {

@@ -1,5 +1,5 @@
-// lepton-bench: sends an inference server the load that it is told, and prints what became of it as
-// one JSON object. `lepton bench` is its face for people.
+// lepton-bench: sends an inference server the load that it is told to, and prints the outcome as
+// one JSON object. `lepton bench` is its front end for people.
 
 #include <sys/resource.h>
 
@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kFailed = 1;
 
-// Each request under way has a connection; the usual limit of 1024 files is a little less.
+// Each request in flight has a connection; the usual limit of 1024 files is slightly too low.
 void allow_many_files() {
     rlimit files{};
     if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -32,7 +32,7 @@ Result<Measurement> measure(const Options& options, Target& target, const Plan& 
     return run_open_loop(target, plan, options.arrivals);
 }
 
-// The one that is named, or the only one.
+// Returns the named model, or the only one.
 Result<ModelInfo> find_model(const Options& options, Target& target) {
     if (!options.model.empty()) return target.model(options.model, options.version);
     const auto models = target.models();

@@ -34,7 +34,7 @@ void append_words(std::vector<std::byte>& data, std::mt19937_64& random) {
 
 void append_element(std::vector<std::byte>& data, DataType dtype, std::mt19937_64& random) {
     const std::uint64_t bits = random();
-    // 24 bits are what a float holds exactly: [-1, 1).
+    // A float holds 24 bits exactly: [-1, 1).
     const float number = static_cast<float>(bits >> 40) * 0x1p-23F - 1.0F;
     switch (dtype) {
         case DataType::kFp32:
@@ -43,7 +43,7 @@ void append_element(std::vector<std::byte>& data, DataType dtype, std::mt19937_6
         case DataType::kFp64:
             append(data, static_cast<double>(number));
             break;
-        case DataType::kFp16:  // Sign and mantissa at random, in [0.5, 1).
+        case DataType::kFp16:  // Random sign and mantissa, in [0.5, 1).
             append(data, static_cast<std::uint16_t>(0x3800U | (bits & 0x83ffU)));
             break;
         case DataType::kBf16:

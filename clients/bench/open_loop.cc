@@ -20,7 +20,7 @@ using std::chrono::nanoseconds;
 constexpr auto kStartsIn = std::chrono::milliseconds(2);
 constexpr auto kLongestSleep = std::chrono::microseconds(50'000);
 constexpr auto kLongestWait = std::chrono::microseconds(200);
-// More than this, and the generator has lost: what it measures is itself.
+// Beyond this the generator cannot keep up, and would only measure itself.
 constexpr auto kHopelesslyLate = std::chrono::seconds(2);
 
 void sleep_until(Clock::time_point until) {
@@ -31,7 +31,7 @@ void sleep_until(Clock::time_point until) {
     }
 }
 
-// Classes are drawn apart from times, so that the one does not change the other.
+// Classes and times are drawn separately, so that neither changes the other.
 constexpr std::uint64_t kClassSeed = 0x9e3779b97f4a7c15;
 
 class OpenLoop {
@@ -57,14 +57,14 @@ private:
 
     void begin(const Arrivals::Arrival& arrival, Clock::time_point planned);
     void send(Flight& flight);
-    // As many as there are connections for, first come, first served.
+    // Sends as many as there are connections for, first come, first served.
     void send_waiting();
     [[nodiscard]] bool has_connection() const {
         return plan_.connections == 0 || under_way_ < plan_.connections;
     }
     [[nodiscard]] Flight& new_flight();
     void on_end(Flight& flight, Result<InferResult> result);
-    // Counts what has ended since it was last called.
+    // Counts what has ended since the last call.
     void collect();
     void wait_until(Clock::time_point until);
     void tell_progress(Clock::time_point now);
@@ -81,12 +81,13 @@ private:
     Clock::time_point counts_from_;
     Clock::time_point counts_until_;
     Clock::time_point next_progress_;
-    std::deque<Flight> flights_;  // Stay where they are, and are used again.
+    std::deque<Flight> flights_;  // They do not move, and are reused.
     std::vector<Flight*> idle_;
     std::vector<Flight*> collecting_;
-    std::deque<Flight*> waiting_;  // For a connection. The client would let them wait as well.
-    std::size_t under_way_ = 0;    // With the client.
-    std::size_t counting_ = 0;     // Flights under way that count.
+    // Waiting for a connection. The client would make them wait as well.
+    std::deque<Flight*> waiting_;
+    std::size_t under_way_ = 0;  // Requests that the client has.
+    std::size_t counting_ = 0;   // Flights in progress that count.
     std::uint64_t sent_ = 0;
     std::uint64_t in_time_ = 0;
 
@@ -95,7 +96,7 @@ private:
 };
 
 Measurement OpenLoop::run() {
-    // Timers of Linux are 50 us late by default, to save power.
+    // By default Linux delays timers by 50 us, to save power.
     prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     nanoseconds longest_deadline{0};
     for (const LoadClass& load_class : plan_.classes) {
@@ -106,7 +107,7 @@ Measurement OpenLoop::run() {
     counts_until_ = counts_from_ + plan_.duration;
     const Clock::time_point load_until = counts_until_ + longest_deadline;
     Clock::time_point last_planned = counts_from_;
-    bool ended_early = true;  // A trace may.
+    bool ended_early = true;  // A trace may end early.
     while (const auto arrival = arrivals_.next()) {
         const Clock::time_point planned = start_ + arrival->at;
         if (planned >= counts_until_) ended_early = false;
@@ -125,7 +126,7 @@ Measurement OpenLoop::run() {
     const auto sending = std::chrono::duration<double>(Clock::now() - start_).count();
     seen_.sent = sent_;
     seen_.sent_per_second = static_cast<double>(sent_) / std::max(sending, 1e-9);
-    // The client ends every call at its deadline and grace.
+    // The client ends every call at its deadline plus grace.
     while (idle_.size() < flights_.size()) wait_until(Clock::now() + std::chrono::milliseconds(1));
     return std::move(seen_);
 }
@@ -136,7 +137,7 @@ void OpenLoop::wait_until(Clock::time_point until) {
         const Clock::time_point now = Clock::now();
         if (now >= next_progress_) tell_progress(now);
         if (now >= until) return;
-        // Whoever waits for a connection is sent as soon as one is free, or nearly so.
+        // A request that waits for a connection is sent as soon as one is free, or nearly so.
         const auto longest = waiting_.empty() ? kLongestSleep : kLongestWait;
         sleep_until(std::min<Clock::time_point>(until, now + longest));
     }
@@ -164,7 +165,7 @@ void OpenLoop::send(Flight& flight) {
     flight.times.sent = Clock::now();
     set_times(request, plan_.classes[flight.load_class], flight.times);
     ++under_way_;
-    // Two pointers are what a std::function holds without an allocation.
+    // Two pointers are what a std::function can hold without an allocation.
     target_.infer_async(
         request,
         [this, &flight](Result<InferResult> result) { on_end(flight, std::move(result)); },
@@ -262,7 +263,7 @@ Result<Measurement> run_open_loop(Target& target, const Plan& plan, Arrivals::Op
                     "the trace names class \"" + entry.load_class +
                         "\", which there is not; add --class name=" + entry.load_class + ",...");
     }
-    // Too large for a stack: histograms.
+    // Its histograms are too large for a stack.
     const auto loop = std::make_unique<OpenLoop>(target, plan, std::move(arrivals));
     return loop->run();
 }

@@ -9,9 +9,9 @@ namespace lepton::bench {
 
 // Sends requests when they are due, whether or not earlier ones were answered, on the calling
 // thread. What was planned between the end of the warm-up and `warmup + duration` counts; the load
-// goes on until all of that is answered, so that the last ones meet the same load as the first.
+// goes on until all of that is answered, so that the last requests meet the same load as the first.
 //
-// Errors: kInvalidArgument for a trace that names a class which there is not.
+// Errors: kInvalidArgument for a trace that names an unknown class.
 [[nodiscard]] Result<Measurement> run_open_loop(Target& target,
                                                 const Plan& plan,
                                                 Arrivals::Options arrivals);

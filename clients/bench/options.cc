@@ -24,7 +24,8 @@ constexpr int kWrongUsage = 2;
 constexpr double kHighestRate = 1e7;
 constexpr int kMostThreads = 4096;
 
-// Calls `take(parsed)` with what `parse(text)` makes of each value; says what it cannot make.
+// Calls `take(parsed)` with the result of `parse(text)` for each value; reports those it cannot
+// parse.
 template <class Parse, class Take>
 CLI::Option* add_parsed(
     CLI::App& app, const std::string& flag, const char* help, Parse parse, Take take) {
@@ -32,7 +33,8 @@ CLI::Option* add_parsed(
         .add_option_function<std::vector<std::string>>(
             flag,
             [parse, take](const std::vector<std::string>& texts) {
-                for (const std::string& text : texts) take(*parse(text));  // It was checked below.
+                // The values were checked below.
+                for (const std::string& text : texts) take(*parse(text));
             },
             help)
         ->take_all()
@@ -147,7 +149,7 @@ void add_load_options(CLI::App& app, Options& options, OneClass& one) {
     app.add_flag("!--no-buckets", options.buckets, "Leave the histograms out of the result");
 }
 
-// What no single option can see.
+// Checks what no single option can see.
 Result<> check(Options& options, const OneClass& one) {
     const auto bad = [](std::string message) {
         return fail(ErrorCode::kInvalidArgument, std::move(message));

@@ -11,7 +11,7 @@
 
 namespace lepton::bench {
 
-// What the command line says.
+// The options of the command line.
 struct Options {
     TargetOptions target;
     std::string model;  // Empty: the only one that there is.
@@ -27,8 +27,8 @@ struct Options {
     bool buckets = true;
 };
 
-// Returns an exit status instead where there is nothing to do: --help was asked for, or something
-// is wrong and was said on stderr.
+// Returns an exit status instead when there is nothing to do: --help was given, or an error was
+// found and reported on stderr.
 struct Parsed {
     std::optional<Options> options;
     int exit_status = 0;

@@ -21,8 +21,8 @@ constexpr std::array<std::pair<const char*, double>, 8> kPercentiles{{{"p50", 0.
                                                                       {"p99.9", 0.999},
                                                                       {"p99.99", 0.9999}}};
 
-// What a generator may be late by (p99) before its figures are doubtful, as a share of the
-// latency's p99 or of the shortest deadline, whichever is less.
+// How late a generator may be (p99) before its figures are doubtful, as a share of the latency's
+// p99 or of the shortest deadline, whichever is less.
 constexpr double kTolerableLateness = 0.1;
 
 double in_us(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e3; }

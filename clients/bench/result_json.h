@@ -8,7 +8,7 @@
 
 namespace lepton::bench {
 
-// The result as one line of JSON; README.md beside this file says what its fields mean.
+// Returns the result as one line of JSON; README.md beside this file explains its fields.
 [[nodiscard]] std::string to_json(const Options& options,
                                   const ModelInfo& model,
                                   const Plan& plan,

@@ -23,7 +23,7 @@ Outcome outcome_of(const Ended& request) {
     }
     switch (request.error->code) {
         case ErrorCode::kDeadlineExceeded:
-            // The client's own words for a server that says nothing.
+            // The client gave it up, because the server did not answer.
             if (request.ended >= request.give_up) return Outcome::kFailed;
             [[fallthrough]];
         case ErrorCode::kQueueFull:

@@ -21,21 +21,21 @@ struct Ended {
     Clock::time_point deadline;  // kNoDeadline: none.
     Clock::time_point give_up;   // When the client ends it by itself.
     std::optional<Error> error;  // Empty: answered.
-    Breakdown timing;            // Of an answer: all zero where the server does not say.
+    Breakdown timing;            // From an answer; all zero where the server does not say.
 };
 
 enum class Outcome : std::uint8_t {
     kInTime,   // Answered by the deadline.
     kLate,     // Answered after it.
     kRefused,  // Not admitted: 429 or 504 by the deadline.
-    kExpired,  // The same after the deadline: the server had taken it, or took too long to say.
-    kFailed,   // All else: no connection, no answer, an error of the server.
+    kExpired,  // The same after the deadline: the server had admitted it, or refused too late.
+    kFailed,   // Everything else: no connection, no answer, an error of the server.
 };
 [[nodiscard]] Outcome outcome_of(const Ended& request);
 
-// What became of the requests of one class. Times are counted from the planned send time, so that a
-// generator or a server that stalls is not spared the requests which should have been sent
-// meanwhile. Adds up. Not thread-safe.
+// The outcomes of the requests of one class. Times count from the planned send time, so that a
+// generator or a server that stalls is charged for the requests that should have been sent in the
+// meantime. Tallies add up. Not thread-safe.
 class Tally {
 public:
     void add(const Ended& request);
@@ -48,21 +48,22 @@ public:
     [[nodiscard]] std::uint64_t answered() const {
         return of(Outcome::kInTime) + of(Outcome::kLate);
     }
-    // In time, of all requests; of those that were not refused and did not fail. 1 of none.
+    // Share of requests in time: of all, and of those that were neither refused nor failed. 1 if
+    // there were none.
     [[nodiscard]] double attainment() const;
     [[nodiscard]] double attainment_of_admitted() const;
 
     struct ErrorCount {
         std::uint64_t count = 0;
-        std::string example;  // The first one's words.
+        std::string example;  // The first error's message.
     };
     [[nodiscard]] const std::array<ErrorCount, kErrorCodeCount>& errors() const { return errors_; }
 
-    [[nodiscard]] const Histogram& latency() const { return latency_; }        // Of answers.
-    [[nodiscard]] const Histogram& refusal() const { return refusal_; }        // Until a refusal.
-    [[nodiscard]] const Histogram& since_sent() const { return since_sent_; }  // Of answers.
+    [[nodiscard]] const Histogram& latency() const { return latency_; }  // For answers.
+    [[nodiscard]] const Histogram& refusal() const { return refusal_; }  // Time until a refusal.
+    [[nodiscard]] const Histogram& since_sent() const { return since_sent_; }  // For answers.
     [[nodiscard]] const Histogram& refusal_since_sent() const { return refusal_since_sent_; }
-    // As the server says; empty where it does not.
+    // As the server reports it; empty where it does not.
     [[nodiscard]] const Histogram& queue() const { return queue_; }
     [[nodiscard]] const Histogram& compute() const { return compute_; }
 

@@ -46,7 +46,7 @@ Result<std::unique_ptr<Target>> open_target(const TargetOptions& options) {
         std::max(std::chrono::milliseconds(1),
                  std::chrono::duration_cast<std::chrono::milliseconds>(options.timeout));
     client.max_connections_per_endpoint = options.connections;
-    client.retry.max_attempts = 1;  // Refusals are to be seen.
+    client.retry.max_attempts = 1;  // Refusals must be visible.
     LEPTON_TRY(Client opened, Client::open(std::move(client)));
     return std::make_unique<TargetOf<Client>>(std::move(opened));
 }

@@ -15,7 +15,7 @@ using AlignedBytes = std::unique_ptr<std::byte, FreeBytes>;
 
 inline constexpr std::size_t kAlignment = 64;  // A cache line, and the widest vector register.
 
-// Zeroed memory; at least one line, so that an empty tensor has an address too.
+// Zeroed memory of at least one line, so that an empty tensor has an address too.
 [[nodiscard]] inline AlignedBytes make_aligned_bytes(std::size_t size) {
     const std::size_t whole_lines = (size / kAlignment + 1) * kAlignment;
     auto* bytes = static_cast<std::byte*>(std::aligned_alloc(kAlignment, whole_lines));

@@ -36,7 +36,7 @@ struct Seal {
 };
 static_assert(sizeof(Seal) == 32);
 
-// Files that were found sound, or sealed, by this process are not read again while they stay.
+// Files that this process found sound, or sealed, are not read again while they stay as they are.
 struct Stamp {
     std::uintmax_t size = 0;
     fs::file_time_type written;
@@ -63,7 +63,7 @@ Stamp stamp_of(const fs::path& path) {
     return error ? Stamp{} : Stamp{size, written};
 }
 
-// Of the first `size` bytes; nothing where there are fewer.
+// Digests the first `size` bytes; returns nothing if there are fewer.
 std::optional<XXH128_canonical_t> digest_of(std::ifstream& file, std::uintmax_t size) {
     struct Free {
         void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
@@ -101,17 +101,17 @@ State state_of(const fs::path& path, std::uintmax_t size) {
 
 void put_seal(const fs::path& path, std::uintmax_t size) {
     std::error_code ignored;
-    // OpenVINO makes them read-only.
+    // OpenVINO makes its files read-only.
     fs::permissions(path, fs::perms::owner_write, fs::perm_options::add, ignored);
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) return;
-    // Of two processes one seals.
+    // If two processes try, only one seals.
     if (::flock(fd, LOCK_EX | LOCK_NB) == 0 && state_of(path, size) == State::kUnsealed) {
         std::ifstream file(path, std::ios::binary);
         if (const auto digest = digest_of(file, size)) {
             Seal seal{{}, *digest};
             std::memcpy(seal.mark.data(), kMark.data(), kMark.size());
-            // A part of a seal is none: then the file is compiled anew.
+            // A part of a seal is not a seal: the file is then compiled anew.
             static_cast<void>(!::write(fd, &seal, sizeof seal));
         }
     }
@@ -147,7 +147,7 @@ CompiledCache::CompiledCache(fs::path folder) : folder_(std::move(folder)) {
         if (state == State::kSound) {
             all.sound[path] = stamp;
         } else if (state == State::kDamaged || alone) {
-            // Without a seal it may be what another thread is making.
+            // A file without a seal may be one that another thread is making.
             std::error_code ignored;
             fs::remove(path, ignored);
         }
@@ -159,7 +159,7 @@ CompiledCache::~CompiledCache() {
     Known& all = known();
     const MutexLock lock(all.mutex);
     const bool last = --all.compiling == 0;
-    if (!last) return;  // Whoever is last seals what all have made, none of it unfinished.
+    if (!last) return;  // The last one seals what all have made, none of it unfinished.
     for (const fs::path& path : files_of(folder_)) {
         const Stamp stamp = stamp_of(path);
         const auto found = all.sound.find(path);

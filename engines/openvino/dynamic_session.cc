@@ -33,11 +33,11 @@ std::vector<Shape> shapes_of(std::span<const TensorView> tensors) {
     return shapes;
 }
 
-// No tensor is larger.
+// No tensor is larger than this.
 constexpr std::size_t kMostBytes = std::numeric_limits<std::ptrdiff_t>::max();
 
-// What is open counts as nothing, and of strings only their lengths. More than kMostBytes where it
-// overflows.
+// The minimum size of a tensor: an open extent counts as its minimum, a string as its length
+// prefix. Larger than kMostBytes if it overflows.
 std::size_t least_bytes(const ov::PartialShape& shape, DataType dtype) {
     std::size_t bytes = dtype == DataType::kBytes ? sizeof(std::uint32_t) : element_bytes(dtype);
     if (shape.rank().is_dynamic()) return 0;
@@ -51,8 +51,8 @@ std::size_t least_bytes(const ov::PartialShape& shape, DataType dtype) {
     return overflows ? std::numeric_limits<std::size_t>::max() : bytes;
 }
 
-// Whether memory of `capacity` is to be had anew for `bytes`: it is too small, or was large for a
-// request that has no like.
+// Whether memory of `capacity` is replaced for `bytes`: it is too small, or far larger than needed,
+// left by an exceptional request.
 bool is_to_be_replaced(std::size_t capacity, std::size_t bytes) {
     constexpr std::size_t kKept = std::size_t{4} << 20;
     return capacity < bytes || (capacity > kKept && bytes < capacity / 8);
@@ -137,7 +137,7 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
     return {};
 }
 
-// Learns what becomes of these shapes, unless they are those of the latest run.
+// Finds the facts of these shapes, unless the latest run had the same.
 Result<> DynamicSession::take_shapes(std::span<const TensorView> inputs) {
     if (are_shapes_of(inputs, shapes_) && !spoiled_) return {};
     shapes_.clear();
@@ -171,7 +171,7 @@ Result<> DynamicSession::compile_again() {
 void DynamicSession::place_output(std::size_t index, ov::PartialShape shape) {
     const OutputSource source = plan_->outputs[index];
     if (source.kind != OutputSource::Kind::kComputed) return;
-    // The compiled model knows some extents that the inference of shapes leaves open.
+    // The compiled model knows some extents that shape inference leaves open.
     ov::PartialShape::merge_into(shape, request_.fixed_shape(source.index));
     Output& output = outputs_[index];
     output.shape = shape;
@@ -195,7 +195,7 @@ Result<> DynamicSession::view_output(std::size_t index,
     Output& output = outputs_[index];
     const OutputSource source = plan_->outputs[index];
     if (source.kind == OutputSource::Kind::kInput) {
-        // A copy: the input may lie where its sender is free to write again.
+        // A copy, because the sender may overwrite the input's memory.
         const TensorView& given = inputs[source.index];
         output.encoded.assign(given.data.begin(), given.data.end());
         view = {given.dtype, given.shape, output.encoded};
@@ -243,7 +243,7 @@ std::span<const std::size_t> DynamicSession::output_bytes(std::span<const Tensor
     if (are_shapes_of(inputs, sized_)) return output_bytes_;
     std::vector<Shape> shapes = shapes_of(inputs);
     const auto facts = plan_->shapes->facts(shapes);
-    if (!facts) return {};  // run() says why.
+    if (!facts) return {};  // run() reports the reason.
     output_bytes_.clear();
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
         output_bytes_.push_back(least_bytes((*facts)->outputs[i], outputs_[i].dtype));
@@ -272,9 +272,9 @@ Result<> DynamicSession::run(std::int64_t rows,
             LEPTON_CHECK_OK(view_output(i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
-        // Values that it refuses, of a shape that it has run before, leave all shapes as they were.
+        // Refused values, of a shape that has run before, leave all shapes as they were.
         spoiled_ = spoiled_ || !proven_ || depend_on_values_;
-        // Once a model compiled, what it still may refuse are shapes and values.
+        // Once a model is compiled, it can refuse only shapes and values.
         return fail(ErrorCode::kInvalidArgument, kRefused + reason_of(error.what()));
     }
     return {};

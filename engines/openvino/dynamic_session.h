@@ -15,15 +15,15 @@
 namespace lepton::openvino {
 
 // Runs a model whose shapes are known only with the request, such as a sequence's length: one
-// compiled model, which OpenVINO specializes to each shape when it first sees it and then keeps a
-// while. Shapes that are new are checked first (shape_guard.h): OpenVINO may not survive those that
-// the model does not take. There are no slots, and each run tells OpenVINO of its inputs. Not
-// thread-safe; the owner serialises.
+// compiled model, which OpenVINO specializes to each shape when it first sees it and then keeps for
+// a while. New shapes are checked first (shape_guard.h), since OpenVINO may not survive those that
+// the model does not take. There are no slots, and each run passes its inputs to OpenVINO. Not
+// thread-safe; the owner serializes.
 class DynamicSession final : public engine::Session {
 public:
     static Result<std::unique_ptr<engine::Session>> make(const SessionContext& context);
 
-    // There is nothing to compile per row count: it only is remembered.
+    // Nothing is compiled per row count: the count is only remembered.
     Result<> prepare(std::int64_t rows) override;
     void drop(std::int64_t rows) override;
     [[nodiscard]] std::span<const std::int64_t> prepared() const override { return row_counts_; }
@@ -44,15 +44,15 @@ private:
     struct Output {
         std::string name;
         DataType dtype = DataType::kFp32;
-        AlignedBytes memory;  // Where the shape of the inputs says how much there will be.
+        AlignedBytes memory;  // Used where the inputs' shapes determine its size.
         std::size_t capacity = 0;
-        ov::PartialShape shape;          // Of the latest run, as far as it was known before.
-        std::vector<std::byte> encoded;  // For kBytes, or of an output that is an input.
+        ov::PartialShape shape;          // The latest run's, as far as it was known before it.
+        std::vector<std::byte> encoded;  // For kBytes, or an output that is an input.
     };
 
     DynamicSession(const SessionContext& context, GuardedRequest request);
 
-    // The compiled model in its first state.
+    // Compiles the model anew, which resets all its state.
     Result<> compile_again();
     Result<> take_shapes(std::span<const TensorView> inputs);
     void place_output(std::size_t index, ov::PartialShape shape);
@@ -69,14 +69,14 @@ private:
     bool batches_;
     StringContent strings_;
     GuardedRequest request_;
-    std::vector<Shape> shapes_;  // Of the inputs of the latest run; empty before the first.
-    bool proven_ = false;        // Whether a run of these was marked from end to end.
+    std::vector<Shape> shapes_;  // The shapes of the latest run's inputs; empty before the first.
+    bool proven_ = false;        // Whether a run of these shapes was marked from end to end.
     bool depend_on_values_ = false;
-    // A run that failed has left shapes of its own in the compiled model, which takes those of the
-    // run before to be still there, and would compute with the wrong ones.
+    // A failed run leaves shapes of its own in the compiled model, which expects those of the run
+    // before to be still there, and would compute with the wrong ones.
     bool spoiled_ = false;
-    std::vector<Shape> shared_;  // With which rows were last proven independent.
-    std::vector<Shape> sized_;   // For which output_bytes_ holds.
+    std::vector<Shape> shared_;  // The shapes whose rows were last proven independent.
+    std::vector<Shape> sized_;   // The shapes that output_bytes_ holds for.
     std::vector<std::size_t> output_bytes_;
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;

@@ -5,8 +5,8 @@
 
 namespace lepton::openvino {
 
-// Operations each element of whose output is computed from one element of each input, whose axes
-// are aligned at the end and repeated where they have extent 1, and that refuse no value.
+// Operations that compute each element of their output from one element of each input, and refuse
+// no value. The inputs' axes are aligned at the end, and repeated where they have extent 1.
 inline constexpr std::array<std::string_view, 59> kElementwise{
     "Abs",          "Acos",       "Acosh",        "Add",
     "Asin",         "Asinh",      "Atan",         "Atanh",

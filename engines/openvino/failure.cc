@@ -15,7 +15,8 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-// A front end's name for "could not", and the list of all front ends, say nothing about the file.
+// Removes a front end's "could not" and the list of all front ends, which say nothing about the
+// file.
 std::string_view without_front_end(std::string_view line) {
     constexpr std::string_view kFrontEnd = "FrontEnd API failed with ";
     if (line.starts_with(kFrontEnd)) {
@@ -25,8 +26,8 @@ std::string_view without_front_end(std::string_view line) {
     return trimmed(line.substr(0, line.find("Available frontends:")));
 }
 
-// Drops "Exception from src/x.cpp:12:" and "Check 'a == b' failed at src/x.cpp:12:", as written by
-// ov::Exception::make_what, and keeps what follows them on the line.
+// Drops "Exception from src/x.cpp:12:" and "Check 'a == b' failed at src/x.cpp:12:", as
+// ov::Exception::make_what writes them, and keeps the rest of the line.
 std::string_view without_location(std::string_view line) {
     const bool location = line.starts_with("Exception from ") ||
                           (line.starts_with("Check '") && line.find("' failed") != line.npos);
@@ -47,7 +48,7 @@ std::string reason_of(std::string_view openvino_message) {
         const std::string_view line =
             without_front_end(without_location(trimmed(openvino_message.substr(0, end))));
         openvino_message.remove_prefix(std::min(end + 1, openvino_message.size()));
-        // Rethrown exceptions repeat the message of the one inside.
+        // Rethrown exceptions repeat the message of the exception inside.
         if (line.empty() || reason.find(line) != std::string::npos) continue;
         if (!reason.empty()) reason += reason.back() == ':' ? " " : "; ";
         reason += line;

@@ -12,14 +12,15 @@
 
 namespace lepton::openvino {
 
-// One line with the reason alone: OpenVINO's messages name its own source lines, checks and nodes
-// first.
+// Returns one line with only the reason: OpenVINO's messages begin with its own source lines,
+// checks and nodes.
 [[nodiscard]] std::string reason_of(std::string_view openvino_message);
 
-// An operation for a person: 'Softmax "scores"'.
+// Names an operation for a person: 'Softmax "scores"'.
 [[nodiscard]] std::string name_of(const ov::Node& node);
 
-// Calls OpenVINO, whose functions throw; what is thrown becomes an Error that begins with `what`.
+// Calls OpenVINO, whose functions throw, and turns an exception into an Error that begins with
+// `what`.
 template <class Call>
 auto guarded(ErrorCode code, std::string_view what, Call&& call)
     -> Result<std::invoke_result_t<Call>> {

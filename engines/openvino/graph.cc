@@ -40,14 +40,14 @@ ov::element::Type element_type_of(engine::Precision precision) {
     return ov::element::f32;
 }
 
-// One stream: infer() then runs inline, in the thread that calls it; with more, OpenVINO hands the
-// work to a thread of its own and waits. That also is what the LATENCY hint stands for, which would
-// choose the number of threads itself. Pinning would bind the models of one process to the same
-// cores, and set the affinity of our threads.
+// With one stream, infer() runs inline, in the thread that calls it; with more, OpenVINO hands the
+// work to a thread of its own and waits. The LATENCY hint means one stream too, but would choose
+// the number of threads itself. Pinning would bind the models of one process to the same cores, and
+// set the affinity of our threads.
 //
 // With one thread, its executor swallows what a run throws, keeps the failed task, and runs it
 // again before the next (CPUStreamsExecutor::Impl::Defer). With no stream at all exceptions come
-// through, for about 4 us a run: where a model may throw, that is the price.
+// through, at a cost of about 4 us per run, which is paid only for models that may throw.
 ov::AnyMap settings_of(const Source& source,
                        const ov::Model& model,
                        const engine::SessionOptions& options) {
@@ -59,15 +59,15 @@ ov::AnyMap settings_of(const Source& source,
         ov::hint::enable_cpu_pinning(false),
         ov::hint::allow_auto_batching(false),
     };
-    // It pays at every size that was measured, from the second start on: compiling one row count of
-    // a 0.4 MB model costs 17 ms, reading it from the cache 10 ms; of a 100 MB model 209 and 150 ms
-    // (the first start, which fills it: 26 and 420 ms). Each row count keeps its own copy of the
-    // weights there.
+    // The cache pays at every size that was measured, from the second start on: one row count of a
+    // 0.4 MB model takes 17 ms to compile and 10 ms to read from the cache; of a 100 MB model 209
+    // and 150 ms (the first start, which fills the cache: 26 and 420 ms). Each row count keeps its
+    // own copy of the weights there.
     if (!source.cache_dir.empty()) settings.insert(ov::cache_dir(source.cache_dir.string()));
     return settings;
 }
 
-// OpenVINO takes a precision that the CPU lacks, and then computes in another one.
+// OpenVINO accepts a precision that the CPU lacks, and then computes in another one.
 Result<> check_precision(const ov::CompiledModel& compiled, const engine::SessionOptions& options) {
     const ov::element::Type used = compiled.get_property(ov::hint::inference_precision);
     if (used == element_type_of(options.precision)) return {};
@@ -83,10 +83,10 @@ bool has_string_output(const ov::Node& node) {
     return false;
 }
 
-// Most nodes of the CPU plug-in of 2026.4 copy strings by the bytes of the objects, which are then
-// freed twice (Identity, StridedSlice), and an output that is an input stays empty. Those that run
-// by the reference code of OpenVINO, or only give the same memory another shape, do it right. Which
-// ones run how, only the compiled model tells.
+// Most nodes of the CPU plug-in of 2026.4 copy strings as the bytes of the objects, which are then
+// freed twice (Identity, StridedSlice), and an output that is an input stays empty. Nodes that run
+// OpenVINO's reference code, or only give the same memory another shape, are correct. Only the
+// compiled model tells which node is which.
 Result<> check_strings(const ov::CompiledModel& compiled) {
     const auto is_string = [](const auto& port) {
         return port.get_element_type() == ov::element::string;
@@ -111,8 +111,8 @@ Result<> check_strings(const ov::CompiledModel& compiled) {
     return {};
 }
 
-// Text models carry operations that OpenVINO learns from another library, which is loaded for the
-// first of them: others need neither the library nor the time.
+// Text models contain operations that OpenVINO learns from another library. It is loaded for the
+// first such model: others need neither the library nor the time.
 Result<std::shared_ptr<ov::Model>> read(ov::Core& core, const std::string& file) {
     bool wants_tokenizers = false;
     const bool is_onnx = fs::path(file).extension() == ".onnx";
@@ -134,7 +134,7 @@ Result<std::shared_ptr<ov::Model>> read(ov::Core& core, const std::string& file)
     return guarded(ErrorCode::kInvalidArgument, what, attempt);
 }
 
-// The model's own shapes, with those that the configuration names in their place.
+// Gives the model the shapes that the configuration names, and leaves the others as they are.
 Result<> reshape(ov::Model& model,
                  const std::vector<TensorSpec>& inputs,
                  const engine::OpenOptions& options,
@@ -174,7 +174,7 @@ Result<std::shared_ptr<ov::Model>> read_with_shapes(ov::Core& core,
     return model;
 }
 
-// What is left for runs to compute, once the model is as sessions compile it.
+// What remains for runs to compute, once the model is as sessions compile it.
 struct Computed {
     std::vector<OutputSource> outputs;
     std::vector<std::string> faults;
@@ -242,7 +242,7 @@ FileStamp FileStamp::of(const fs::path& path) {
 
 namespace {
 
-// What belongs to a model, as far as names tell: its files, and those of weights beside them.
+// The model's files, as far as names tell: its own, and those of weights beside them.
 std::vector<fs::path> files_of(const fs::path& model) {
     constexpr std::array<std::string_view, 4> kWeights{".bin", ".data", ".onnx_data", ".pdiparams"};
     constexpr std::size_t kMost = 1000;
@@ -277,7 +277,7 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
                                                    std::string platform,
                                                    const engine::OpenOptions& options) {
     auto plan = std::make_shared<Plan>();
-    // Before it is read: what changes while it is read has changed.
+    // Taken before the model is read, so that a change while it is read counts as a change.
     for (const fs::path& file : files_of(path)) plan->files.push_back(FileStamp::of(file));
     plan->core = std::move(core);
     plan->options = options;
@@ -332,7 +332,7 @@ Result<std::unique_ptr<engine::Session>> Graph::make_session(
                     "threads is " + std::to_string(options.threads) + ", at least 1 is needed");
     }
     const bool batches = options.batches && has_batch_axis(inputs_, outputs_);
-    // Whether one row count fixes every shape is known once it was tried.
+    // Only trying tells whether one row count fixes every shape.
     std::shared_ptr<const ov::Model> one_row = source_->model;
     if (batches) {
         if (auto reshaped = with_rows(*source_, 1)) one_row = *std::move(reshaped);

@@ -14,8 +14,8 @@
 
 namespace lepton::openvino {
 
-// What sessions need of the graph to compile it. The graph is its only owner, so that the weights
-// as they were read go when the graph goes; compiled models keep their own.
+// What sessions need of the graph to compile it. Only the graph owns it, so that the weights as
+// they were read are freed with the graph; compiled models keep their own.
 struct Source {
     std::shared_ptr<ov::Core> core;
     std::shared_ptr<const ov::Model> model;  // With guards, and without what runs do not compute.
@@ -23,7 +23,7 @@ struct Source {
     std::filesystem::path cache_dir;
 };
 
-// A model file as it was when it was read: what it is read from once more must be the same.
+// The state of a model file when it was read: when it is read again, it must be the same.
 struct FileStamp {
     std::filesystem::path path;
     std::uintmax_t size = 0;
@@ -36,26 +36,26 @@ struct FileStamp {
 // What sessions keep when the graph is gone.
 struct Plan {
     std::shared_ptr<ShapeGuard> shapes;
-    std::vector<OutputSource> outputs;  // Of the signature, in its order.
-    std::vector<std::string> faults;    // What the last outputs of the model tell of a request.
-    bool keeps_state = false;           // Between runs, unless it is reset.
-    // To make a source again.
+    std::vector<OutputSource> outputs;  // The signature's, in its order.
+    std::vector<std::string> faults;    // What the model's last outputs report about a request.
+    bool keeps_state = false;           // State persists between runs unless it is reset.
+    // For making a source again:
     std::shared_ptr<ov::Core> core;
     engine::OpenOptions options;
     std::vector<FileStamp> files;
 };
 
-// The source of `plan` read again from its file, for a session whose graph is gone. Errors:
+// Reads the source of `plan` from its file again, for a session whose graph is gone. Errors:
 // kUnavailable where the file has changed since.
 Result<std::shared_ptr<const Source>> read_again(const Plan& plan);
 
-// Compiles for the CPU so that infer() computes in the calling thread. Errors: kUnsupported,
+// Compiles for the CPU, so that infer() computes in the calling thread. Errors: kUnsupported,
 // kInternal.
 Result<ov::CompiledModel> compile(const Source& source,
                                   const std::shared_ptr<const ov::Model>& model,
                                   const engine::SessionOptions& options);
 
-// A copy of the model whose inputs have `rows` rows. Errors: kInvalidArgument.
+// Returns a copy of the model whose inputs have `rows` rows. Errors: kInvalidArgument.
 Result<std::shared_ptr<ov::Model>> with_rows(const Source& source, std::int64_t rows);
 
 // A model file as OpenVINO's front ends read it. Thread-safe.

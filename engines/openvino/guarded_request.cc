@@ -36,7 +36,7 @@ bool is_marked(const ov::Tensor& tensor, std::size_t pass, bool thorough) {
     return thorough ? has_mark_anywhere(bytes, kMarks[pass]) : has_mark(bytes, kMarks[pass]);
 }
 
-// Memory that is marked when it is new.
+// An allocator of memory that is marked from the start.
 class MarkedMemory {
 public:
     explicit MarkedMemory(std::uint64_t mark) : mark_(mark) {}
@@ -57,7 +57,7 @@ private:
     std::uint64_t mark_;
 };
 
-// With `extent` where the shape is open.
+// Returns the shape with `extent` in place of each open extent.
 ov::Shape closed(const ov::PartialShape& shape, std::size_t extent) {
     ov::Shape dims;
     for (const ov::Dimension& dim : shape) {
@@ -121,7 +121,7 @@ void GuardedRequest::run(std::size_t pass, bool thorough) {
 std::size_t GuardedRequest::unwritten(std::size_t pass, bool thorough) const {
     const auto found = std::find_if(outputs_.begin(), outputs_.end(), [&](const Output& output) {
         if (is_marked(output.tensor, pass, thorough || output.open)) return true;
-        // Nothing, which is what there was before: the other pass begins with more.
+        // It is empty, as it was before the run: the other pass begins with more.
         return output.open && pass == 0 && output.tensor.get_size() == 0 &&
                output.tensor.get_shape() == closed(output.shape, pass);
     });

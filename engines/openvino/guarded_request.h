@@ -14,10 +14,10 @@
 
 namespace lepton::openvino {
 
-// An infer request whose outputs are known to be of the run that was asked for: each is marked
-// before a run (run_marks.h), state of earlier runs is reset, and what the guards in the graph
-// found is an error. Outputs are those of the compiled model, not of the signature. Not
-// thread-safe; the owner serialises.
+// An infer request that verifies that its outputs come from the run that was asked for: each is
+// marked before a run (run_marks.h), state of earlier runs is reset, and what the guards in the
+// graph found is an error. Its outputs are the compiled model's, not the signature's. Not
+// thread-safe; the owner serializes.
 class GuardedRequest {
 public:
     GuardedRequest() = default;
@@ -28,26 +28,26 @@ public:
     void set_input(std::size_t index, const ov::Tensor& tensor) {
         request_.set_input_tensor(index, tensor);
     }
-    // From now on runs write output `index` to that tensor, whose shape is the output's.
+    // From then on runs write output `index` to that tensor, whose shape is the output's.
     void set_output(std::size_t index, const ov::Tensor& tensor);
-    // From now on output `index` has whatever shape a run gives it.
+    // From then on output `index` has whatever shape a run gives it.
     void open_output(std::size_t index, const ov::PartialShape& shape);
 
-    // `thorough`: outputs are marked from end to end rather than at their beginning, for the first
-    // run of a shape. Open ones always are, since their memory is new in each run and may hold
-    // anything. Throws what OpenVINO throws. Errors: kInvalidArgument for values that a guard
-    // found, kInternal where OpenVINO left an output, or a part of it, as it was.
+    // `thorough` marks outputs from end to end rather than at their beginning, for the first run of
+    // a shape. Open ones always are, since their memory is new in each run and may hold anything.
+    // Throws what OpenVINO throws. Errors: kInvalidArgument for values that a guard found,
+    // kInternal where OpenVINO left an output, or a part of it, as it was.
     Result<> infer(bool thorough);
 
-    // Of the last run.
+    // The output of the last run.
     [[nodiscard]] const ov::Tensor& output(std::size_t index) const {
         return outputs_[index].tensor;
     }
-    // As far as it is the same in all runs.
+    // The part of the shape that is the same in all runs.
     [[nodiscard]] const ov::PartialShape& fixed_shape(std::size_t index) const {
         return outputs_[index].fixed_shape;
     }
-    // Without those of the guards.
+    // The number of outputs without those of the guards.
     [[nodiscard]] std::size_t output_count() const {
         return outputs_.size() - plan_->faults.size();
     }
@@ -56,13 +56,13 @@ private:
     struct Output {
         ov::Tensor tensor;
         bool open = false;
-        ov::PartialShape shape;  // Of an open one, as far as it is known.
+        ov::PartialShape shape;  // An open output's shape, as far as it is known.
         ov::PartialShape fixed_shape;
     };
 
-    // In pass 0 or 1, which differ in their marks.
+    // Runs pass 0 or 1, which differ in their marks.
     void run(std::size_t pass, bool thorough);
-    // The first output that the run has not written, or their number.
+    // Returns the first output that the run has not written, or the number of outputs.
     [[nodiscard]] std::size_t unwritten(std::size_t pass, bool thorough) const;
 
     ov::InferRequest request_;

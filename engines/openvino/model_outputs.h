@@ -11,17 +11,17 @@ namespace lepton::openvino {
 // Where an output of the model's signature comes from.
 struct OutputSource {
     enum class Kind : std::uint8_t {
-        kComputed,  // The output of that number of the model as it is compiled.
+        kComputed,  // The compiled model's output of that number.
         kInput,     // The input of that number, as it was given.
     };
     Kind kind = Kind::kComputed;
     std::size_t index = 0;
 };
 
-// Takes from the model the outputs that OpenVINO does not tell apart: one that is an input of the
-// graph, since its tensor is the input's, and further ones of a tensor that is an output already.
-// What remains is what runs compute; the result says where each output of the signature is found.
-// A model of which nothing remained keeps one output of its own, that of no source here.
+// Removes from the model the outputs that OpenVINO does not tell apart: one that is an input of the
+// graph, since its tensor is the input's, and further ones for a tensor that is an output already.
+// Runs compute what remains; the result says where each output of the signature is found. A model
+// left with no outputs keeps one of its own, which no source here refers to.
 [[nodiscard]] std::vector<OutputSource> separate_outputs(ov::Model& model);
 
 }  // namespace lepton::openvino

@@ -37,15 +37,16 @@ bool takes_all_bits(const ov::Node& reader, const ov::element::Type& type) {
     if (ov::is_type<ov::op::v0::Result>(&reader)) return true;
     if (ov::is_type<ov::op::util::ShapeOfBase>(&reader)) return true;
     if (!ov::is_type<ov::op::v0::Convert>(&reader)) return false;
-    // Integers are converted from their own type: to float, not by way of INT32. FP64 goes by FP32,
-    // whose largest value is beyond all of FP16, so that what is too large becomes infinite there.
+    // Integers are converted from their own type: to float, and not through INT32. FP64 is
+    // converted through FP32, whose largest value exceeds every FP16 value, so that too large
+    // values become infinite there.
     const ov::element::Type to = reader.get_output_element_type(0);
     return type.is_integral() ? to.is_real() : to == ov::element::f16;
 }
 
 using Target = ov::Input<ov::Node>;
 
-// An operation that moves elements about, for this operand, without computing with them.
+// Whether the operation only moves this operand's elements, without computing with them.
 bool only_moves(const Target& target) {
     constexpr std::array<std::string_view, 9> kAnyOperand = {"Broadcast",
                                                              "Concat",
@@ -64,20 +65,20 @@ bool only_moves(const Target& target) {
     return among(kAnyOperand) || (among(kFirstOperand) && target.get_index() == 0);
 }
 
-// An operand of which the plug-in's largest and smallest value say the same as those of its type,
-// or that it takes as it is.
+// Whether it makes no difference for this operand that the plug-in limits its values, or whether
+// the plug-in takes it as it is.
 bool takes_any_value(const Target& target) {
     const ov::Node& node = *target.get_node();
     const std::string_view type = node.get_type_info().name;
     const std::size_t index = target.get_index();
     if (type == "Slice" || type == "StridedSlice") return index > 0;
-    if (type == "Loop") return index == 0;  // The number of turns.
+    if (type == "Loop") return index == 0;  // The number of iterations.
     if (type == "Convert") return node.get_output_element_type(0).is_real();
     return type == "Minimum" || type == "Maximum" || type == "ShapeOf";
 }
 
-// Where a value goes on to: out of an operation that only moves it, into the bodies of one that has
-// any. Nothing where it is computed with, or given as an answer.
+// Returns where a value goes next: out of an operation that only moves it, or into the bodies of
+// one that has some. Nothing where it is computed with, or is an answer.
 std::optional<ov::OutputVector> ways_on(const Target& target) {
     if (only_moves(target)) return target.get_node()->outputs();
     const auto* parent = ov::as_type<ov::op::util::MultiSubGraphOp>(target.get_node());
@@ -94,8 +95,8 @@ std::optional<ov::OutputVector> ways_on(const Target& target) {
     return ways;
 }
 
-// The operation that computes with the value of `output`, or gives it as an answer, if there is
-// one.
+// Returns the operation that computes with the value of `output`, or gives it as an answer, if
+// there is one.
 const ov::Node* user_of(const ov::Output<ov::Node>& output,
                         std::unordered_set<const ov::Node*>& seen) {
     for (const Target& target : output.get_target_inputs()) {
@@ -122,7 +123,7 @@ bool fits(Element value) {
 
 template <class Element>
 std::optional<std::string> first_too_large(const ov::op::v0::Constant& constant) {
-    // Constants of a file that is mapped lie where the file has them, aligned or not.
+    // Constants of a mapped file lie where the file has them, aligned or not.
     const auto* const bytes = static_cast<const std::byte*>(constant.get_data_ptr());
     const std::size_t elements = ov::shape_size(constant.get_shape());
     for (std::size_t i = 0; i < elements; ++i) {

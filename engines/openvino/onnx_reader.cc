@@ -18,7 +18,7 @@ struct Declared {
     std::string name;
     ov::element::Type type;
     ov::PartialShape shape;
-    std::shared_ptr<Parameter> parameter;  // Of the model; null: not found yet.
+    std::shared_ptr<Parameter> parameter;  // The model's; null: not found yet.
 };
 
 std::vector<Declared> declared_inputs(const ov::frontend::InputModel& file) {
@@ -37,13 +37,13 @@ bool has_name(const Parameter& parameter, const std::string& name) {
     return parameter.get_friendly_name() == name || parameter.output(0).get_names().contains(name);
 }
 
-// Whether the parameter may be that input, whose name it has lost.
+// Whether the parameter may be that input, with its name lost.
 bool may_be(const Parameter& parameter, const Declared& input) {
     return input.parameter == nullptr && parameter.get_element_type() == input.type &&
            parameter.get_partial_shape().compatible(input.shape);
 }
 
-// False where the two do not go together: then the model is best left as it is.
+// Returns false where the two do not match: the model is then best left as it is.
 bool match(const ov::ParameterVector& parameters, std::vector<Declared>& inputs) {
     ov::ParameterVector nameless;
     for (const std::shared_ptr<Parameter>& parameter : parameters) {
@@ -66,7 +66,7 @@ bool match(const ov::ParameterVector& parameters, std::vector<Declared>& inputs)
     return true;
 }
 
-// Under its declared name alone, unless that is what the model calls another tensor.
+// Gives it its declared name alone, unless the model uses that name for another tensor.
 void rename(Declared& input) {
     Parameter& parameter = *input.parameter;
     if (has_name(parameter, input.name)) return;
@@ -79,7 +79,7 @@ void rename(Declared& input) {
 std::shared_ptr<ov::Model> read_onnx(const std::string& file) {
     ov::frontend::FrontEndManager manager;
     const ov::frontend::FrontEnd::Ptr front_end = manager.load_by_framework("onnx");
-    const bool map_weights = false;  // As the core does not either.
+    const bool map_weights = false;  // The core does not map them either.
     const ov::frontend::InputModel::Ptr content = front_end->load(file, map_weights);
     std::vector<Declared> inputs = declared_inputs(*content);
     std::shared_ptr<ov::Model> model = front_end->convert(content);

@@ -40,14 +40,14 @@ std::string_view platform_of(const fs::path& path) {
     return is_saved_model(path) ? "openvino_tensorflow" : std::string_view{};
 }
 
-// One for the process: it owns the plug-ins, their thread pools and their caches. Never destroyed,
-// because at exit that would unload the plug-ins while threads of theirs may still run.
+// One per process: it owns the plug-ins, their thread pools and their caches. Never destroyed,
+// because that would unload the plug-ins at exit while their threads may still run.
 Result<std::shared_ptr<ov::Core>> shared_core() {
     return guarded(ErrorCode::kInternal, "OpenVINO does not start", [] {
         using SharedCore = std::shared_ptr<ov::Core>;
         static const SharedCore& core = *[] {
             auto made = std::make_unique<SharedCore>(std::make_shared<ov::Core>());
-            // A file that is cut short while it is mapped ends the process (ADR 0022).
+            // A file that is truncated while it is mapped ends the process (ADR 0022).
             (*made)->set_property(ov::enable_mmap(false));
             return made.release();
         }();
@@ -55,7 +55,7 @@ Result<std::shared_ptr<ov::Core>> shared_core() {
     });
 }
 
-// Says what is wrong with the file itself: the front ends only say that none of them took it.
+// Says what is wrong with the file itself: the front ends only say that none of them accepted it.
 Result<> check_file(const fs::path& path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
@@ -75,7 +75,7 @@ Result<> check_file(const fs::path& path) {
 }  // namespace
 
 std::string OpenVinoEngine::version() const {
-    // "2026.4.1-22000-abcdef-releases/2026/4"
+    // A version looks like "2026.4.1-22000-abcdef-releases/2026/4".
     const std::string full = ov::get_openvino_version().buildNumber;
     return full.substr(0, full.find('-'));
 }

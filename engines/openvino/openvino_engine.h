@@ -4,9 +4,9 @@
 
 namespace lepton::openvino {
 
-// OpenVINO on the CPU: ONNX, OpenVINO IR, TensorFlow frozen graphs and SavedModels, TensorFlow Lite
-// and Paddle, read as they stand. All engines of a process share one ov::Core, made on first use.
-// Thread-safe.
+// Runs models with OpenVINO on the CPU: ONNX, OpenVINO IR, TensorFlow frozen graphs and
+// SavedModels, TensorFlow Lite and Paddle, read as they are. All engines of a process share one
+// ov::Core, made on first use. Thread-safe.
 class OpenVinoEngine final : public engine::Engine {
 public:
     [[nodiscard]] std::string_view name() const override { return "openvino"; }

@@ -7,10 +7,10 @@
 namespace {
 
 // OpenVINO runs each inference in a TBB arena that is bound to a kind of core, whatever the
-// settings say: two sched_setaffinity and one sched_getaffinity per run, through hwloc, which
-// take 3.2 of the 8.4 us of a small model (bench/, mlp). We ask for no pinning, so there is nothing
-// to bind. Told that the machine is not the one it runs on, hwloc's binding functions just return
-// success; see "Environment Variables" in its manual.
+// settings say: two sched_setaffinity and one sched_getaffinity per run, through hwloc, which take
+// 3.2 of the 8.4 us of a small model (bench/, mlp). We ask for no pinning, so there is nothing to
+// bind. When hwloc is told that its topology is not this machine's, its binding functions just
+// return success; see "Environment Variables" in its manual.
 void keep_threads_unbound() {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): before OpenVINO starts threads that would read it.
     ::setenv("HWLOC_THISSYSTEM", "0", 0);

@@ -11,7 +11,7 @@
 namespace lepton::openvino {
 namespace {
 
-// Beside the element-wise ones.
+// Besides the element-wise ones.
 constexpr std::array<std::string_view, 45> kNeverRefuse{
     "Parameter",
     "Constant",
@@ -39,8 +39,8 @@ constexpr std::array<std::string_view, 45> kNeverRefuse{
     "Softmax",
     "DepthToSpace",
     "SpaceToDepth",
-    // Their further inputs say where elements go: with constants that was checked when the shapes
-    // were inferred.
+    // Their further inputs say where elements go: if those are constants, they were checked when
+    // the shapes were inferred.
     "Broadcast",
     "Concat",
     "Gather",

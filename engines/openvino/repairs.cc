@@ -26,7 +26,7 @@ Value integers(const std::vector<std::int64_t>& values) {
     return ov::op::v0::Constant::create(ov::element::i64, {values.size()}, values);
 }
 
-// [a, b] and [c, d] -> [a, c, b, d].
+// Turns [a, b] and [c, d] into [a, c, b, d].
 Value interleaved(const Value& first, const Value& second) {
     const Value one = make_shared<ov::op::v0::Unsqueeze>(first, integers({1}));
     const Value two = make_shared<ov::op::v0::Unsqueeze>(second, integers({1}));

@@ -9,12 +9,12 @@
 
 namespace lepton::openvino {
 
-// OpenVINO does not always say that a run failed: with one computing thread its executor swallows
-// the exception, and the outputs keep what an earlier run left there; and some kernels leave a part
-// of what they should write. So outputs are marked before a run, and a mark that is still there
-// afterwards shows that nothing was written. A value that happens to equal the mark is told apart
-// by a second run with another mark. At least the beginning of each output is marked: one store and
-// one load, whatever its size.
+// OpenVINO does not always report that a run failed: with one computing thread its executor
+// swallows the exception, and the outputs keep what an earlier run left there; and some kernels
+// leave a part of what they should write. So outputs are marked before a run, and a mark that is
+// still there afterwards shows that nothing was written. A second run with another mark tells a
+// value that happens to equal the mark from a real mark. At least the beginning of each output is
+// marked: one store and one load, whatever its size.
 inline constexpr std::array<std::uint64_t, 2> kMarks{0x9d3f5c71e2b84ac6, 0x62c0a38e1d47b539};
 
 inline void put_mark(std::span<std::byte> output, std::uint64_t mark) {
@@ -28,7 +28,7 @@ inline void put_mark(std::span<std::byte> output, std::uint64_t mark) {
            std::memcmp(output.data(), &mark, std::min(output.size(), sizeof mark)) == 0;
 }
 
-// The same for all of the output, but for what is left of the last eight bytes of a longer one.
+// Marks the whole output, except for what is left of the last eight bytes of a longer one.
 inline void fill_with_marks(std::span<std::byte> output, std::uint64_t mark) {
     put_mark(output, mark);
     for (; output.size() >= sizeof mark; output = output.subspan(sizeof mark)) {

@@ -12,7 +12,8 @@
 namespace lepton::openvino {
 namespace {
 
-// Whoever sends ever new shapes shall not fill the memory with them: beyond, all are found anew.
+// A client that sends ever new shapes must not fill the memory with them: at this many, all are
+// dropped.
 constexpr std::size_t kMaxKnown = 4096;
 
 std::vector<ov::PartialShape> partial_shapes(std::span<const Shape> shapes) {
@@ -30,7 +31,7 @@ std::vector<std::int64_t> key_of(std::span<const Shape> shapes, bool rows) {
     return key;
 }
 
-// What the inference of shapes lets pass, and runs do not.
+// Checks what shape inference accepts and runs do not.
 Result<> check_counts(const ov::Model& model) {
     for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
         const auto* const top = ov::as_type<ov::op::util::TopKBase>(node.get());

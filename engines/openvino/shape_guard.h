@@ -15,28 +15,28 @@
 
 namespace lepton::openvino {
 
-// What the model makes of inputs of one shape.
+// What the model does with inputs of one shape.
 struct ShapeFacts {
-    // Of the outputs of the signature; with open extents where they depend on values.
+    // The signature's outputs; extents are open where they depend on values.
     std::vector<ov::PartialShape> outputs;
-    bool depend_on_values = false;  // Whether shapes within the model do.
-    // Why rows of these shapes may not share a run: empty where they are proven independent.
+    bool depend_on_values = false;  // Whether shapes within the model depend on values.
+    // Why rows of these shapes must not share a run; empty where they are proven independent.
     std::string dependence;
 };
 
-// Finds out, without running the model, whether it takes inputs of given shapes, of what shape the
-// outputs will be, and whether rows are independent. Works on a copy of the graph without weights,
-// so that it costs little memory and some milliseconds for a shape that is new; what was found is
-// kept. Shared by the sessions of a graph. Thread-safe.
+// Finds out, without running the model, whether it takes inputs of given shapes, which shapes the
+// outputs will have, and whether rows are independent. Works on a copy of the graph without
+// weights, so that a new shape costs little memory and some milliseconds; results are kept. Shared
+// by the sessions of a graph. Thread-safe.
 class ShapeGuard {
 public:
-    // `model` as the front end read it. Errors: kInternal.
+    // `model` is as the front end read it. Errors: kInternal.
     static Result<std::shared_ptr<ShapeGuard>> make(const ov::Model& model);
 
-    // Errors: kInvalidArgument with the reason for which the model refuses these shapes.
+    // Errors: kInvalidArgument, with the reason why the model refuses these shapes.
     Result<std::shared_ptr<const ShapeFacts>> facts(std::span<const Shape> inputs);
 
-    // The same, with `dependence`: axis 0 of each input is the same number of rows, at least 1.
+    // Like facts(), with `dependence`: axis 0 of each input is the same number of rows, at least 1.
     Result<std::shared_ptr<const ShapeFacts>> facts_of_rows(std::span<const Shape> inputs);
 
 private:

@@ -10,7 +10,8 @@
 namespace lepton::openvino {
 namespace {
 
-// What shapes are computed from is small: extents, axes, bounds of slices, tables of positions.
+// Tensors that shapes are computed from are small: extents, axes, bounds of slices, tables of
+// positions.
 constexpr std::size_t kSmallElements = 1024;
 
 }  // namespace

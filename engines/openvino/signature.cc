@@ -12,14 +12,14 @@
 namespace lepton::openvino {
 namespace {
 
-// Front ends call the Result of output "y" "y/sink_port_0".
+// Front ends name the Result of output "y" "y/sink_port_0".
 std::string without_sink_port(const std::string& name) {
     const std::size_t at = name.rfind("/sink_port_");
     return at == std::string::npos ? name : name.substr(0, at);
 }
 
-// One tensor may carry several names, of which the first that is a node's own is the model's word
-// for it; the others come from nodes that were optimized away.
+// A tensor may have several names. The first that is a node's own is the model's name for it; the
+// others come from nodes that were optimized away.
 std::string choose_name(const std::unordered_set<std::string>& names,
                         const std::vector<std::string>& preferred) {
     for (const std::string& name : preferred) {
@@ -29,7 +29,7 @@ std::string choose_name(const std::unordered_set<std::string>& names,
     return *std::min_element(names.begin(), names.end());
 }
 
-// An input that is an output as well goes by the output's name, too, which must not hide its own.
+// An input that is also an output goes by the output's name too, which must not hide its own.
 std::unordered_set<std::string> names_of_input(const ov::Output<const ov::Node>& port) {
     std::unordered_set<std::string> names = port.get_names();
     for (const ov::Input<ov::Node>& reader : port.get_target_inputs()) {
@@ -88,7 +88,8 @@ Result<std::vector<TensorSpec>> output_specs(const ov::Model& model) {
     for (const ov::Output<const ov::Node>& port : model.outputs()) {
         const std::string result = without_sink_port(port.get_node()->get_friendly_name());
         const std::string source = port.get_node()->get_input_node_ptr(0)->get_friendly_name();
-        // Without names the one of the node that computes it says more than that of a Result.
+        // Without a name, that of the node that computes the tensor says more than that of a
+        // Result.
         std::string name = port.get_names().empty()
                                ? choose_name({}, {source})
                                : choose_name(port.get_names(), {result, source});

@@ -9,14 +9,14 @@
 
 namespace lepton::openvino {
 
-// What a model takes and gives, in its own order. A tensor goes by the name that the model's file
-// gives it, or, nameless, by the friendly name of its node. Errors: kUnsupported, naming the
-// tensor, for an element type that KServe v2 has no word for, or a rank that is not fixed or too
-// large.
+// The inputs and outputs of a model, in its own order. A tensor goes by the name that the model's
+// file gives it or, if it has none, by the friendly name of its node. Errors: kUnsupported, naming
+// the tensor, for an element type that KServe v2 has no name for, or a rank that is not fixed or
+// too large.
 Result<std::vector<TensorSpec>> input_specs(const ov::Model& model);
 Result<std::vector<TensorSpec>> output_specs(const ov::Model& model);
 
-// Whether axis 0 may count rows: every tensor has one, of any extent.
+// Whether axis 0 may count rows: every tensor has one, and its extent is open.
 [[nodiscard]] bool has_batch_axis(const std::vector<TensorSpec>& inputs,
                                   const std::vector<TensorSpec>& outputs);
 

@@ -11,7 +11,7 @@
 namespace lepton::openvino {
 namespace {
 
-// Below it, copying costs less than telling OpenVINO of another address (about 1 us).
+// Below this size, copying costs less than telling OpenVINO of another address (about 1 us).
 constexpr std::size_t kInPlaceBytes = std::size_t{64} << 10;
 
 Shape to_shape(const ov::Shape& dims) {
@@ -20,7 +20,7 @@ Shape to_shape(const ov::Shape& dims) {
     return shape;
 }
 
-// Of an output of the signature.
+// The shape of an output of the signature.
 const ov::Shape& shape_of(OutputSource source, const ov::Model& model) {
     return source.kind == OutputSource::Kind::kInput ? model.input(source.index).get_shape()
                                                      : model.output(source.index).get_shape();
@@ -66,7 +66,7 @@ StaticSession::StaticSession(const SessionContext& context,
     one_row_ = std::move(one_row);
 }
 
-// Whether rows may share a run of that many.
+// Whether that many rows may share a run.
 Result<> StaticSession::check_rows(std::int64_t rows) const {
     if (rows == 1 || options_.rows_trusted) return {};
     std::vector<Shape> shapes;
@@ -131,7 +131,7 @@ void StaticSession::drop(std::int64_t rows) {
     row_counts_.erase(at);
 }
 
-// Makes room for the largest row count, and shows every request where its tensors lie.
+// Makes room for the largest row count, and gives every request the addresses of its tensors.
 void StaticSession::bind_all() {
     if (row_counts_.back() <= slot_rows_) {
         for (Bucket& bucket : buckets_) {
@@ -221,8 +221,8 @@ Result<> StaticSession::place_input(Bucket& bucket,
         foreign = view.data.data();
         return {};
     }
-    // The address of an earlier run may be gone, so it is never left for a run that does not use
-    // it.
+    // The address of an earlier run may be gone, so it is never left in place for a run that does
+    // not use it.
     if (foreign != nullptr) {
         bucket.request.set_input(index, bucket.inputs[index]);
         foreign = nullptr;
@@ -264,13 +264,13 @@ Result<> StaticSession::view_output(const Bucket& bucket,
     view.shape = tensor.shape;
     if (batches_) view.shape[0] = rows;
     if (source.kind == OutputSource::Kind::kInput) {
-        // A copy: the input may lie where its sender is free to write again.
+        // A copy, because the sender may overwrite the input's memory.
         const std::span<const std::byte> given = inputs[source.index].data;
         tensor.encoded.assign(given.begin(), given.end());
         view.data = tensor.encoded;
         return {};
     }
-    // Of several outputs of one tensor it has the memory of one.
+    // Several outputs that are one tensor share one memory.
     const ov::Tensor& computed = bucket.request.output(source.index);
     if (tensor.dtype != DataType::kBytes) {
         view.data = {static_cast<const std::byte*>(computed.data()),
@@ -298,7 +298,7 @@ Result<> StaticSession::run(std::int64_t rows,
             LEPTON_CHECK_OK(view_output(*bucket, i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
-        // Once a model compiled, what it still may refuse are values.
+        // Once a model is compiled, it can refuse only values.
         return fail(ErrorCode::kInvalidArgument,
                     "the model refuses these inputs: " + reason_of(error.what()));
     }

@@ -27,14 +27,15 @@ namespace lepton::openvino {
 //     fixed shapes     8.6   8.5  11.8  19.0  36 us
 //     dynamic batch   17.2  17.6  15.8  23.4  37 us, and 34 us when the row count changes
 //
-// for 17 ms of start-up per row count. With the tensors in place, run() is infer() and little else.
+// at a start-up cost of 17 ms per row count. With the tensors in place, run() is infer() and little
+// else.
 //
-// Where a run has fewer rows than were compiled, the spare ones repeat its last: no row of an
-// earlier run is computed with, and what a model does not take is not made up. Not thread-safe; the
-// owner serialises.
+// Where a run has fewer rows than were compiled, the spare ones repeat its last row: nothing of an
+// earlier run is computed with, and no values are made up that the model may not take. Not
+// thread-safe; the owner serializes.
 class StaticSession final : public engine::Session {
 public:
-    // `one_row`: the model with every shape fixed, for one row where it batches.
+    // `one_row` is the model with every shape fixed, for one row where it batches.
     static Result<std::unique_ptr<engine::Session>> make(const SessionContext& context,
                                                          std::shared_ptr<const ov::Model> one_row);
 
@@ -47,22 +48,22 @@ public:
                  std::span<TensorView> outputs) override;
 
 private:
-    // One input or output, over all row counts.
+    // One input or output, for all row counts.
     struct Tensor {
         std::string name;
         DataType dtype = DataType::kFp32;
-        Shape shape;                     // Of one row where the model batches, with axis 0.
+        Shape shape;                     // With axis 0; for one row where the model batches.
         std::size_t row_bytes = 0;       // 0 for kBytes.
         AlignedBytes memory;             // The slot; none for kBytes.
-        std::vector<std::byte> encoded;  // Of an output of kBytes, or that is an input.
+        std::vector<std::byte> encoded;  // For an output of kBytes, or one that is an input.
     };
     // The model for one row count.
     struct Bucket {
         std::int64_t rows = 1;
         GuardedRequest request;
         bool bound = false;
-        bool proven = false;             // By a run whose outputs were marked from end to end.
-        std::vector<ov::Tensor> inputs;  // Over the slots; those of kBytes own their strings.
+        bool proven = false;             // Set by a run whose outputs were marked from end to end.
+        std::vector<ov::Tensor> inputs;  // They use the slots; those of kBytes own their strings.
         std::vector<const std::byte*> foreign;  // Per input: set in place of the slot, or null.
     };
 
@@ -86,7 +87,7 @@ private:
 
     std::weak_ptr<const Source> source_;
     std::shared_ptr<const Plan> plan_;
-    std::shared_ptr<const ov::Model> one_row_;  // Until the first prepare(1).
+    std::shared_ptr<const ov::Model> one_row_;  // Kept until the first prepare(1).
     engine::SessionOptions options_;
     bool batches_;
     StringContent strings_;
@@ -94,7 +95,7 @@ private:
     std::vector<Tensor> outputs_;
     std::vector<Bucket> buckets_;  // Ascending by rows, like row_counts_.
     std::vector<std::int64_t> row_counts_;
-    std::int64_t slot_rows_ = 0;  // Room in each slot.
+    std::int64_t slot_rows_ = 0;  // Rows that fit in each slot.
 };
 
 }  // namespace lepton::openvino

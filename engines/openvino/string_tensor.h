@@ -22,7 +22,7 @@ Result<> decode_strings(std::span<const std::byte> data,
                         StringContent content = StringContent::kBytes);
 
 // Writes strings as length-prefixed elements, replacing the content of `bytes`. Errors: kInternal
-// for a string that is longer than the 4-byte prefix can say.
+// for a string that is too long for the 4-byte prefix.
 Result<> encode_strings(std::span<const std::string> strings, std::vector<std::byte>& bytes);
 
 }  // namespace lepton::openvino

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The wheel is of OpenVINO's release with a fourth number.
+// The wheel has OpenVINO's version with a fourth number.
 std::string what_to_install() {
     const std::string full = ov::get_openvino_version().buildNumber;
     return "pip install openvino-tokenizers==" + full.substr(0, full.find('-')) + ".*";

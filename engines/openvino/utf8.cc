@@ -5,10 +5,10 @@
 namespace lepton::openvino {
 namespace {
 
-// What may follow a lead byte: this many bytes, the first of them within the bounds and the others
-// within 80..BF.
+// What may follow a lead byte: this many bytes, of which the first is within these bounds and the
+// others within 80..BF.
 struct Sequence {
-    std::size_t following = 0;  // 0: no lead byte of a longer character.
+    std::size_t following = 0;  // 0: not the lead byte of a longer character.
     std::uint8_t low = 0x80;
     std::uint8_t high = 0xbf;
 };

@@ -58,7 +58,7 @@ bool is_constant_without_zero(const Value& value) {
     return std::find(elements.begin(), elements.end(), 0.0) == elements.end();
 }
 
-// Nodes in whose values those of a request can be; a tensor's shape says nothing of them.
+// Nodes whose values may depend on those of a request; a tensor's shape does not.
 std::unordered_set<const ov::Node*> reached_by_values(const ov::Model& model) {
     std::unordered_set<const ov::Node*> reached;
     for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
@@ -104,7 +104,7 @@ Value guard_range(ov::Node& node) {
     const Value start = node.input_value(0);
     const Value stop = node.input_value(1);
     const Value step = node.input_value(2);
-    // Each of the three may be of a type of its own.
+    // Each of the three may have its own type.
     const Value stop_like_start = as_type_of(stop, start);
     const Value zero_step = constant_like(step, 0);
     const auto stands = make_shared<ov::op::v1::Equal>(step, zero_step);

@@ -1,9 +1,9 @@
-"""Drives a simulated car by a planner that Lepton serves; see README.md.
+"""Drives a simulated car with a planner that Lepton serves; see README.md.
 
 python examples/autodrive/run.py                     one lap, with a server of its own
 python examples/autodrive/run.py --load 4            the same with other work on the server
 python examples/autodrive/run.py --in-process        the same without a server
-python examples/autodrive/run.py --url http://...    with a server that runs already
+python examples/autodrive/run.py --url http://...    with a server that already runs
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def run(
     console: Console,
     live: bool,
 ) -> None:
-    """Drives with an open planner, then reports; ends the process where a wall was touched."""
+    """Drives with an open planner, then reports; ends the process if a wall was touched."""
     period, deadline = 1 / arguments.hz, arguments.deadline / 1e3
     seed = arguments.course_seed
     track = Track.load(arguments.course) if seed is None else Track.random(seed)
@@ -132,7 +132,7 @@ def run(
         view = View(track, console, deadline)
         if live:
             stack.enter_context(view)
-        # What is alive now stays so: collections in the loop need not look at it again.
+        # What is alive now stays alive: collections in the loop need not look at it again.
         gc.freeze()
         result = drive(
             ai, car, laps=arguments.laps, seconds=arguments.seconds, after_frame=view.after_frame

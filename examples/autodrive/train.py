@@ -1,14 +1,15 @@
 """Trains the planner of this folder and writes it as ONNX.
 
-It imitates a driver who knows the course (autodrive/expert.py), from what the car's lidar and
-odometry say. Two kinds of situations are shown to it:
+It imitates a driver who knows the course (autodrive/expert.py), using what the car's lidar and
+odometry read. It is shown two kinds of situations:
 
-- cars put anywhere on random courses, off the centre line and askew, with the path back to it;
-- what the network itself gets into when it drives, with what the expert would have done there
-  (DAgger, Ross et al. 2011): without, small errors lead to where nobody has shown it anything.
+- cars put anywhere on random courses, off the center line and askew, with the path back to it;
+- situations that the network itself gets into when it drives, with what the expert would have
+  done there (DAgger, Ross et al. 2011): otherwise small errors lead to where it was never
+  shown anything.
 
-Each is also shown mirrored. The courses of the training, those of the held-out figures, and
-course.csv, which run.py drives, are different ones. Runs in under a minute on one core:
+Each is also shown mirrored. The courses for training, those for the held-out figures, and
+course.csv, which run.py drives, are different. Runs in under a minute on one core:
 
     scan [N, 64], odometry [N, 2]  ->  dense 128, relu  ->  dense 128, relu  ->  path [N, 8, 2]
 
@@ -67,10 +68,10 @@ def joined(several: list[Examples]) -> Examples:
 
 
 class Network:
-    """Three dense layers that plan in metres.
+    """Three dense layers that plan in meters.
 
     Args:
-        rng: Draws the initial weights (He initialisation).
+        rng: Draws the initial weights (He initialization).
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -90,7 +91,7 @@ class Network:
         return second @ w["dense3.weight"] + w["dense3.bias"], first, second
 
     def backward(self, seen: Array, first: Array, second: Array, d_out: Array) -> dict[str, Array]:
-        """Returns the gradient for each of the weights, given that of the output."""
+        """Returns the gradient of each of the weights, given that of the output."""
         d_second = (d_out @ self.weights["dense3.weight"].T) * (second > 0)
         d_first = (d_second @ self.weights["dense2.weight"].T) * (first > 0)
         grads = {}
@@ -102,10 +103,10 @@ class Network:
         return grads
 
     def train(self, examples: Examples, epochs: int, rng: np.random.Generator) -> float:
-        """Trains with Adam (Kingma and Ba 2015) and cosine decay; the last epoch's RMSE in metres.
+        """Trains with Adam (Kingma and Ba 2015) and cosine decay; the last epoch's RMSE in meters.
 
-        A point's error counts relative to how much that point varies, or the far ones would be all
-        that matters, and the near ones are what the car steers by.
+        A point's error counts relative to how much that point varies; otherwise only the far ones
+        would matter, while the car steers by the near ones.
         """
         importance = 1 / (examples.paths.std(axis=0) + 0.05)
         mean = {name: np.zeros_like(value) for name, value in self.weights.items()}
@@ -133,7 +134,7 @@ class Network:
 
 
 def anywhere(track: Track, count: int, rng: np.random.Generator) -> Examples:
-    """Puts cars anywhere on the course: off the centre line, askew, at any speed."""
+    """Puts cars anywhere on the course: off the center line, askew, at any speed."""
     cars = Simulator(track, rng.uniform(0, track.length, count), rng)
     _, _, curvature = track.at(track.locate(cars.pose[:, :2])[0])
     offset = np.clip(rng.normal(0, 1.0, count), -2.8, 2.8)
@@ -156,7 +157,7 @@ def examples_of(cars: Simulator) -> Examples:
 def driven(
     network: Network, track: Track, cars: int, seconds: float, rng: np.random.Generator
 ) -> Iterator[tuple[Simulator, Examples]]:
-    """Has the network drive; yields the cars at each frame with what they see there."""
+    """Lets the network drive; yields the cars at each frame with what they see there."""
     fleet = Simulator(track, np.arange(cars) / cars * track.length, rng)
     followers = [PathFollower(1 / HZ) for _ in range(cars)]
     for _ in range(round(seconds * HZ)):
@@ -204,7 +205,7 @@ def to_onnx(network: Network) -> onnx.ModelProto:
 
 
 def measure(network: Network, rng: np.random.Generator) -> dict[str, float | int]:
-    """Returns the errors on courses that the network has not seen: of its paths, and driving."""
+    """Returns the errors on courses that the network has not seen, of its paths and its driving."""
     tracks = [Track.random(seed) for seed in HELD_OUT]
     examples = joined([anywhere(track, 250, rng) for track in tracks])
     error = network.forward(examples.seen)[0] - examples.paths

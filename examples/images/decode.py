@@ -1,4 +1,4 @@
-"""From image files to the pixels that the network takes: the client's part of the work."""
+"""Decodes image files into the pixels that the network takes: the client's part of the work."""
 
 from __future__ import annotations
 

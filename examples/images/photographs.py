@@ -1,4 +1,4 @@
-"""The photographs that two packages carry, and which part of each is never trained on."""
+"""The photographs in two packages, and which part of each is never trained on."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
-# Of the extent along which a photograph is cut: what is before the first is trained on, and what is
-# behind the second is held out. Between them nothing is used, so that no patch sees both.
+# Shares of the extent along which a photograph is cut: what is before the first is trained on, and
+# what is after the second is held out. Nothing between them is used, so that no patch sees both.
 TRAINED_UNTIL = 0.60
 HELD_OUT_FROM = 0.62
 
@@ -19,8 +19,8 @@ class Photograph:
     """One class: a package's file, and who made it.
 
     Attributes:
-        box: Where the subject is: left, top, right, bottom as shares of the whole.
-        downwards: Whether the held-out part is below the other one, else right of it.
+        box: The place of the subject: left, top, right, bottom as shares of the whole.
+        downwards: Whether the held-out part is below the other one; else it is to the right.
     """
 
     label: str

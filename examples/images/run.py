@@ -1,8 +1,8 @@
-"""Classifies a folder of pictures by a network that Lepton serves; see README.md.
+"""Classifies a folder of pictures with a network that Lepton serves; see README.md.
 
 python examples/images/run.py                           the pictures beside it, a server of its own
 python examples/images/run.py --folder my/pictures      other pictures
-python examples/images/run.py --url http://...          with a server that runs already
+python examples/images/run.py --url http://...          with a server that already runs
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ err = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Named:
-    """A picture and what the network sees in it, the likeliest first."""
+    """A picture and what the network sees in it, the most likely class first."""
 
     path: Path
     guesses: list[tuple[str, float]]
 
     @property
     def expected(self) -> str | None:
-        """What the file's name says that it shows, as in cat-1.jpg."""
+        """The class in the file's name, as in cat-1.jpg."""
         label, dash, _ = self.path.stem.rpartition("-")
         return label if dash else None
 
@@ -119,7 +119,7 @@ def classify(
     arguments: argparse.Namespace,
     broken: list[str],
 ) -> Iterator[Named]:
-    """Yields each picture's classes; what is no picture is told in `broken`."""
+    """Yields each picture's classes; files that are not pictures are reported in `broken`."""
     side = client.model().inputs[0].shape[1]
     kept: list[Path] = []
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("pictures"), TimeElapsedColumn())
@@ -152,7 +152,7 @@ def classify(
 
 
 def attempt(path: Path, side: int) -> Pixels | str:
-    """Returns the pixels, or why there are none."""
+    """Returns the pixels, or the reason why there are none."""
     try:
         return decode(path, side)
     except NotAnImage as error:
@@ -160,7 +160,7 @@ def attempt(path: Path, side: int) -> Pixels | str:
 
 
 def stacked(pixels: Iterable[Pixels], count: int) -> Iterator[Pixels]:
-    """Yields [count, side, side, 3], the last one shorter."""
+    """Yields [count, side, side, 3]; the last one is shorter."""
     batch: list[Pixels] = []
     for each in pixels:
         batch.append(each)
@@ -172,7 +172,7 @@ def stacked(pixels: Iterable[Pixels], count: int) -> Iterator[Pixels]:
 
 
 def table(named: list[Named]) -> Table:
-    """Returns what is printed."""
+    """Returns the text to print."""
     view = Table(box=box.SIMPLE_HEAD)
     for title in ("picture", "shows", "probability", "or else", ""):
         view.add_column(title, no_wrap=True)

@@ -22,20 +22,20 @@ from rich.progress import track
 from torch import Tensor, nn
 
 HERE = Path(__file__).parent
-SIDE = 64  # Of what the network sees.
+SIDE = 64  # The size of the network's images.
 SEED = 1
 STEPS = 700
 BATCH = 48
 PICTURES_PER_CLASS = 3
 HELD_OUT_PER_CLASS = 100
-# Sides of the squares that are cut out of a photograph and brought to SIDE, in pixels.
+# Sides in pixels of the squares that are cut out of a photograph and resized to SIDE.
 SMALLEST, LARGEST = 64, 144
 
 Pixels = np.ndarray  # [side, side, 3] uint8
 
 
 class Classifier(nn.Module):
-    """Decoded pixels in, a probability per label out; what is between is in the graph."""
+    """Decoded pixels in, a probability per label out; everything between is in the graph."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,12 +70,12 @@ def square(part: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def pixels_of(image: Image.Image) -> Pixels:
-    """Brings an image to the size that the network takes."""
+    """Resizes an image to the size that the network takes."""
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
 
 
 def varied(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Turns, mirrors and relights pixels at random."""
+    """Rotates, mirrors and relights pixels at random."""
     turned = np.rot90(pixels, int(rng.integers(4)))
     if rng.random() < 0.5:
         turned = turned[:, ::-1]
@@ -104,7 +104,7 @@ def train(parts: list[Image.Image], rng: np.random.Generator) -> Classifier:
 
 
 def accuracy(network: Classifier, parts: list[Image.Image]) -> tuple[int, int]:
-    """Returns how many squares of `parts` are named rightly, and of how many."""
+    """Returns how many squares of `parts` are named correctly, and of how many."""
     rng = np.random.default_rng(SEED + 1)
     right = 0
     with torch.no_grad():
@@ -142,7 +142,8 @@ def main() -> None:
     """Trains, measures, writes."""
     torch.manual_seed(SEED)
     torch.set_num_threads(2)
-    warnings.simplefilter("ignore", FutureWarning)  # Of the tracing that OpenVINO asks torch for.
+    # About the tracing that OpenVINO asks torch for.
+    warnings.simplefilter("ignore", FutureWarning)
     start = time.perf_counter()
     seen, unseen = zip(*(photograph.parts() for photograph in PHOTOGRAPHS), strict=True)
     network = train(list(seen), np.random.default_rng(SEED))

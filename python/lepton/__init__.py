@@ -17,7 +17,7 @@ Client, AsyncClient and Server have all options. Nothing is imported until it is
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # As type checkers take it; importing typing would cost milliseconds.
+TYPE_CHECKING = False  # Type checkers take this as True; importing typing would cost milliseconds.
 if TYPE_CHECKING:
     from typing import Any
 
@@ -66,7 +66,7 @@ __all__ = [
     "serving",
 ]
 
-# Where those are that are no errors.
+# The modules that define the names other than errors.
 _HOMES = {
     "Answer": "_native",
     "AsyncClient": "aio",

@@ -1,7 +1,7 @@
 """The `lepton` command.
 
 `serve` and `version` become the native server at once: this module imports nothing that they do not
-need, because the time to start is part of what a server is judged by. The rest is in lepton.cli.
+need, because start-up time is part of what a server is judged by. The rest is in lepton.cli.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Asks a server for what its admin listener alone answers: `lepton tune` and `lepton slow`."""
+"""Requests what only a server's admin listener answers: `lepton tune` and `lepton slow`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FORBIDDEN = 403
 
 
 class RefusedError(Exception):
-    """The server has answered, and refuses.
+    """The server answered with a refusal.
 
     Attributes:
-        status: Of HTTP.
+        status: The HTTP status.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -34,13 +34,13 @@ class SilentError(Exception):
 
 
 def ask(url: str, path: str, change: object = None, *, timeout: float) -> bytes:
-    """Returns what the server answers, at its admin listener where that is on this machine too.
+    """Returns the server's answer, from its admin listener if that is on this machine too.
 
     Args:
-        url: Of the server, or of its admin listener.
-        path: And query, of what is asked for.
+        url: The URL of the server, or of its admin listener.
+        path: The path and query to request.
         change: What to post, as JSON; None to read.
-        timeout: In seconds.
+        timeout: Seconds.
 
     Raises:
         ValueError: `url` is no endpoint.
@@ -57,8 +57,8 @@ def ask(url: str, path: str, change: object = None, *, timeout: float) -> bytes:
 
 def _ask(url: str, path: str, body: bytes | None, timeout: float) -> bytes:
     status, answer = _send(url, path, body, timeout)
-    # Only a server of this machine is believed about where to go on: another one could have what is
-    # meant for it done to a server here.
+    # Only a server on this machine is trusted to say where to go on: another one could redirect
+    # what is meant for it to a server here.
     if status == _FORBIDDEN and _is_here(url):
         other = _member(answer, "admin_url")
         if other is not None:

@@ -14,11 +14,11 @@ from lepton.errors import LeptonError
 
 
 class AsyncClient:
-    """Calls models on one or several servers from asyncio; takes what Client takes.
+    """Calls models on one or several servers from asyncio; takes the same arguments as Client.
 
-    Belongs to the event loop that first awaits it. Calls are made by one thread of the client,
-    which never waits for Python: it makes a file descriptor readable, once for all calls that end
-    in a turn of the loop. Cancelling the task that awaits a call cancels the call.
+    Belongs to the event loop that first awaits it. One thread of the client makes the calls and
+    never waits for Python: it makes a file descriptor readable, once for all calls that end in a
+    turn of the loop. Canceling the task that awaits a call cancels the call.
 
     Example:
         >>> async with AsyncClient("http://127.0.0.1:8000", "digits") as client:
@@ -96,7 +96,7 @@ class AsyncClient:
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 
     async def model(self, name: str | None = None, version: str | None = None) -> Model:
-        """Returns what a model takes and gives; asked of the server once."""
+        """Returns a model's inputs and outputs; the server is asked once."""
         key = (name, version)
         if key not in self._signatures:
             wanted = name or self._default_model
@@ -112,7 +112,7 @@ class AsyncClient:
         return await asyncio.to_thread(self._models)
 
     async def close(self) -> None:
-        """Cancels the calls in flight. May be repeated."""
+        """Cancels the calls in flight. May be called again."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._completions.fileno())
         await asyncio.to_thread(self._native.close)
@@ -136,10 +136,10 @@ class AsyncClient:
         return loop
 
     def _collect(self) -> None:
-        """Gives the calls that have ended to those who await them."""
+        """Gives the ended calls to the tasks that await them."""
         ended: list[tuple[Any, Answer | Exception]] = self._completions.take()
         for future, outcome in ended:
-            if future.done():  # Cancelled.
+            if future.done():  # Canceled.
                 continue
             if isinstance(outcome, Exception):
                 future.set_exception(outcome)

@@ -1,4 +1,4 @@
-"""What clients and in-process servers have in common: the calls."""
+"""The calls that clients and in-process servers share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Native = TypeVar("Native", bound="_native.Client | _native.Server")
 
 
 class Owner(Protocol):
-    """What has a native client or server."""
+    """An object with a native client or server."""
 
     @property
     def _native(self) -> _native.Client | _native.Server: ...
@@ -32,7 +32,7 @@ _open: weakref.WeakSet[Owner] = weakref.WeakSet()
 
 
 def close_at_exit(owner: Owner) -> None:
-    """Has its threads ended while there is still an interpreter that they might ask for something.
+    """Ends its threads while there is still an interpreter that they might need.
 
     A program need not close its clients; one that lives in a module usually is not.
     """
@@ -63,7 +63,7 @@ class Caller(Generic[Native]):
         self._version = version
         self._timeout = timeout
         self._models = models or native.models
-        # By name and version, as they were asked for.
+        # Keyed by name and version as they were requested.
         self._signatures: dict[tuple[str | None, str | None], Model] = {}
         self._lock = threading.Lock()
         close_at_exit(self)
@@ -151,7 +151,7 @@ class Caller(Generic[Native]):
         """Runs a model on each of `inputs`, and yields the answers in their order.
 
         Args:
-            inputs: May be endless: no more than `concurrency` are taken ahead of the answers.
+            inputs: May be endless: at most `concurrency` are taken ahead of the answers.
             concurrency: How many calls are in flight at a time.
             progress: Whether to show a progress bar on stderr.
             model: As in infer().
@@ -159,7 +159,7 @@ class Caller(Generic[Native]):
             timeout: Seconds for each call.
 
         Raises:
-            LeptonError: What one of the calls ends with; those behind it are cancelled.
+            LeptonError: The error of one of the calls; those after it are canceled.
         """
         from lepton.streams import infer_many
 
@@ -175,7 +175,7 @@ class Caller(Generic[Native]):
         )
 
     def model(self, name: str | None = None, version: str | None = None) -> Model:
-        """Returns what a model takes and gives; asked of the server once."""
+        """Returns a model's inputs and outputs; the server is asked once."""
         key = (name, version)
         return self._signatures.get(key) or self._signature(key)
 
@@ -184,7 +184,7 @@ class Caller(Generic[Native]):
         return self._models()
 
     def close(self) -> None:
-        """Waits for the calls of other threads, then frees everything. May be repeated."""
+        """Waits for the calls of other threads, then frees everything. May be called again."""
         self._native.close()
 
     def __enter__(self) -> Self:
@@ -192,18 +192,18 @@ class Caller(Generic[Native]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes."""
+        """Closes it."""
         self.close()
 
     def _signature(self, key: tuple[str | None, str | None]) -> Model:
-        """Asks for a model that is not known yet."""
+        """Asks the server for a model that is not known yet."""
         name = key[0] or self._model or only_model(listed(self.models))
         signature = self._native.model(name, key[1] or self._version or "")
         with self._lock:
             return self._signatures.setdefault(key, signature)
 
     def _forget(self, key: tuple[str | None, str | None], error: LeptonError) -> None:
-        """Drops a signature that the model may not have any more."""
+        """Drops a signature that may be out of date."""
         if forgets(error):
             with self._lock:
                 self._signatures.pop(key, None)
@@ -223,10 +223,10 @@ def seconds_of(timeout: float | None, default: float) -> float:
 
 
 def listed(models: Callable[[], list[str]]) -> list[str]:
-    """Returns what models() does, to find the one that is meant where none is named.
+    """Returns what models() returns, to find the model that is meant if none is named.
 
     Raises:
-        LeptonError: The server does not say (KServe v2 has no route for it; Lepton's is "/").
+        LeptonError: The server has no such route (KServe v2 has none; Lepton's is "/").
     """
     try:
         return models()
@@ -239,7 +239,7 @@ def listed(models: Callable[[], list[str]]) -> list[str]:
 
 
 def only_model(names: list[str]) -> str:
-    """Returns the model that is meant where none is named.
+    """Returns the model that is meant if none is named.
 
     Raises:
         ModelNotFound: There is none.
@@ -255,5 +255,5 @@ def only_model(names: list[str]) -> str:
 
 
 def forgets(error: LeptonError) -> bool:
-    """Whether an error may come of a model's signature that is no longer the server's."""
+    """Whether an error may be due to a signature that the server no longer has."""
     return isinstance(error, (InvalidInput, ModelNotFound, Unavailable))

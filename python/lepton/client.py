@@ -18,27 +18,27 @@ _LISTING_SECONDS = 5.0
 class Client(Caller[_native.Client]):
     """Calls models on one or several servers.
 
-    Thread-safe: threads may share a client, and run while it waits; each call in flight has a
-    connection of its own, which is kept for the next. A process that forks makes a client after
+    Thread-safe: threads may share a client, and Python runs while it waits. Each call in flight has
+    a connection of its own, which is kept for the next. A process that forks makes a client after
     the fork.
 
     Args:
-        endpoints: Where to ask: "http://host:port" (HTTP/1.1 with binary tensors),
+        endpoints: Where to send calls: "http://host:port" (HTTP/1.1 with binary tensors),
             "grpc://host:port", "unix:/path", "grpc+unix:/path", and over TLS "https://" and
             "grpcs://"; a host alone, or "host:port", is asked over HTTP. When left out, LEPTON_URL
             of the environment, or http://127.0.0.1:8000. Of several, calls go to the one with fewer
             in flight of two drawn at random.
         model: The model that calls mean which name none; may be left out where the server has one.
         version: Its version; the latest when left out.
-        timeout: Seconds that a call may take which names no timeout of its own.
+        timeout: Seconds that a call may take if it sets no timeout of its own.
         connect_timeout: Seconds for opening a connection.
-        max_connections: Per endpoint; a call that finds them all busy waits for one.
-        retry: When a failed attempt is made again; RetryOptions(max_attempts=1) is never.
-        hedge: When a slow call is asked of another endpoint as well; never when left out.
+        max_connections: Per endpoint; a call that finds all of them busy waits for one.
+        retry: When a failed attempt is made again; RetryOptions(max_attempts=1) never retries.
+        hedge: When a slow call is sent to another endpoint as well; never when left out.
         tls: For endpoints with TLS.
 
     Raises:
-        ValueError: An endpoint or an option that cannot be.
+        ValueError: An endpoint or an option is invalid.
 
     Example:
         >>> import numpy as np
@@ -68,7 +68,7 @@ class Client(Caller[_native.Client]):
         super().__init__(native, model, version, timeout, model_lister(native, endpoints, tls))
 
     def live(self) -> bool:
-        """Whether the server says that it is alive; raises Unavailable where none answers."""
+        """Whether the server says that it is alive; raises Unavailable if none answers."""
         return self._native.live()
 
     def ready(self) -> bool:
@@ -85,7 +85,7 @@ class Client(Caller[_native.Client]):
 
 
 class LeptonAI(Caller["_native.Client | _native.Server"]):
-    """Runs a model: on a server, or in this process.
+    """Runs a model, on a server or in this process.
 
     Thread-safe. A process that forks makes one after the fork.
 
@@ -96,7 +96,7 @@ class LeptonAI(Caller["_native.Client | _native.Server"]):
         service: Instead of `url`: a folder that `lepton create` wrote, to run it in this process.
         version: The model's version; the latest when left out.
         timeout: Seconds that a call may take. A server knows it as the request's deadline, and does
-            not start what cannot be done in time.
+            not start what it cannot finish in time.
 
     Example:
         >>> import numpy as np
@@ -132,7 +132,7 @@ def open_client(
     hedge: HedgeOptions | None = None,
     tls: TlsOptions | None = None,
 ) -> _native.Client:
-    """Returns what is behind Client and AsyncClient."""
+    """Returns the native client behind Client and AsyncClient."""
     for name, seconds in (("timeout", timeout), ("connect_timeout", connect_timeout)):
         if not seconds > 0:
             raise ValueError(f"{name} is {seconds:g} s, expected more than 0")
@@ -153,7 +153,7 @@ def open_client(
 def model_lister(
     native: _native.Client, endpoints: str | Sequence[str] | None, tls: TlsOptions | None = None
 ) -> Models:
-    """Returns what lists the models of a client's server, whatever its endpoints speak."""
+    """Returns a function that lists the models of a client's server, over HTTP if need be."""
 
     def over_http(endpoint: str) -> Models:
         return open_client(endpoint, _LISTING_SECONDS, tls=tls).models

@@ -1,4 +1,4 @@
-"""What the commands print: results on stdout, everything else on stderr; NO_COLOR is honoured."""
+"""Output of the commands: results on stdout, everything else on stderr; NO_COLOR is honored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.markup import escape
 FAILED = 1
 BAD_INPUT = 2
 
-# Not emoji: they would be made of what stands between colons in a message.
+# No emoji: rich would make them of text between colons in a message.
 out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 

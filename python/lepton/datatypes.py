@@ -1,6 +1,6 @@
-"""The datatypes of the KServe v2 protocol, as numpy has them.
+"""The datatypes of the KServe v2 protocol in numpy.
 
-Arrays that are as the wire has them never come here: lepton._native sends them from where they are.
+Arrays that already have the wire's layout never come here: lepton._native sends them in place.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ NUMPY_TYPES: dict[str, type[np.generic]] = {
     "FP16": np.float16,
     "FP32": np.float32,
     "FP64": np.float64,
-    # numpy has no bfloat16; the nearest type that holds each value of it exactly.
+    # numpy has no bfloat16; this is the nearest type that holds each value of it exactly.
     "BF16": np.float32,
     "BYTES": np.object_,
 }
 
 
 def to_wire(value: object, tensor: TensorSpec) -> Array | tuple[list[Any], tuple[int, ...]]:
-    """Returns a value as the wire has it: C-contiguous, little-endian, of the model's datatype.
+    """Returns a value in the wire's form: C-contiguous, little-endian, of the model's datatype.
 
-    Integers take the type of the model's integers where that holds each of them, booleans where
-    they are 0 or 1. Integers and floats become floats of the model's, rounded to the nearest, if
-    they are within its range. A float is never made an integer.
+    Integers become the model's integer type if it holds each of them, or booleans if they are 0 or
+    1. Integers and floats become the model's floats, rounded to nearest, if they are within its
+    range. A float never becomes an integer.
 
     Args:
-        value: An array, nested lists, a scalar, or what numpy makes an array of.
+        value: An array, nested lists, a scalar, or anything that numpy turns into an array.
         tensor: The model's input that it is for.
 
     Returns:
-        An array; for BF16 the bits, as uint16; for BYTES the elements in a list, and their shape.
+        An array; for BF16 its bits, as uint16; for BYTES the elements in a list, and their shape.
 
     Raises:
-        InvalidInput: There is no such cast, or a value that does not fit.
+        InvalidInput: There is no such cast, or a value does not fit.
     """
     wanted = np.dtype(NUMPY_TYPES[tensor.datatype]).newbyteorder("<")
     try:
@@ -89,7 +89,7 @@ def _as_array(value: object, wanted: np.dtype[Any]) -> Array:
 
 
 def _integers(value: object, wanted: np.dtype[Any]) -> Array:
-    """Returns Python integers as objects: numpy makes floats of those beyond 64 bits."""
+    """Returns Python integers as objects, since numpy makes floats of those beyond 64 bits."""
     array = np.asarray(value, dtype=np.object_)
     if not all(isinstance(item, (int, np.integer, np.bool_)) for item in array.flat):
         raise TypeError(f"a float is not cut to {wanted.name}")
@@ -97,7 +97,7 @@ def _integers(value: object, wanted: np.dtype[Any]) -> Array:
 
 
 def _whole(array: Array, wanted: np.dtype[Any]) -> Array:
-    """Returns integers as another type of integers or as booleans, if it holds each of them."""
+    """Returns integers as another integer type or as booleans, if it holds each of them."""
     if array.size > 0 and not np.can_cast(array.dtype, wanted):
         low, high = (0, 1) if wanted.kind == "b" else (np.iinfo(wanted).min, np.iinfo(wanted).max)
         for found in (int(array.min()), int(array.max())):
@@ -107,7 +107,7 @@ def _whole(array: Array, wanted: np.dtype[Any]) -> Array:
 
 
 def _rounded(array: Array, wanted: np.dtype[Any]) -> Array:
-    """Returns numbers as floats, rounded; but never a finite one as infinity."""
+    """Returns numbers as floats, rounded; a finite one never becomes infinity."""
     if wanted.kind != "f":
         raise TypeError(f"{array.dtype.name} is not cast to {wanted.name}")
     with np.errstate(over="ignore"):
@@ -124,20 +124,20 @@ def _refuse_lost(array: Array, infinite: npt.NDArray[np.bool_], largest: str) ->
 
 
 def _scalar(array: Array, shape: tuple[int, ...]) -> Array:
-    """Returns it with an extent of 1 along each axis, where the model's shape allows that."""
+    """Returns it with an extent of 1 along each axis, if the model's shape allows that."""
     return array.reshape((1,) * len(shape)) if all(n in (-1, 1) for n in shape) else array
 
 
 def to_bfloat16(array: Array) -> Array:
-    """Returns the bits of float32 values rounded to bfloat16, to nearest, ties to even: uint16.
+    """Returns float32 values as the uint16 bits of bfloat16, rounded to nearest, ties to even.
 
     Raises:
         ValueError: A finite value would become infinity.
     """
-    # On the bits: bfloat16 is the upper half of a float32.
+    # bfloat16 is the upper half of a float32, so this works on the bits.
     bits = array.astype("<f4", copy=False).view("<u4")
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    # A NaN must not round to infinity: it stays one by its quiet bit.
+    # A NaN must not round to infinity: its quiet bit keeps it one.
     halves = np.where(np.isnan(array), (bits >> 16) | 0x40, rounded)
     _refuse_lost(array, (halves & 0x7FFF) == 0x7F80, "3.38953139e+38")
     return halves.astype("<u2")

@@ -1,4 +1,4 @@
-"""`lepton demo`: a service from the example model, served, called and explained."""
+"""`lepton demo`: serves the example model, calls it and explains the answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from lepton.server_process import serving
 
 SHOWN = 4
 PREFERRED_PORT = 8000
-# Ink from none to full, twice as wide as a character is high.
+# From no ink to full; twice as wide because a character is twice as high as wide.
 _SHADES = ("  ", "░░", "▒▒", "▓▓", "██")
 
 
@@ -48,7 +48,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Served:
-    """One answer as the demo shows it."""
+    """One answer, as the demo shows it."""
 
     probabilities: Array
     total_ms: float
@@ -64,7 +64,7 @@ def run_demo(*, host: str, port: int | None, once: bool) -> None:
             service = create_service(digits.model, work / "service", "digits", measure=False)
         except CreateError as error:
             die("demo", str(error), FAILED)
-        # What is deleted at the end is not shown where the end comes at once.
+        # A path that is about to be deleted is not shown.
         made = service.name if once else service.repository
         out.print(f"[bold]service[/]  {made} (made from {digits.model})")
         chosen = port if port is not None else _preferred_port(host)
@@ -98,10 +98,10 @@ def _load_digits() -> Digits:
 
 
 def _preferred_port(host: str) -> int:
-    """Returns the port that the documentation names, or 0 (any) where something listens there."""
+    """Returns the documented port, or 0 (any) if something listens there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As the server does, so that a connection that lingers from the last run is no obstacle.
+        # Set like the server, so that a lingering connection of the last run is no obstacle.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, PREFERRED_PORT))
@@ -111,7 +111,7 @@ def _preferred_port(host: str) -> int:
 
 
 def _show(url: str, digits: Digits) -> None:
-    """Sends the images and prints the answers; ends the process where one is wrong."""
+    """Sends the images and prints the answers; ends the process if one is wrong."""
     with LeptonAI(url, model="digits") as client:
         start = time.perf_counter()
         everything = np.asarray(client.inference(digits.images))
@@ -144,7 +144,7 @@ def _timed(client: LeptonAI, digits: Digits, index: int) -> Served:
 
 
 def _card(digits: Digits, index: int, answers: dict[str, Served]) -> Table:
-    """Returns the image, and beside it what the model says and how long that took."""
+    """Returns the image, with the model's answer and its time beside it."""
     probabilities = answers["HTTP"].probabilities
     guess = int(probabilities.argmax())
     truth = int(digits.labels[index])

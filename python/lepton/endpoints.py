@@ -112,14 +112,14 @@ def _bad(url: str, why: str) -> str:
 
 
 def lister(models: Models, endpoints: Sequence[str], over_http: Callable[[str], Models]) -> Models:
-    """Returns what lists the models, over HTTP too where only gRPC was asked for.
+    """Returns a function that lists the models, over HTTP if only gRPC was given.
 
     KServe's gRPC has no call for it.
 
     Args:
-        models: Of the client.
-        endpoints: Where it asks.
-        over_http: Returns what lists the models at an endpoint of HTTP.
+        models: The client's own function.
+        endpoints: The client's endpoints.
+        over_http: Returns a function that lists the models at an HTTP endpoint.
     """
     also = [
         endpoint.replace(scheme, instead, 1)
@@ -138,7 +138,7 @@ def lister(models: Models, endpoints: Sequence[str], over_http: Callable[[str], 
                 try:
                     return over_http(endpoint)()
                 except (LeptonError, ValueError):
-                    continue  # A server of gRPC alone: what it said counts.
+                    continue  # The server speaks gRPC alone: its answer counts.
             raise
 
     return listed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class LeptonError(Exception):
-    """Any failure that a call ends with.
+    """Any failure that ends a call.
 
     Attributes:
         code: The reason in one word, from the server's closed set, e.g. "invalid_argument".
@@ -32,7 +32,7 @@ class ModelNotFound(LeptonError):
 
 
 class Overloaded(LeptonError):
-    """The server refused to queue the request; another node, or a later try, may do."""
+    """The server refused to queue the request; another node, or a later try, may succeed."""
 
     code = "overloaded"
 
@@ -44,13 +44,13 @@ class DeadlineExceeded(LeptonError):
 
 
 class Cancelled(LeptonError):
-    """The call was given up by the caller."""
+    """The caller gave the call up."""
 
     code = "cancelled"
 
 
 class Unavailable(LeptonError):
-    """No server there, or it is starting, draining, closed, or the model is not ready."""
+    """No server is there, or it is starting, draining or closed, or the model is not ready."""
 
     code = "unavailable"
 
@@ -72,7 +72,7 @@ _STATUS = {
     "deadline_exceeded": 504,
 }
 
-# The codes that a caller may want to tell apart; the rest are LeptonError itself.
+# The codes that a caller may want to tell apart; the others are LeptonError itself.
 _BY_CODE: dict[str, type[LeptonError]] = {
     "payload_too_large": InvalidInput,
     "queue_full": Overloaded,
@@ -90,5 +90,5 @@ _BY_CODE: dict[str, type[LeptonError]] = {
 
 
 def error_for(code: str, message: str) -> LeptonError:
-    """Returns the error that a code of the closed set stands for."""
+    """Returns the error for a code of the closed set."""
     return _BY_CODE.get(code, LeptonError)(message, code=code)

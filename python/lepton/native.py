@@ -1,4 +1,4 @@
-"""Where the native server is, and how to become it."""
+"""Where the native server is, and how this process becomes it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def server_path() -> str:
-    """Returns the server's file; the environment's LEPTON_SERVER names another build of it."""
+    """Returns the server's file; the environment's LEPTON_SERVER names another build."""
     return os.environ.get("LEPTON_SERVER") or os.path.join(
         os.path.dirname(os.path.abspath(__file__)), "bin", "lepton-server"
     )
@@ -25,14 +25,14 @@ def bench_path() -> str:
 
 
 def probe_path() -> str:
-    """Returns the file of the program that tries and measures models; it lies by the engines."""
+    """Returns the file of the program that tries and measures models; it is beside the engines."""
     return os.path.join(
         os.path.dirname(os.path.abspath(__file__)), "lib", "engines", "lepton-probe"
     )
 
 
 def exec_server(arguments: list[str]) -> NoReturn:
-    """Replaces this process by the server, called "lepton" in its own messages.
+    """Replaces this process by the server, which calls itself "lepton" in its messages.
 
     Ends the process with code 127 and one line on stderr when the server cannot be started.
     """

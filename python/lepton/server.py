@@ -1,4 +1,4 @@
-"""The server in this process: the same scheduler and engine, without a network."""
+"""An in-process server: the same scheduler and engine, without a network."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from lepton.calls import Caller
 class Server(Caller[_native.Server]):
     """Runs models in this process, as `lepton serve` runs them.
 
-    An idle model runs on the calling thread, while other threads of Python run. Calls that find it
+    An idle model runs on the calling thread, while other Python threads run. Calls that find it
     busy queue, earliest deadline first, and may share a run. Thread-safe. A process that forks
     makes a server after the fork.
 
     Args:
         services: Folders that `lepton create` wrote; one, or several.
-        model: The model that calls mean which name none; may be left out where there is one.
+        model: The model for calls that name none; may be left out if there is only one.
         version: Its version; the latest when left out.
-        timeout: Seconds that a call may take which names no timeout of its own. It is looked at
-            before the model runs: a run is not interrupted.
-        cores: For computing; 0 is all that this process may use.
+        timeout: Seconds that a call may take if it sets no timeout of its own. It is checked before
+            the model runs: a run is not interrupted.
+        cores: Cores to compute on; 0 is all that this process may use.
         cache_dir: Where compiled models are kept, to start faster the next time; nowhere when left
             out.
-        log_level: trace, debug, info, warn, error or off; on stderr.
+        log_level: trace, debug, info, warn, error or off; logs go to stderr.
         strict_readiness: False opens without the models that do not load, as long as one does;
             calls of the others raise Unavailable with the reason.
 
     Raises:
-        InvalidInput: A folder is no service, or a model in it does not load; names the reason.
+        InvalidInput: A folder is not a service, or a model in it does not load; gives the reason.
 
     Example:
         >>> from lepton import Server
@@ -57,7 +57,7 @@ class Server(Caller[_native.Server]):
         super().__init__(native, model, version, timeout)
 
     def load(self, model: str) -> None:
-        """Looks again at the folder of a model; returns when what is new there serves."""
+        """Reads a model's folder again; returns when what is new there serves."""
         self._native.load(model)
 
     def unload(self, model: str) -> None:
@@ -65,7 +65,7 @@ class Server(Caller[_native.Server]):
         self._native.unload(model)
 
     def metrics(self) -> str:
-        """Returns what `lepton serve` tells on /metrics, in Prometheus's text format."""
+        """Returns what `lepton serve` answers on /metrics, in Prometheus's text format."""
         return self._native.metrics()
 
     def slow_requests(self, model: str | None = None, limit: int = 64) -> dict[str, Any]:
@@ -73,10 +73,10 @@ class Server(Caller[_native.Server]):
 
         Args:
             model: Only those for this model.
-            limit: At most so many of each kind.
+            limit: Maximum number of each kind.
 
         Returns:
-            What `lepton serve` tells on /v2/debug/slow: {"slowest": [...], "missed": [...]}, each
+            What `lepton serve` answers on /v2/debug/slow: {"slowest": [...], "missed": [...]}, each
             entry with the microseconds of every station.
         """
         if limit < 1:
@@ -92,13 +92,13 @@ def open_server(
     log_level: str = "warn",
     strict_readiness: bool = True,
 ) -> _native.Server:
-    """Returns what is behind Server and LeptonAI(service=...)."""
+    """Returns the native server behind Server and LeptonAI(service=...)."""
     folders = [services] if isinstance(services, (str, PathLike)) else list(services)
     return _native.Server(
         [os.fspath(folder) for folder in folders],
         cores,
         "" if cache_dir is None else os.fspath(cache_dir),
-        # As in a wheel, and as scripts/link_product.sh makes it in a checkout.
+        # The layout of a wheel, which scripts/link_product.sh also makes in a checkout.
         os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib", "engines"),
         log_level,
         strict_readiness,

@@ -18,20 +18,20 @@ from lepton.native import server_path
 
 _STOP_SECONDS = 15.0  # Longer than it drains by default.
 _LOOK_SECONDS = 0.001
-_LOG_LINES = 20  # Of a server that did not start.
+_LOG_LINES = 20  # Shown of a server that did not start.
 
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A server that runs, and what it said when it became ready.
+    """A running server, and what it said when it became ready.
 
     Attributes:
-        url: Where it is, "http://127.0.0.1:41235".
-        port: The port of the same.
-        pid: The number of its process.
+        url: Its URL, "http://127.0.0.1:41235".
+        port: The URL's port.
+        pid: Its process ID.
         models: The names of the models that it serves.
         unix_socket: The path of its Unix domain socket; the client takes it as "unix:PATH".
-        ready: All that its ready file says.
+        ready: The whole content of its ready file.
     """
 
     url: str
@@ -45,7 +45,7 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
-        """What it has logged so far."""
+        """Its log so far."""
         return self.log_file.read_text(errors="replace")
 
 
@@ -66,14 +66,14 @@ def serving(
             print(ai.inference(x))
 
     Args:
-        folder: What `lepton create` made, or models as Triton lays them out.
-        options: Of `lepton serve`, such as "--triton-errors".
+        folder: A folder from `lepton create`, or models in Triton's layout.
+        options: Options of `lepton serve`, such as "--triton-errors".
         host: The address to listen on.
-        port: The port to listen on; 0: any that is free.
+        port: The port to listen on; 0 for any free one.
         timeout: Seconds until it must be ready.
-        binary: Another server than that of this package.
+        binary: A server to run in place of this package's.
         wrapper: A command that runs it, such as ["taskset", "--cpu-list", "0"].
-        environment: Variables besides those of this process.
+        environment: Variables to add to those of this process.
 
     Yields:
         The server, once all models are ready.

@@ -15,14 +15,14 @@ from lepton.admin import RefusedError, SilentError, ask
 from lepton.console import FAILED, die, out
 
 TIMEOUT_S = 10
-# Of a bar; what the other columns need of a line is about OTHER_COLUMNS, or on a narrow screen
-# NARROW_COLUMNS, where texts are folded and what no request has is left out.
+# The width of a bar. The other columns of a line need about OTHER_COLUMNS, or NARROW_COLUMNS on a
+# narrow screen, where texts are folded and columns that no request uses are left out.
 BAR_WIDTH = 40
 LEAST_BAR_WIDTH = 12
 OTHER_COLUMNS = 82
 NARROW_COLUMNS = 68
 
-# Each stretch after the station where it begins, a letter for screens without colour, and a colour.
+# Each stretch by the station where it begins, with a letter for screens without color, and a color.
 # What comes before the last byte of the request is not the server's, and not in the bar.
 STRETCHES = {
     "decode": ("d", "cyan"),
@@ -58,7 +58,7 @@ class SlowRequest:
             model=f"{entry['model']}/{version}" if version else entry["model"],
             outcome=entry["outcome"],
             name=entry["id"] or entry.get("trace_id", "")[:8],
-            # One that ran in pieces had no company.
+            # A request that ran in pieces shared no run.
             rows=f"{entry['rows']} of {batch}" if batch >= entry["rows"] else str(entry["rows"]),
             total=entry["total_us"],
             slack=entry.get("slack_us"),
@@ -67,9 +67,9 @@ class SlowRequest:
 
 
 def bar(request: SlowRequest, longest: float, width: int = BAR_WIDTH) -> Text:
-    """Draws the request's way to scale: `width` characters are `longest` microseconds.
+    """Draws the request's course to scale: `width` characters are `longest` microseconds.
 
-    Rounds where stretches end, not their lengths, so that what is drawn adds up.
+    Rounds the ends of stretches rather than their lengths, so that the drawn parts add up.
     """
     text = Text()
     if longest <= 0:
@@ -124,7 +124,7 @@ def table_of(
 
 
 def legend() -> Text:
-    """Says which letter and colour is which stretch."""
+    """Explains which letter and color stand for which stretch."""
     parts = (Text(f"{letter} {name}", style=style) for name, (letter, style) in STRETCHES.items())
     return Text("  ").join(parts)
 

@@ -1,4 +1,4 @@
-"""Many calls at a time, answers in order."""
+"""Several calls at a time, with answers in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lepton._native import Answer, Completions, Model
 
 
 class _Slot:
-    """A call in flight, and what came of it."""
+    """A call in flight, and its outcome."""
 
     __slots__ = ("call", "outcome")
 
@@ -72,7 +72,7 @@ def _stream(
                 start(values)
             yield outcome
     finally:
-        # Whoever stopped half-way wants no more of them.
+        # A caller that stops half-way wants no more of them.
         for slot in window:
             if slot.outcome is None and slot.call is not None:
                 slot.call.cancel()

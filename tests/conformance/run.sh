@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs h2spec's generic, http2 and hpack suites, strict cases included, against the server, on a
-# port of its own choice.
+# port that it chooses itself.
 #
 #   tests/conformance/run.sh REPORT_DIR      writes REPORT_DIR/conformance.xml (JUnit)
 set -euo pipefail
@@ -26,7 +26,7 @@ done
 port=$(.venv/bin/python -c 'import json, sys; print(json.load(open(sys.argv[1]))["port"])' \
     "$work/ready.json")
 
-# A path that is answered with a body: h2spec's flow-control cases need DATA frames to come back.
+# A path that is answered with a body: h2spec's flow-control cases need DATA frames in reply.
 "$h2spec" generic http2 hpack --strict --host 127.0.0.1 --port "$port" --path /v2 --timeout 2 \
     --junit-report "$reports/conformance.xml" >"$reports/conformance.log" || failed=1
 sed -n '/^Failures/,$p' "$reports/conformance.log"

@@ -15,8 +15,8 @@ from onnx.reference import ReferenceEvaluator
 OPSET = 18
 # Values of a graph stay this small, so that neither size nor time matters.
 MOST_ELEMENTS = 20_000
-# Open extents of the samples on which a graph is built. Rows of another input are `m`: they fit
-# `b` in most requests, and are free not to.
+# Open extents of the samples on which a graph is built. Rows of another input are `m`: they equal
+# `b` in most requests, but need not.
 SAMPLES = ({"b": 2, "m": 2, "n": 7}, {"b": 5, "m": 5, "n": 9})
 
 Request = dict[str, np.ndarray]
@@ -29,7 +29,7 @@ class Input:
     name: str
     dtype: str
     extents: tuple[int | str, ...]
-    # Integers are below it: that of a table that they index, where they do.
+    # Integers are below it: the size of the table that they index, if they do.
     high: int = 1000
     indexes: bool = False
 
@@ -39,7 +39,7 @@ class Input:
         return values(self, tuple(extents.get(e, e) for e in self.extents))
 
 
-# By name, what fills the floats of a request.
+# By name: what fills the floats of a request.
 MAGNITUDES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {
     "normal": lambda rng, shape: rng.normal(0, 1, shape),
     "unit": lambda rng, shape: rng.uniform(0, 1, shape),
@@ -57,7 +57,7 @@ class Values:
 
     numbers: np.random.Generator
     magnitude: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
-    low: int  # Of integers that index nothing.
+    low: int  # Minimum of integers that index nothing.
 
     def __call__(self, entry: Input, shape: tuple[int, ...]) -> np.ndarray:
         if entry.dtype.startswith("float"):
@@ -80,7 +80,7 @@ class Graph:
     nodes: tuple[NodeProto, ...]
     constants: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
-    # Types and ranks of all values, as the samples have them.
+    # Types and ranks of all values, as in the samples.
     types: dict[str, tuple[np.dtype, int]] = field(default_factory=dict)
 
     def to_onnx(self) -> onnx.ModelProto:
@@ -133,7 +133,7 @@ class Graph:
 
 
 def smaller(graph: Graph) -> list[Graph]:
-    """Returns what the graph shrinks to in one step; some of it may not be a model."""
+    """Returns the graphs that this one shrinks to in one step; some may not be valid models."""
     found = []
     for name in graph.outputs:
         if len(graph.outputs) > 1:
@@ -151,7 +151,8 @@ def smaller(graph: Graph) -> list[Graph]:
             copy.input[:] = [source if i in node.output else i for i in other.input]
             nodes.append(copy)
         outputs = tuple(o for o in graph.outputs if o not in node.output)
-        # The value before it takes its place among the outputs, unless it is there, or an input.
+        # The value before it takes its place among the outputs, unless it is one already, or an
+        # input.
         inputs = [entry.name for entry in graph.inputs]
         if len(outputs) < len(graph.outputs) and source not in (*outputs, *inputs):
             outputs += (source,)
@@ -176,7 +177,7 @@ def _without_dead_nodes(graph: Graph) -> Graph:
 
 
 class Builder:
-    """Builds one graph: adds nodes of which the reference evaluator knows the values of samples."""
+    """Builds one graph: adds nodes for which the reference evaluator can compute the samples."""
 
     def __init__(self, seed: int):
         self.rng = random.Random(seed)
@@ -185,7 +186,7 @@ class Builder:
         self.inputs: list[Input] = []
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
-        # By name, the value in each of the samples.
+        # By name: the value in each of the samples.
         self.values: dict[str, list[np.ndarray]] = {}
 
     def constant(self, value: np.ndarray) -> str:
@@ -200,7 +201,7 @@ class Builder:
         return self.constant(np.array(values, np.int64))
 
     def pick(self, kinds: str = "f", least_rank: int = 1, most_rank: int = 4) -> str | None:
-        """Returns a value of a kind of type (f, i or b), rather a late one than an early one."""
+        """Returns a value of one kind of type (f, i or b), preferring later ones."""
         fitting = [
             name
             for name, (value, _) in self.values.items()
@@ -225,7 +226,7 @@ class Builder:
     def node(
         self, op: str, inputs: list[str], outputs: int = 1, **attributes: object
     ) -> str | None:
-        """Adds a node where it can be computed, and returns its first output."""
+        """Adds a node if it can be computed, and returns its first output."""
         names = [f"v{len(self.nodes)}" + (f"_{i}" if i else "") for i in range(outputs)]
         node = helper.make_node(op, inputs, names, **attributes)
         results = []
@@ -240,7 +241,7 @@ class Builder:
                         if n
                     }
                     results.append(evaluator.run(None, feeds))
-        except Exception:  # The evaluator raises whatever numpy does; such a node is left out.
+        except Exception:  # The evaluator raises whatever numpy raises; such a node is left out.
             return None
         for values in results:
             if any(
@@ -287,7 +288,7 @@ def _add_inputs(build: Builder) -> None:
     )
     add(rng.choice(("float32",) * 7 + ("int32", "int64", "float16")), (first, *rest))
     if rng.random() < 0.35:
-        # A second one that fits the first, or only its rows, or stands by itself.
+        # A second one that fits the first, or only its rows, or is independent.
         rows = "m" if rng.random() < 0.3 else first
         extents = rng.choice(((rows, *rest), (rows,), (rows, 1), (1, *rest), (rows, 4), (4, "n")))
         add(build.inputs[0].dtype, extents)
@@ -304,7 +305,7 @@ def _finished(build: Builder) -> Graph:
     rng = build.rng
     made = [name for node in build.nodes for name in node.output]
     used = {name for node in build.nodes for name in node.input}
-    # What nothing takes is an output, besides the last value and some on the way.
+    # Values that nothing takes are outputs, besides the last value and some on the way.
     ends = [name for name in made if name not in used]
     outputs = ends + [n for n in made if n not in ends and rng.random() < 0.15]
     if rng.random() < 0.1:
@@ -326,7 +327,7 @@ def _finished(build: Builder) -> Graph:
 
 
 def keeps_names(graph: Graph, request: Request) -> bool:
-    """Tells whether extents of one name are the same, as the model says that they are."""
+    """Tells whether extents of one name are equal, as the model says that they are."""
     seen: dict[str, int] = {}
     return all(
         not isinstance(name, str) or seen.setdefault(name, extent) == extent
@@ -336,9 +337,9 @@ def keeps_names(graph: Graph, request: Request) -> bool:
 
 
 def is_defined(graph: Graph, request: Request) -> bool:
-    """Tells whether ONNX says what comes out; OpenVINO reads beyond the end of what is indexed.
+    """Tells whether ONNX defines the result; OpenVINO reads out of bounds with a bad index.
 
-    Of integers that are divided by zero, anything may come but a crash.
+    An integer division by zero may give anything but a crash.
     """
     divisors = {
         node.input[1]
@@ -356,14 +357,14 @@ def is_defined(graph: Graph, request: Request) -> bool:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             answers = ReferenceEvaluator(model).run(None, request)
-    except Exception:  # The evaluator raises whatever numpy does.
+    except Exception:  # The evaluator raises whatever numpy raises.
         return False
     values = {**graph.constants, **request, **dict(zip(made, answers, strict=True))}
     return all(np.all(values[name] != 0) for name in divisors)
 
 
 def make_requests(graph: Graph, count: int, seed: int = 0) -> list[Request]:
-    """Makes requests of unlike sizes and magnitudes; of some the model does not take the shape."""
+    """Makes requests of various sizes and magnitudes; some have shapes that the model refuses."""
     rng = random.Random(graph.seed * 1000 + seed)
     numbers = np.random.default_rng(graph.seed * 1000 + seed)
     requests = []
@@ -375,7 +376,7 @@ def make_requests(graph: Graph, count: int, seed: int = 0) -> list[Request]:
             "n": rng.choice((1, 2, 4, 5, 7, 8, 9, 16)),
         }
         magnitude = MAGNITUDES[rng.choice(tuple(MAGNITUDES))]
-        # Integers may be zero, as a divisor is that nobody looked at.
+        # Integers may be zero, as an unchecked divisor may be.
         values = Values(numbers, magnitude, low=rng.choice((0, 1, 1, 1)))
         request = {}
         for entry in graph.inputs:

@@ -1,4 +1,4 @@
-"""The operations that random graphs are made of: each adds to a graph what fits it, or nothing."""
+"""The operations that random graphs are made of: each adds what fits a graph, or nothing."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def compare(build: Builder) -> None:
 
 
 def scale_if_any(build: Builder) -> None:
-    """Divides by 255 where any value is over 1: what images in bytes are told by."""
+    """Divides by 255 if any value is over 1, which is how images in bytes are recognized."""
     if (x := build.pick("f")) is not None:
         most = build.node("ReduceMax", [x], keepdims=0)
         one = build.constant(np.array(1, build.values[x][0].dtype))
@@ -84,7 +84,7 @@ def matmul(build: Builder) -> None:
     elif choice < 0.65 and inner is not None and len(build.shape(x)) == 2:
         build.node("Gemm", [x, build.weights(3, inner), build.weights(3)], transB=1)
     elif choice < 0.85:
-        # Products of rows with rows, as attention over the batch has them.
+        # Products of rows with rows, as in attention over the batch.
         rank = len(build.shape(x))
         turned = build.node("Transpose", [x], perm=[*range(rank - 2), rank - 1, rank - 2])
         if turned is not None:
@@ -187,7 +187,7 @@ def reshape(build: Builder) -> None:
 
 
 def computed_reshape(build: Builder) -> None:
-    """Shape, Gather and Concat, as exported models compute what they reshape to."""
+    """Shape, Gather and Concat, as exported models compute the shape to reshape to."""
     x = build.pick("f", 2)
     if x is None:
         return
@@ -301,7 +301,7 @@ def order(build: Builder) -> None:
 
 
 def quantize(build: Builder) -> None:
-    """One scale for all that comes, as dynamically quantized models have it."""
+    """One scale for everything, as in dynamically quantized models."""
     x = build.pick("f")
     if x is None or one_dtype(build, x) != np.float32:
         return
@@ -334,7 +334,7 @@ def cast(build: Builder) -> None:
 
 
 def nonzero(build: Builder) -> None:
-    """Rows of the answer are as many as the values decide."""
+    """The values decide the number of rows of the answer."""
     if (x := build.pick("f", 2, 2)) is not None:
         relu = build.node("Relu", [x])
         if relu is not None:
@@ -342,7 +342,7 @@ def nonzero(build: Builder) -> None:
 
 
 def positions(build: Builder) -> None:
-    """Adds what is computed of the extents alone, as embeddings of positions are."""
+    """Adds a value computed from the extents alone, as embeddings of positions are."""
     x = build.pick("f", 2)
     if x is None or one_dtype(build, x) != np.float32:
         return
@@ -360,7 +360,7 @@ def positions(build: Builder) -> None:
 
 
 def attention(build: Builder) -> None:
-    """Of each row with itself; or, of two axes, of the rows with each other."""
+    """Attention within each row; or, with two axes, among the rows."""
     x = build.pick("f", 2, 3)
     if x is None or one_dtype(build, x) != np.float32 or (width := build.fixed(x, -1)) is None:
         return
@@ -375,7 +375,7 @@ def attention(build: Builder) -> None:
 
 
 def recurrent(build: Builder) -> None:
-    """Steps are the first axis, and rows the second; turned before, where rows come first."""
+    """The first axis counts steps and the second rows; transposed first, if rows come first."""
     x = build.pick("f", 3, 3)
     if x is None or one_dtype(build, x) != np.float32 or (width := build.fixed(x, -1)) is None:
         return
@@ -388,7 +388,7 @@ def recurrent(build: Builder) -> None:
 
 
 def quantized_matmul(build: Builder) -> None:
-    """What dynamic quantization exports: one scale for all rows."""
+    """The export of dynamic quantization: one scale for all rows."""
     x = build.pick("f", 2, 3)
     if x is None or one_dtype(build, x) != np.float32 or (width := build.fixed(x, -1)) is None:
         return

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from graphs import Request
 
-# With one thread OpenVINO ignores what it finds wrong with a shape, and leaves an old answer.
+# With one thread OpenVINO ignores the faults it finds in a shape, and leaves an old answer.
 SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": "2"}
 ANSWER_SECONDS = 30
 
@@ -25,10 +25,10 @@ class Reply:
 
 
 class Reference:
-    """Answers from a child process, made anew when a model takes it along. Single-threaded."""
+    """Answers from a child process, remade when a model crashes it. Single-threaded."""
 
     def __init__(self) -> None:
-        # Made new and not forked: the parent has threads, and OpenVINO must not see them.
+        # Spawned and not forked: the parent has threads, and OpenVINO must not see them.
         self._context = multiprocessing.get_context("spawn")
         self._process: multiprocessing.process.BaseProcess | None = None
 
@@ -86,14 +86,14 @@ def _answer_all(pipe: Connection) -> None:
                     pipe.send(Reply())
                 else:
                     pipe.send(_answer(ov, compiled, names, question))
-            except Exception as error:  # What OpenVINO raises has no common class.
+            except Exception as error:  # OpenVINO's exceptions have no common class.
                 pipe.send(Reply(refused=" ".join(str(error).split())[:300]))
 
 
 def _answer(ov: object, compiled: object, names: tuple[str, ...], request: Request) -> Reply:
-    # A request of its own, which has seen no other shape.
+    # A separate request, which has seen no other shape.
     infer = compiled.create_infer_request()
-    # OpenVINO keeps the order, drops what no operation uses, and may take an input's name.
+    # OpenVINO keeps the order, drops what no operation uses, and may rename an input.
     if len(compiled.inputs) == len(request):
         ports = dict(zip(request, compiled.inputs, strict=True))
     else:

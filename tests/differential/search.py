@@ -29,12 +29,12 @@ BINARY = Path(os.environ.get("LEPTON_SERVER", ROOT / "build/release/bin/lepton-s
 FOUND = ROOT / "build/differential"
 GRAPHS_PER_SERVER = 40
 REQUESTS = 8
-# Steps of shrinking; each is one server with all that a graph shrinks to.
+# Maximum steps of shrinking; each is one server with all that a graph shrinks to.
 MOST_STEPS = 12
 
 
 def search(seeds: Iterator[int], until: float, tally: Tally) -> list[Finding]:
-    """Tries the seeds' graphs, as many to a server as go, until the clock says `until`."""
+    """Tries the seeds' graphs, as many to a server as fit, until the clock reads `until`."""
     reference = Reference()
     findings = []
     try:
@@ -53,7 +53,7 @@ def search(seeds: Iterator[int], until: float, tally: Tally) -> list[Finding]:
 
 
 def shrink(found: Finding) -> Finding:
-    """Takes away what the finding does without."""
+    """Removes the parts that the finding does not need."""
     reference = Reference()
     kind = _broad(found.kind)
     try:
@@ -106,7 +106,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="drawn, and printed, when left out")
     parser.add_argument("--graphs", type=int, default=sys.maxsize)
     arguments = parser.parse_args()
-    # One that is ended takes its servers along.
+    # SIGTERM must end the servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     seed = arguments.seed if arguments.seed is not None else random.randrange(10**9)
     print(f"seeds from {seed}", flush=True)

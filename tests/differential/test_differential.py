@@ -1,4 +1,4 @@
-"""Random graphs, asked among unlike others, are answered as by OpenVINO alone."""
+"""Random graphs, called among different ones, are answered like OpenVINO alone."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ def test_graphs_among_others_are_answered_as_by_openvino_alone(start: int) -> No
     findings = search(seeds, time.monotonic() + 300, tally)
     report(findings, most=2)
     assert not findings, "\n".join(str(found)[:300] for found in findings)
-    # What was not asked, or never shared a run, has proven nothing.
+    # Graphs that were not called, or never shared a run, prove nothing.
     assert tally.graphs > GRAPHS_PER_SERVER // 2
     assert tally.answers > 20 * tally.graphs
     assert tally.shared > 0
@@ -51,7 +51,7 @@ def test_what_a_graph_shrinks_to_has_fewer_nodes_outputs_or_inputs() -> None:
 
 
 class TestCompare:
-    """What is wrong is found, and what is only rounded otherwise is not."""
+    """A wrong answer is found, and one that is only rounded differently is not."""
 
     graph = make_graph(3)
     request = make_requests(graph, 1)[0]

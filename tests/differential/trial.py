@@ -1,4 +1,4 @@
-"""Serves graphs, asks them all at once, and holds each answer against the reference."""
+"""Serves graphs, calls them all at once, and compares each answer with the reference."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ COPIES = 3
 # The model that keeps the cores busy.
 BUSY = "zz_busy"
 BUSY_ROW = np.ones((16, 512), np.float32)
-# The server's log says of each model whether it serves, and why not.
+# The server's log says for each model whether it serves, and why not.
 TRIED = re.compile(r'model_(ready|failed) model=(\S+)(?:.*? reason="(.*)")?')
-# Beyond the last bits of sums in another order; more only where the graph itself is as sensitive.
+# More than the last bits of sums in another order; larger only where the graph is as sensitive.
 RELATIVE = 2e-5
 OF_LARGEST = 2e-6
 NUDGES = 3
@@ -39,7 +39,7 @@ NUDGE = 1e-6
 
 @dataclass(frozen=True)
 class Finding:
-    """A graph with the request that was not answered as by OpenVINO alone."""
+    """A graph with the request that was not answered like OpenVINO alone."""
 
     graph: Graph
     kind: str
@@ -57,12 +57,12 @@ class Finding:
 
 @dataclass
 class Tally:
-    """What a trial has seen, so that one that saw nothing shows."""
+    """Counts what a trial has seen, so that one that saw nothing is noticed."""
 
     graphs: int = 0
     answers: int = 0
     refusals: int = 0
-    undefined: int = 0  # Requests of which neither ONNX nor OpenVINO says what comes out.
+    undefined: int = 0  # Requests whose result neither ONNX nor OpenVINO defines.
     shared: int = 0  # Requests beyond the first of a run.
 
     def add(self, other: Tally) -> None:
@@ -78,13 +78,13 @@ class Tally:
 
 @dataclass
 class Trial:
-    """A graph under its name in the server, with its requests and their answers by OpenVINO."""
+    """A graph with its name on the server, its requests, and OpenVINO's answers to them."""
 
     name: str
     graph: Graph
     requests: list[Request]
     expected: list[Reply]
-    # Requests of which neither ONNX nor OpenVINO says what comes out.
+    # Requests whose result neither ONNX nor OpenVINO defines.
     undefined: set[int] = field(default_factory=set)
 
     def died(self, how: str) -> Finding:
@@ -100,15 +100,15 @@ def try_graphs(
     reference: Reference,
     tally: Tally,
 ) -> list[Finding]:
-    """Serves all in one process, and returns at most one finding of each."""
+    """Serves all in one process, and returns at most one finding for each."""
     trials = []
     for graph, asked in zip(graphs, requests, strict=True):
-        # What OpenVINO does not compile is no model.
+        # What OpenVINO does not compile is not a model.
         if not reference.load(graph.to_onnx().SerializeToString(), graph.outputs):
             expected = [reference.answer(request) for request in asked]
             trials.append(Trial(f"m{len(trials):03}", graph, asked, expected))
     findings: list[Finding] = []
-    # Groups, each for one server, and whether one that dies is then halved.
+    # Groups, each for one server, and whether a group whose server dies is then halved.
     waiting = [(trials, False)]
     while waiting:
         group, halved = waiting.pop()
@@ -129,7 +129,7 @@ def try_graphs(
         else:
             half = len(group) // 2
             waiting += [(group[:half], True), (group[half:], True)]
-    # A crash that took several has made some answer twice.
+    # A crash that affected several has repeated some answers.
     return list({id(finding.graph): finding for finding in findings}.values())
 
 
@@ -162,7 +162,7 @@ class Server:
                 ],
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                # What it keeps between starts is not the user's.
+                # What it keeps between starts does not go to the user's folders.
                 env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
             )
 
@@ -178,7 +178,7 @@ class Server:
             self.process.wait()
 
     def wait_until_tried(self) -> Trial | None:
-        """Waits until each model serves or has failed; a suspect, where the process died."""
+        """Waits until each model serves or has failed; returns a suspect if the process died."""
         give_up = time.monotonic() + LOAD_SECONDS
         known = 0
         while True:
@@ -212,7 +212,7 @@ class Server:
 async def _ask_all(
     server: Server, group: list[Trial], reference: Reference, findings: list[Finding], tally: Tally
 ) -> Trial | None:
-    """Asks each graph all of its requests at once, several times; a suspect, where it dies."""
+    """Sends each graph all of its requests at once, several times; returns a suspect if it dies."""
     rng = random.Random(0)
     http = f"http://127.0.0.1:{server.port}"
     serving = [trial for trial in group if not server.reasons[trial.name]]
@@ -278,7 +278,7 @@ async def _ask(client: AsyncClient, name: str, request: Request) -> Reply:
 
 
 def _shared(port: int) -> int:
-    """Counts the requests that ran together with others, by Triton's names."""
+    """Counts the requests that ran together with others, from Triton's metrics."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         page = answer.read().decode()
 
@@ -310,7 +310,7 @@ def _busy_model() -> bytes:
 def compare(
     graph: Graph, request: Request, expected: Reply, answered: Reply, reference: Reference
 ) -> Finding | None:
-    """Holds an answer against that of OpenVINO alone."""
+    """Compares an answer with OpenVINO's own."""
 
     def finding(kind: str, wanted: object, got: object) -> Finding:
         return Finding(graph, kind, request, _short(wanted), _short(got))
@@ -361,7 +361,7 @@ def _close(wanted: np.ndarray, got: np.ndarray, noise: np.ndarray | float) -> bo
 def _noise(
     graph: Graph, request: Request, name: str, wanted: np.ndarray, reference: Reference
 ) -> np.ndarray | None:
-    """How far the output moves when the inputs move by what rounding moves them."""
+    """How far the output moves when the inputs move as far as rounding moves them."""
     reference.load(graph.to_onnx().SerializeToString(), graph.outputs)
     rng = np.random.default_rng(0)
     moved = np.zeros(wanted.shape)
@@ -384,7 +384,7 @@ def _noise(
 
 
 def _where(wanted: np.ndarray, got: np.ndarray) -> tuple[str, str]:
-    """The first place where they differ most, of a large output."""
+    """The first place with the largest difference, for a large output."""
     if wanted.size <= 8:
         return _short(wanted), _short(got)
     a, b = wanted.astype(np.float64), got.astype(np.float64)

@@ -1,4 +1,4 @@
-"""What these tests share: the real server, and models as their frameworks write them.
+"""Shared by these tests: the real server, and models as their frameworks write them.
 
 They need torch, tensorflow and the like: scripts/setup.sh frameworks makes the environment.
 """
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""  # The reference is that of the CPU.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # The reference is computed on the CPU.
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "integration"))
 
@@ -36,7 +36,7 @@ def pytest_sessionstart() -> None:
 
 @pytest.fixture
 def create(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Create:
-    """Creates a service where nets.py can be imported, as a user does beside their modules."""
+    """Creates a service where nets.py can be imported, as users have their modules at hand."""
     monkeypatch.chdir(HERE)
 
     def make(path: Path, *inputs: str, **options: object) -> Service:

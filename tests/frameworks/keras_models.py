@@ -2,7 +2,7 @@
 
     python tests/frameworks/keras_models.py FOLDER
 
-A program of its own, because TensorFlow and PyTorch do not live in one process: both bring LLVM.
+A program of its own, because TensorFlow and PyTorch cannot share a process: both bring LLVM.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def write(folder: Path, name: str, model: keras.Model, *suffixes: str) -> None:
 
 
 def write_lite(folder: Path) -> None:
-    """Writes models of TensorFlow Lite: of sound, and quantized in two ways."""
+    """Writes TensorFlow Lite models: one for sound, and one quantized in two ways."""
     rng = np.random.default_rng(0)
     kernel = tf.constant(rng.standard_normal((3, 3, 3, 8)).astype(np.float32) / 3)
     classes = tf.constant(rng.standard_normal((8, 4)).astype(np.float32) * 3)

@@ -1,4 +1,4 @@
-"""Networks of the tests, importable by the process that converts."""
+"""Networks for the tests, importable by the process that converts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Cnn(nn.Module):
 
 
 class Block(nn.Module):
-    """Two convolutions and what goes around them."""
+    """Two convolutions with a shortcut around them."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Two inputs, one of which indexes a table; a nested answer that has an input in it."""
+    """Two inputs, one of which indexes a table; a nested answer that contains an input."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Named(nn.Module):
 
 
 class Versioned(nn.Linear):
-    """Takes weights only of those that say of which version they are."""
+    """Accepts weights only if they say which version they are."""
 
     _version = 2
 
@@ -114,7 +114,7 @@ class Tied(nn.Module):
 
 
 class Branch(nn.Module):
-    """What it does depends on values, which tracing does not see."""
+    """Its behavior depends on values, which tracing does not see."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * 2 if x.sum() > 0 else x * 3
@@ -128,14 +128,14 @@ class Odd(nn.Module):
 
 
 class Broken(nn.Module):
-    """Cannot be made."""
+    """Cannot be constructed."""
 
     def __init__(self) -> None:
         raise ValueError("no such width")
 
 
 def made(kind: type[nn.Module]) -> nn.Module:
-    """Returns a network with the weights that it always has, and statistics of its own."""
+    """Returns a network with fixed weights, and statistics of its own."""
     torch.manual_seed(1)
     net = kind()
     for module in net.modules():

@@ -55,7 +55,7 @@ def url(service: Service) -> Any:
 
 @pytest.fixture(scope="module")
 def wanted() -> np.ndarray:
-    """The embeddings of TEXTS as sentence-transformers gives them."""
+    """The embeddings of TEXTS from sentence-transformers."""
     model = sentence_transformers.SentenceTransformer(str(FOLDER), device="cpu")
     return np.asarray(model.encode(TEXTS))
 

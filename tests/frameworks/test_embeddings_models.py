@@ -1,4 +1,4 @@
-"""Hugging Face folders become graphs that answer as transformers and sentence-transformers do."""
+"""Hugging Face folders become graphs that answer like transformers and sentence-transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""examples/images/train.py makes what run.py serves."""
+"""examples/images/train.py makes the model that run.py serves."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_training_writes_a_network_that_gives_probabilities(
 def test_committed_network_has_the_classes_and_the_accuracy_that_it_says() -> None:
     said = json.loads((EXAMPLE / "accuracy.json").read_text())
     network = ov.Core().compile_model(EXAMPLE / "model.xml", "CPU")
-    rng = np.random.default_rng(99)  # Other squares than those of accuracy.json.
+    rng = np.random.default_rng(99)  # Different squares from those of accuracy.json.
     right = total = 0
     for label, photograph in enumerate(PHOTOGRAPHS):
         _, unseen = photograph.parts()

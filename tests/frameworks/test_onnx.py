@@ -147,7 +147,7 @@ def test_what_cancels_out_is_compared_by_the_scale_of_the_input(create, tmp_path
 
 
 def test_size_that_the_engine_refuses_is_passed_over_and_told(create, tmp_path: Path) -> None:
-    # ONNX Runtime takes windows that are larger than what they slide over; OpenVINO does not.
+    # ONNX Runtime accepts windows larger than what they slide over; OpenVINO does not.
     nodes = [node("MaxPool", ["x"], ["y"], kernel_shape=[9], ceil_mode=1)]
     model = write(tmp_path / "pool.onnx", nodes, [("x", FLOAT, ["n", 4, "steps"])],
                   [("y", FLOAT, ["n", 4, "m"])])  # fmt: skip

@@ -1,4 +1,4 @@
-"""PyTorch's files, each from torch to an answer over the network."""
+"""PyTorch files, each from torch to an answer over the network."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_several_inputs_open_extents_and_nested_outputs(
 ) -> None:
     net = nets.made(nets.Tokens)
     write_tokens(net, tmp_path / file)
-    # In another order than forward has them: names decide.
+    # In another order than forward's: names decide.
     inputs = ("mask:f32[batch,seq]", "ids:i64[batch,seq]") if file.endswith(".pt") else ()
     service = create(tmp_path / file, *inputs, trust_pickle=True)
     assert [one["shape"] for one in service.facts["signature"]["inputs"]] == [[-1, -1], [-1, -1]]

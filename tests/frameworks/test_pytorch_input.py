@@ -1,4 +1,4 @@
-"""What is wrong with a PyTorch model, or with what was said about it: one line each."""
+"""Faults in a PyTorch model, or in the options about it, are told in one line each."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_interrupt_in_mid_conversion_leaves_no_file_and_no_process(
 
 
 def maps_of(process: int) -> str:
-    """Returns what a process has loaded; nothing when it has ended."""
+    """Returns what a process has loaded; nothing once it has ended."""
     try:
         return Path(f"/proc/{process}/maps").read_text()
     except (FileNotFoundError, ProcessLookupError):

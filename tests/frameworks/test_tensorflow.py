@@ -1,4 +1,4 @@
-"""TensorFlow's and Keras's models, each from its framework to an answer over the network."""
+"""TensorFlow and Keras models, each from its framework to an answer over the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lepton.create import CreateError
 
 HERE = Path(__file__).parent
 FORMATS = HERE.parent / "data/formats"
-# What tests/data/formats/make_models.py put into them.
+# The values that tests/data/formats/make_models.py wrote into them.
 WEIGHTS = (np.arange(12, dtype=np.float32) / 10).reshape(4, 3)
 BIAS = np.array([0.5, -0.5, 0], np.float32)
 ROWS = np.array([[1, -2, 3, -4], [0.5, 0.25, -1, 2]], np.float32)

@@ -1,6 +1,6 @@
-// Drives the client's gRPC with whatever a server, the kernel and the caller may do, in any order.
-// The input is a list of steps: one byte that chooses the step, two arguments, one length, and that
-// many bytes for it.
+// Drives the client's gRPC with anything that a server, the kernel and the caller may do, in any
+// order. The input is a list of steps: one byte that chooses the step, two arguments, one length,
+// and that many bytes for it.
 
 #include <algorithm>
 #include <cstddef>
@@ -18,15 +18,15 @@ namespace lepton::client {
 namespace {
 
 enum class Step : std::uint8_t {
-    kRaw,       // Bytes as they are.
-    kFrame,     // With a head: type, flags and stream from the arguments.
-    kHead,      // Headers of an answer that is gRPC's.
+    kRaw,       // The bytes as they are.
+    kFrame,     // The bytes after a head: type, flags and stream from the arguments.
+    kHead,      // The headers of a gRPC answer.
     kMessage,   // A DATA frame with a message.
-    kTrailers,  // That end the stream.
+    kTrailers,  // Trailers that end the stream.
     kSend,      // The kernel takes some of what is to be sent.
     kAsk,
     kAbandon,
-    kEnd,  // Of the connection.
+    kEnd,  // The end of the connection.
     kCount,
 };
 
@@ -41,7 +41,7 @@ std::string frame(unsigned type, unsigned flags, std::uint32_t stream, const std
            big_endian(stream, 4) + payload;
 }
 
-// A literal field that leaves the dynamic table alone.
+// Encodes a literal field that leaves the dynamic table alone.
 std::string field(std::string_view name, std::string_view value) {
     return std::string(1, '\0') + static_cast<char>(name.size()) + std::string(name) +
            static_cast<char>(value.size()) + std::string(value);
@@ -55,7 +55,7 @@ public:
         hear(frame(4, 0, 0, ""));
     }
 
-    // False: the connection is of no use any more.
+    // Returns false when the connection can no longer be used.
     bool take(Step step, unsigned first, unsigned second, const std::string& bytes) {
         switch (step) {
             case Step::kRaw:
@@ -128,7 +128,7 @@ private:
         std::size_t size = 0;
         unsigned sum = 0;
         for (const iovec& span : exchange_->to_send()) {
-            // All of it can be read.
+            // All of it must be readable.
             for (std::size_t i = 0; i < span.iov_len; ++i) {
                 sum += static_cast<const unsigned char*>(span.iov_base)[i];
             }

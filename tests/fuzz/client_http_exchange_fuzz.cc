@@ -1,5 +1,5 @@
-// Gives the client's HTTP/1.1 whatever a server may answer, cut in pieces. The first byte of the
-// input chooses what is asked, the second the size of the pieces; the rest is the answers.
+// Feeds the client's HTTP/1.1 anything that a server may answer, cut in pieces. The first byte of
+// the input chooses the question, the second the size of the pieces; the rest is the answers.
 
 #include <algorithm>
 #include <array>
@@ -18,7 +18,7 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-// What the users of a result rely on.
+// Checks what the users of a result rely on.
 void check(const InferResult& result) {
     std::size_t sum = 0;
     for (const Output& output : result.outputs()) {
@@ -29,7 +29,7 @@ void check(const InferResult& result) {
             require(output.data.size() == static_cast<std::size_t>(*elements) * size);
             require(reinterpret_cast<std::uintptr_t>(output.data.data()) % size == 0);
         }
-        // Reads each byte, so that the sanitizer sees one that is not ours.
+        // Reads each byte, so that the sanitizer sees one out of bounds.
         for (const std::byte byte : output.data) sum += static_cast<std::size_t>(byte);
         for (const char c : output.name) sum += static_cast<std::size_t>(c);
     }

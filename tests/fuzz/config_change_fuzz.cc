@@ -1,5 +1,5 @@
-// Reads any bytes as a change of a model's configuration, makes it, and saves it as text: what was
-// accepted must be read back as it was.
+// Reads any bytes as a change to a model's configuration, applies it, and saves it as text: an
+// accepted change must be read back unchanged.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Reads any bytes as a config.pbtxt, or as the JSON that the server answers of one. What was
-// accepted must be read again as it was once settings are written behind it.
+// Reads any bytes as a config.pbtxt, or as the server's JSON for one. Accepted text must be read
+// again unchanged after settings are appended to it.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +24,7 @@ void run(std::string_view text) {
     require(config->instances >= 1);
     require(config->max_batch_size.value_or(0) >= 0);
     (void)settings_of(*config, {});
-    if (!text.empty() && text.front() == '{') return;  // JSON, to which no text is added.
+    if (!text.empty() && text.front() == '{') return;  // It is JSON, to which no text is appended.
     const std::string written = with_settings(text, {{"max_queue_size", std::int64_t{7}}});
     const auto again = parse_model_config(written, "text");
     if (again) require(again->name == config->name && again->instances == config->instances);

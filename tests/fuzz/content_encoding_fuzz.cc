@@ -1,5 +1,5 @@
 // Reads any bytes as a compressed body, and any as the fields that choose an encoding. The first
-// byte says how many of those behind it are a field.
+// byte says how many of the bytes after it are a field.
 
 #include <algorithm>
 #include <cstddef>
@@ -37,7 +37,7 @@ void run(std::string_view field, std::string_view body) {
     if (sent) decompress_as(*sent, body);
     decompress_as(ContentEncoding::kGzip, body);
     decompress_as(ContentEncoding::kDeflate, body);
-    // No encoding is chosen that the client does not name, but by "*".
+    // No encoding is chosen that the client does not name, except by "*".
     const ContentEncoding chosen = preferred_encoding(field);
     if (chosen == ContentEncoding::kIdentity) return;
     const std::string_view letter = chosen == ContentEncoding::kGzip ? "zZ" : "fF";

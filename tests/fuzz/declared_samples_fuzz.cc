@@ -1,5 +1,5 @@
-// Reads any bytes as a file of model_warmup, for inputs of any datatype and shape. What was
-// accepted must hold as many bytes as its shape says.
+// Reads any bytes as a file of model_warmup, for inputs of any datatype and shape. An accepted
+// input must hold as many bytes as its shape says.
 
 #include <algorithm>
 #include <cstddef>
@@ -21,7 +21,7 @@ void require(bool condition) {
 
 void run(std::span<const std::uint8_t> input) {
     static const testing::TempFolder folder;
-    constexpr std::size_t kHead = 16;  // Bytes that say the input; the others are the file.
+    constexpr std::size_t kHead = 16;  // These bytes describe the input; the others are the file.
     if (input.size() < kHead) return;
     fuzz::Numbers numbers(input.first(kHead));
     WarmUpSample sample;
@@ -34,7 +34,7 @@ void run(std::span<const std::uint8_t> input) {
     tensor.content = static_cast<WarmUpSample::Content>(numbers.below(3));
     constexpr const char* kFiles[] = {"file", "../file", "/etc/passwd", "", "none", "."};
     tensor.file = kFiles[numbers.byte() < 200 ? 0 : numbers.below(6)];
-    // As a configuration has it, whose field has 32 bits without a sign.
+    // Within the range of the configuration's field, which has 32 bits without a sign.
     sample.batch_size = std::clamp<std::int64_t>(numbers.extent(), 1, 0xffff'ffff);
     sample.inputs.push_back(std::move(tensor));
     const std::int64_t max_batch_size = numbers.byte() / 128 * 8;

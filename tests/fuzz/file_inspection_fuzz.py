@@ -1,8 +1,8 @@
-"""Looks at mutated model files as `lepton create` does before it loads them.
+"""Inspects mutated model files as `lepton create` does before it loads them.
 
-Takes the options of libFuzzer that run.sh gives, of which it heeds -max_total_time and
--artifact_prefix. What it checks: nothing but CreateError is raised, and no pickle asks Python for
-something that the inspection has not named.
+Takes the options of libFuzzer that run.sh passes, and heeds -max_total_time and -artifact_prefix.
+It checks that only CreateError is raised, and that no pickle asks Python for something that the
+inspection has not named.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lepton.create import tensorflow_graph as tensorflow
 from lepton.create.errors import CreateError
 
 ROOT = Path(__file__).resolve().parents[2]
-MOST_BYTES = 20_000  # Of a seed: what is larger is slow, and of the same kinds of bytes.
+MOST_BYTES = 20_000  # Larger seeds are slow, and hold the same kinds of bytes.
 MOST_MEMORY = 2 << 30
 INTERESTING = [
     *(b"\x80\x02", b"cos\nsystem\n", b"\x93", b"R", b".", b"\x8c\x02os", b"\xff" * 4, b"\0" * 8),
@@ -41,7 +41,7 @@ class Evil:
 
 
 class Anything:
-    """What a harmless name stands for; never the real thing."""
+    """Stands for a harmless name; never the real thing."""
 
     def __new__(cls, *_: object) -> Anything:
         return object.__new__(cls)
@@ -49,7 +49,7 @@ class Anything:
     def __setstate__(self, _: object) -> None: ...
 
 
-class Asking(pickle._Unpickler):  # That of C may allocate for an index of 32 bits.
+class Asking(pickle._Unpickler):  # The C version may allocate for an index of 32 bits.
     def __init__(self, data: bytes, asked: list[str]) -> None:
         super().__init__(io.BytesIO(data))
         self._asked = asked

@@ -1,6 +1,6 @@
-// Reads any bytes as a ModelInferRequest, beside the generated class: what that one refuses must be
-// refused, what is taken must say the same. Then answers it with its own inputs, which the
-// generated class must be able to read.
+// Reads any bytes as a ModelInferRequest and compares with the generated class: what that refuses
+// must be refused, what is accepted must say the same. Then answers it with its own inputs, which
+// the generated class must be able to read.
 
 #include <cstddef>
 #include <cstdint>

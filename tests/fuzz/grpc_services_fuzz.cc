@@ -1,6 +1,6 @@
-// Any bytes as messages of calls that are no inference: of reflection and health, which stay open,
-// and of the questions about models. The input is a list of messages: which call, which method, and
-// a length with that many bytes.
+// Reads any bytes as messages of calls other than inferences: of reflection and health, which stay
+// open, and of the routes about models. The input is a list of messages: which call, which method,
+// and a length with that many bytes.
 
 #include <algorithm>
 #include <array>
@@ -59,7 +59,7 @@ public:
         catalog_.is_ready = !catalog_.is_ready;
         for (const auto& call : calls_) call->loop.run_timers();
     }
-    // The clients go: whoever holds a call owes its end.
+    // Ends the clients: every call that is held must be ended.
     void end() {
         for (const auto& call : calls_) {
             if (call->on_gone == nullptr) continue;

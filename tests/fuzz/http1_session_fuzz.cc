@@ -1,6 +1,6 @@
-// Reads any bytes as what a client sends over HTTP/1.1, once all at once and once in pieces, with
-// answers that come at once or later. However the bytes arrive, the requests in them are the same.
-// The first byte chooses the size of the pieces and when they are answered.
+// Reads any bytes as a client's HTTP/1.1, once all at once and once in pieces, with answers that
+// come at once or later. However the bytes arrive, the requests in them are the same. The first
+// byte chooses the size of the pieces and when they are answered.
 
 #include <algorithm>
 #include <cstddef>
@@ -22,7 +22,7 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
-// What the handler was told of one request.
+// What the handler learns about one request.
 std::string summary(const Exchange& exchange) {
     const Message& message = exchange.message;
     std::string text = std::to_string(static_cast<int>(message.method)) + message.path + '?' +
@@ -35,7 +35,7 @@ std::string summary(const Exchange& exchange) {
     return text.append(message.body.text());
 }
 
-// Feeds `input` in pieces of at most `piece` bytes, and returns the requests that came of it.
+// Feeds `input` in pieces of at most `piece` bytes, and returns the resulting requests.
 std::vector<std::string> requests_of(std::string_view input, std::size_t piece, bool at_once) {
     FakeWire wire;
     wire.the_limits.max_head_bytes = 1'000;
@@ -69,7 +69,7 @@ std::vector<std::string> requests_of(std::string_view input, std::size_t piece, 
         session->on_read(count, now);
     }
     settle(*session);
-    // A client that shuts its side is owed what it has asked for, and then nothing.
+    // A client that shuts down its side gets the answers that it is owed, and then nothing.
     if (session->on_end()) {
         session->probe();
         settle(*session);
@@ -85,7 +85,7 @@ void run(std::string_view input) {
     input.remove_prefix(1);
     const auto whole = requests_of(input, SIZE_MAX, true);
     const auto pieces = requests_of(input, 1 + how % 64, how < 128);
-    // Limits may be seen to be passed earlier or later: one of them may have ended sooner.
+    // A limit may be noticed earlier or later, so one of them may have ended sooner.
     const std::size_t both = std::min(whole.size(), pieces.size());
     require(std::equal(
         whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(both), pieces.begin()));

@@ -1,6 +1,6 @@
-// Drives a session with whatever a client, the kernel, the handler and the clock may do, in any
-// order. The input is a list of steps: one byte that chooses the step, one argument, one length,
-// and that many bytes for it.
+// Drives a session with anything that a client, the kernel, the handler and the clock may do, in
+// any order. The input is a list of steps: one byte that chooses the step, one argument, one
+// length, and that many bytes for it.
 
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +50,7 @@ std::string frame(std::uint8_t type,
     return out.append(body);
 }
 
-// A header block that leaves the dynamic table alone, so that any number of them may be sent.
+// Encodes a header block that leaves the dynamic table alone, so that any number may be sent.
 std::string encoded(const Fields& fields) {
     std::string out;
     const auto text = [&out](std::string_view value) {

@@ -1,5 +1,6 @@
-// Holds any request against any model, and does the arithmetic of rows, padding and answers that
-// follows. What matches must have the bytes that its shapes say, and rows within their bounds.
+// Matches any request against any model, and does the arithmetic of rows, padding and answers that
+// follows. A request that matches must have the bytes that its shapes say, and rows within their
+// bounds.
 
 #include <cstddef>
 #include <cstdint>
@@ -35,7 +36,7 @@ Shape shape_of(Numbers& numbers, std::size_t rank) {
     return shape;
 }
 
-// As loading guarantees it: open extents are -1, and where rows are counted each tensor has them.
+// As loading guarantees: open extents are -1, and if rows are counted each tensor has them.
 TensorSpec tensor_of(Numbers& numbers, std::string_view name, bool batches) {
     TensorSpec spec;
     spec.name = name;
@@ -98,7 +99,7 @@ void run(std::span<const std::uint8_t> input) {
         TensorView view;
         const std::string_view name = kNames[numbers.below(4)];
         view.dtype = data_type(numbers);
-        // As often as not what the model takes, so that some requests match.
+        // Half of the time it is what the model takes, so that some requests match.
         const std::uint8_t how = numbers.byte();
         for (const TensorSpec& spec_of : spec.inputs) {
             if (spec_of.name == name && how % 4 != 0) view.dtype = spec_of.dtype;

@@ -10,7 +10,7 @@
 
 namespace lepton::fuzz {
 
-// Makes numbers of an input's bytes, and zeros once there are no more.
+// Makes numbers from an input's bytes, and zeros once there are no more.
 class Numbers {
 public:
     explicit Numbers(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
@@ -23,7 +23,7 @@ public:
         return first;
     }
     std::size_t below(std::size_t bound) { return byte() % bound; }
-    // Mostly small, and otherwise at the edges of what arithmetic bears, or anything.
+    // Mostly small, and otherwise at the edges of what arithmetic can bear, or anything.
     std::int64_t extent() {
         constexpr std::int64_t kMax = std::numeric_limits<std::int64_t>::max();
         constexpr std::array<std::int64_t, 12> kEdges = {kMax,

@@ -1,5 +1,5 @@
-// Reads any bytes as what a request's head says to the routes: the target's path and query, and the
-// fields of deadlines and traces. The first byte chooses which.
+// Reads any bytes as the parts of a request's head that the routes read: the target's path and
+// query, and the fields for deadlines and traces. The first byte chooses which.
 
 #include <cstddef>
 #include <cstdint>

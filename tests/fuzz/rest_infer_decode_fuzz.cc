@@ -1,5 +1,5 @@
-// Reads any bytes as the body of an infer request over HTTP, and answers it with its own inputs.
-// The first two bytes say how long the JSON part is; 0xFFFF leaves the header out.
+// Reads any bytes as the body of an inference over HTTP, and answers it with its own inputs. The
+// first two bytes are the length of the JSON part; 0xFFFF leaves the header out.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ void require(bool condition) {
     if (!condition) std::abort();
 }
 
-// What the decoder promises to whoever gets the request.
+// Checks what the decoder promises to the receiver of the request.
 void check(const net::Exchange& exchange) {
     const auto inside = [](std::span<const std::byte> part, std::span<const std::byte> whole) {
         return part.empty() || (part.data() >= whole.data() &&

@@ -3,7 +3,7 @@
 #
 #   tests/fuzz/run.sh SECONDS [REPORT.xml]
 #
-# Inputs that find something new are kept in build/fuzz/corpus and begin the next run; those that
+# Inputs that find something new are kept in build/fuzz/corpus and start the next run; inputs that
 # crash are in build/fuzz/crashes. The report is JUnit.
 set -uo pipefail
 cd "$(dirname "$0")/../.."

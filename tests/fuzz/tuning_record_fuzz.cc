@@ -1,5 +1,5 @@
-// Reads any bytes as what was measured of a model. What is believed must be within bounds, and be
-// read back as it was.
+// Reads any bytes as a model's measurements. Accepted ones must be within bounds, and be read back
+// unchanged.
 
 #include <cstddef>
 #include <cstdint>

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel as it is given to users; making it takes a minute."""
+    """The wheel as users get it; making it takes a minute."""
     folder = tmp_path_factory.mktemp("wheelhouse")
     subprocess.run(
         [ROOT / "scripts/wheel.sh"], env={**os.environ, "LEPTON_WHEEL_DIR": str(folder)}, check=True

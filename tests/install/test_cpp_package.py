@@ -1,4 +1,4 @@
-"""The C++ package as its user has it: installed into a folder, found by find_package(lepton)."""
+"""The C++ package as its users have it: installed in a folder, found by find_package(lepton)."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def examples(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The examples of the client, built against nothing but what is installed."""
+    """Builds the client's examples against nothing but what is installed."""
     folder = tmp_path_factory.mktemp("examples")
-    # A copy: what lies beside them in the repository is not found by accident.
+    # A copy, so that what lies beside them in the repository is not found by accident.
     shutil.copytree(ROOT / "clients/cpp/examples", folder / "source")
     build(folder / "source", folder / "build", prefix)
     return folder / "build"

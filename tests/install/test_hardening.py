@@ -1,4 +1,4 @@
-"""How the wheel's programs and libraries are built and what they carry, as SECURITY.md says."""
+"""How the wheel's programs and libraries are built and what they contain, as SECURITY.md says."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IS_X86 = platform.machine() == "x86_64"
 
 @pytest.fixture(scope="module")
 def ours(wheel: Path) -> dict[str, ELFFile]:
-    """What was compiled from this repository; bundled libraries are as Debian built them."""
+    """The binaries compiled from this repository; bundled libraries are as Debian built them."""
     with zipfile.ZipFile(wheel) as archive:
         return {
             name: ELFFile(io.BytesIO(archive.read(name)))

@@ -29,7 +29,7 @@ def venv(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(venv: Path) -> dict[str, str]:
-    """Nothing of the developer's: neither their Python path nor their libraries."""
+    """An environment without the developer's Python path and libraries."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
     return {**kept, "PATH": f"{venv}/bin:/usr/bin:/bin", "NO_COLOR": "1"}
 

@@ -1,4 +1,4 @@
-// lepton::Client against a real server, which test_cpp_client.py starts: the endpoints are in
+// Tests lepton::Client against a real server, which test_cpp_client.py starts: the endpoints are in
 // LEPTON_TEST_ENDPOINTS, separated by commas; the models are those of fake_models.py.
 
 #include <gtest/gtest.h>
@@ -211,7 +211,7 @@ TEST(EachWire, ThreadsShareAClient) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(right, 400);
-    // A thread needs one at a time, and may be sent to any of the endpoints.
+    // A thread needs one connection at a time, and may be sent to any of the endpoints.
     EXPECT_LE(client.statistics().connections_opened,
               kThreads * options_of_test().endpoints.size());
 }
@@ -245,7 +245,7 @@ TEST(EachWire, CancelledCallLeavesAClientThatWorks) {
     EXPECT_TRUE(client.infer(four()));
 }
 
-// The server behind the first endpoint is killed while this runs: no call may fail.
+// The server behind the first endpoint is killed while this runs; no call may fail.
 TEST(Failover, NoCallFailsWhenOneOfTwoServersDies) {
     Client client = open();
     std::printf("running\n");

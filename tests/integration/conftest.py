@@ -20,7 +20,7 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def keep_server(tmp_path_factory: pytest.TempPathFactory):
-    """Servers that tests share: one per command line, started again where a test has broken it."""
+    """Servers that tests share: one per command line, restarted if a test has broken it."""
     kept: dict[tuple[str, ...], LeptonServer] = {}
 
     def keep(*arguments: object) -> LeptonServer:
@@ -36,7 +36,7 @@ def keep_server(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture
 def server(keep_server, zoo: Path):
-    """The one server that most tests share; it must be well after each of them."""
+    """The one server that most tests share; each of them must leave it healthy."""
     server = keep_server(zoo)
     yield server
     server.is_well()
@@ -44,7 +44,7 @@ def server(keep_server, zoo: Path):
 
 @pytest.fixture
 def start_server(tmp_path_factory: pytest.TempPathFactory):
-    """Starts servers of a test's own, and ends them with it."""
+    """Starts servers for one test, and ends them with it."""
     started: list[LeptonServer] = []
 
     def start(*arguments: object, **options: object) -> LeptonServer:

@@ -24,7 +24,7 @@ def identity(datatype: str = "FP32", shape: list[int] | None = None, **extra: ob
 
 
 def per_row() -> dict:
-    """Takes 2 ms for each row: slow when a request says so, and still quick to warm up."""
+    """Takes 2 ms per row: slow when a request has many, and still quick to warm up."""
     return identity(delay_us_per_row=2_000)
 
 
@@ -38,7 +38,7 @@ def two_in_two_out() -> dict:
 def write_model(
     repository: Path, name: str, model: dict | str, version: int = 1, config: str | None = None
 ) -> Path:
-    """Writes name/version/model.fake, and config.pbtxt if there is one; the model's folder."""
+    """Writes name/version/model.fake, and config.pbtxt if given; returns the model's folder."""
     folder = repository / name / str(version)
     folder.mkdir(parents=True)
     text = model if isinstance(model, str) else json.dumps(model)
@@ -49,7 +49,7 @@ def write_model(
 
 
 def write_zoo(repository: Path) -> Path:
-    """What most tests use: one identity per datatype, and models with a character."""
+    """The models of most tests: one identity per datatype, and models with a special behavior."""
     for datatype in DATATYPES:
         write_model(repository, f"identity_{datatype.lower()}", identity(datatype, [-1, -1]))
     write_model(repository, "four", identity())

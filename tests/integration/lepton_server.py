@@ -34,7 +34,7 @@ class Answer:
 
 
 class HttpClient:
-    """Asks at `url`."""
+    """Sends a request to `url`."""
 
     url: str
 
@@ -56,7 +56,7 @@ class HttpClient:
 
 
 class AdminClient(HttpClient):
-    """Asks the admin listener of a server."""
+    """Sends a request to a server's admin listener."""
 
     def __init__(self, url: str):
         self.url = url
@@ -73,7 +73,8 @@ class LeptonServer(HttpClient):
         environment: dict[str, str] | None = None,
         unix_socket: Path | None = None,
         host: str = "127.0.0.1",
-        shell: str = "",  # What a shell does before it becomes the server, such as "ulimit -n 64".
+        # Commands for a shell before it becomes the server, such as "ulimit -n 64".
+        shell: str = "",
         log_level: str = "debug",
     ):
         self.ready_file = folder / "ready.json"
@@ -89,8 +90,8 @@ class LeptonServer(HttpClient):
             [*in_shell, *self.command],
             stdout=subprocess.DEVNULL,
             stderr=self.log_file.open("w"),
-            # Measured before it is ready, so that what a test sees does not change under it; and
-            # nothing is known of an earlier one.
+            # Measured before it is ready, so that nothing changes under a test; and without the
+            # results of an earlier server.
             env={
                 **os.environ,
                 "LEPTON_TUNING": "first",
@@ -143,21 +144,21 @@ class LeptonServer(HttpClient):
 
     @functools.cached_property
     def admin(self) -> AdminClient:
-        """What changes the server is asked for here."""
+        """The URL for requests that change the server."""
         return AdminClient(re.search(r"listening .* admin=(\S+)", self.log)[1])
 
     def infer(self, model: str, body: object, headers: dict[str, str] | None = None) -> Answer:
         return self.post(f"/v2/models/{model}/infer", body, headers)
 
     def metrics(self) -> dict[str, float]:
-        """Samples of /metrics by name and labels, as the page spells them."""
+        """The samples of /metrics by name and labels, in the page's spelling."""
         samples = re.findall(
             r"^([^#\s]\S*(?:\{.*\})?) (\S+)$", self.get("/metrics").body.decode(), re.M
         )
         return {name: float(value) for name, value in samples}
 
     def requests_of(self, model: str, outcome: str) -> float:
-        """How many requests of all versions of a model ended so."""
+        """How many requests ended this way, over all versions of a model."""
         return sum(
             value
             for name, value in self.metrics().items()
@@ -167,20 +168,21 @@ class LeptonServer(HttpClient):
         )
 
     def wait_for_outcome(self, model: str, outcome: str, count: float) -> None:
-        """Waits until that many requests ended so; they may end after their client is gone."""
+        """Waits until that many requests ended this way; they may end after their client is
+        gone."""
         give_up = time.monotonic() + 10
         while self.requests_of(model, outcome) < count:
             assert time.monotonic() < give_up, self.get("/metrics").body.decode()
             time.sleep(0.01)
 
     def is_well(self) -> None:
-        """Asserts that it still runs, answers, and says nothing of a crash."""
+        """Asserts that it still runs, answers, and reports no crash."""
         assert self.process.poll() is None, self.log
         assert self.get("/v2/health/ready").status == 200
         assert "Sanitizer" not in self.log, self.log
 
     def stop(self, sig: signal.Signals = signal.SIGTERM, seconds: float = 20) -> int:
-        """Ends the process; its exit status."""
+        """Ends the process; returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(sig)
         try:

@@ -9,7 +9,7 @@ from lepton_server import Answer
 
 
 class RawConnection:
-    """A connection to say anything on; reads answers that have a Content-Length."""
+    """A connection for any bytes; reads answers that have a Content-Length."""
 
     def __init__(self, target: int | Path, seconds: float = 10):
         if isinstance(target, Path):
@@ -77,7 +77,7 @@ def http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> byt
     return head + payload
 
 
-# With empty SETTINGS.
+# The preface with empty SETTINGS.
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0)
 
 
@@ -93,7 +93,7 @@ def http2_post(stream: int, path: str, body: bytes) -> bytes:
 
 
 def rows_for(milliseconds: int) -> int:
-    """How many rows keep a model of fake_models.per_row() busy for so long."""
+    """The number of rows that keep a model of fake_models.per_row() busy for that long."""
     return milliseconds // 2
 
 

@@ -1,4 +1,4 @@
-"""The admin listener: what it alone answers, to whom, and what is noted of it."""
+"""The admin listener: what only it answers, to whom, and what the audit log notes."""
 
 import json
 import os
@@ -67,10 +67,10 @@ def lepton(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def other_address() -> str | None:
-    """An address of this machine that is not a loopback one; nothing where it has none."""
+    """An address of this machine that is not a loopback one; nothing if it has none."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # Sends nothing.
+            probe.connect(("192.0.2.1", 9))  # This sends nothing.
         except OSError:
             return None
         return probe.getsockname()[0]
@@ -258,7 +258,7 @@ class TestAudit:
             for _ in range(300):
                 connection.send(f"GET {SLOW} HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert connection.read_answer().status == 403
-        # Some at once, and one a second, on however slow a machine.
+        # Some at once, and then one a second, even on a slow machine.
         assert 1 <= len(audit_lines(server)) <= 150
 
 
@@ -311,7 +311,7 @@ class TestPaths:
             with pytest.raises(grpc.RpcError) as caught:
                 stub.ModelMetadata(service_pb2.ModelMetadataRequest(name="broken"))
         assert str(tmp_path) not in caught.value.details()
-        # Who runs the server is told.
+        # The operator is told.
         assert str(tmp_path) in server.admin.get("/v2/health/ready").error
         assert str(tmp_path / "broken") in server.log
 

@@ -41,5 +41,5 @@ def test_nothing_is_allocated_per_request(counted, protocol, connections):
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["refused"] == 0
-    # Not quite zero: a buffer may still have to grow when many requests first meet in one turn.
+    # Not quite zero: a buffer may still grow when many requests first meet in one turn.
     assert figures["server_allocations_per_request"] < 0.02

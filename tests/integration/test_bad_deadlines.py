@@ -1,4 +1,4 @@
-"""Timeouts and priorities that make no sense, in every form in which a client can send them."""
+"""Invalid timeouts and priorities, in every form in which a client can send them."""
 
 import json
 import time
@@ -17,7 +17,7 @@ YEAR_MS = YEAR_US // 1000
 X = {"name": "x", "shape": [1, 4], "datatype": "FP32"}
 RAW_X = b"\0" * 16
 
-# Whether the answer is refused with these words, or given.
+# Whether the request is refused with these words, or answered.
 TIMEOUTS = {
     "zero asks for none": (0, None),
     "a microsecond is over at once": (1, 504),
@@ -51,7 +51,7 @@ CASES = [
 
 
 def check(status, error, outcome, name):
-    """`status` as HTTP has it."""
+    """`status` as an HTTP status."""
     if outcome is None:
         assert status == 200, error
     elif isinstance(outcome, int):

@@ -19,7 +19,7 @@ def inputs(*tensors, **extra) -> dict:
     return {"inputs": list(tensors), **extra}
 
 
-# What is sent to the model `four`, the status, and words that the message must hold.
+# The request to the model `four`, the status, and words that the message must hold.
 JSON_TABLE = {
     "not JSON": (b"hello", 400, ["JSON"]),
     "empty body": (b"", 400, []),
@@ -217,7 +217,7 @@ def test_a_broken_compressed_body_is_refused(server, encoding):
 
 
 def test_a_request_that_fails_does_not_fail_those_in_its_batch(server):
-    """The model fails on a batch whose first byte is 13; what shared the batch is run again."""
+    """The model fails on a batch whose first byte is 13; the rest of the batch is run again."""
 
     def ask(value: int) -> int:
         row = {"name": "x", "shape": [1, 4], "datatype": "UINT8", "data": [value] * 4}
@@ -231,7 +231,7 @@ def test_a_request_that_fails_does_not_fail_those_in_its_batch(server):
 
 
 def test_a_storm_of_nonsense_leaves_the_server_well(server):
-    """Bytes changed at random in valid requests, from a fixed seed."""
+    """Sends valid requests with random changes of bytes, from a fixed seed."""
     random = np.random.default_rng(7)
     body = json.dumps(four(id="a", parameters={"timeout": 1_000_000})).encode()
     for _ in range(300):

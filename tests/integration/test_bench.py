@@ -67,7 +67,7 @@ def test_counts_add_up_over_every_wire(server: LeptonServer, wire: str) -> None:
     assert got["total"]["requests"] in (79, 80, 81)
     assert got["total"]["failed"] == 0
     assert got["total"]["in_time"] == got["total"]["requests"]
-    # The server's own words about where the time went.
+    # The server's own report of where the time went.
     assert got["total"]["server_compute_us"]["count"] == got["total"]["answered"]
     assert got["generator"]["late_us"]["count"] == got["total"]["requests"]
 
@@ -84,7 +84,7 @@ def test_deadline_shorter_than_the_model_is_always_missed(server: LeptonServer, 
 
 
 def test_overload_is_refused_and_seen(server: LeptonServer) -> None:
-    # 2 ms a request: five times what the model can do.
+    # 2 ms per request: five times what the model can do.
     got = measure("--url", urls(server)["http"], "--model", "slow", "--rate", 2500,
                   "--deadline", "100ms")  # fmt: skip
     total = got["total"]
@@ -180,7 +180,7 @@ def test_server_sees_each_request_once(server: LeptonServer) -> None:
     got = measure("--url", urls(server)["http"], "--model", "slow", "--rate", 1500,
                   "--deadline", "20ms")  # fmt: skip
     assert got["total"]["refused"] > 0
-    # Refused ones are not sent again, and none is sent twice to be quicker.
+    # Refused requests are not sent again, and none is sent twice to be quicker.
     assert seen() - before == got["generator"]["sent"]
 
 
@@ -274,7 +274,7 @@ def test_sweep_finds_a_load_that_the_model_can_do(server: LeptonServer) -> None:
                   "--json")  # fmt: skip
     assert done.returncode == 0, done.stderr
     sweep = json.loads(done.stdout)["sweeps"][0]
-    # 2 ms a request: 500 a second at most, and a short run may be lucky.
+    # 2 ms per request: 500 a second at most, but a short run may be lucky.
     assert 0 < sweep["largest_rate"] < 1000
     assert any(not step["passed"] for step in sweep["steps"])
     assert time.monotonic() - begin < 100

@@ -13,7 +13,7 @@ from lepton import Client, DeadlineExceeded, InvalidInput, RetryOptions, Unavail
 
 
 class Echo(service_pb2_grpc.GRPCInferenceServiceServicer):
-    """One model, whose answer is its input; `id` says what else is to happen."""
+    """One model, whose answer is its input; `id` says what else should happen."""
 
     def __init__(self) -> None:
         self.refusals_left = 0

@@ -67,7 +67,7 @@ class TestMany:
         server = start_server(zoo, "--max-connections", 20).wait_until_ready()
         halves = [RawConnection(server.port) for _ in range(40)]
         for number, half in enumerate(halves):
-            with contextlib.suppress(OSError):  # Ended for a later one.
+            with contextlib.suppress(OSError):  # Closed in favor of a later one.
                 half.send("POST /v2/models/four/infer HTTP/1.1\r\nHo" if number % 2 else "PR")
         with RawConnection(server.port) as newcomer:
             assert is_alive(newcomer)

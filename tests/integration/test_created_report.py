@@ -1,4 +1,4 @@
-"""What a report says of a service, against the service: its examples run as they are printed."""
+"""The report on a service against the service itself: its examples run as they are printed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(folder: Path, name: str, nodes: list, inputs: list, shape: list, **wei
 
 
 def pictures(folder: Path) -> Path:
-    """A convolution whose kernel no picture of one pixel has room for."""
+    """A convolution whose kernel does not fit in an image of one pixel."""
     kernel = np.ones((2, 3, 16, 16), np.float32)
     nodes = [node("Conv", ["x", "w"], ["c"]), node("GlobalMaxPool", ["c"], ["y"])]
     inputs = [("x", FLOAT, ["batch", 3, "height", "width"])]
@@ -42,7 +42,7 @@ def pictures(folder: Path) -> Path:
 
 
 def tokens(folder: Path) -> Path:
-    """Looks rows up in a table of 50, averages them as a mask says, and scales them."""
+    """Looks up rows in a table of 50, averages them as a mask says, and scales them."""
     nodes = [
         node("Gather", ["table", "ids"], ["rows"]),
         node("Cast", ["attention_mask"], ["mask"], to=FLOAT),

@@ -1,4 +1,4 @@
-"""What a person types: curl over HTTP/1.1, HTTP/2 and a Unix domain socket."""
+"""Commands that a person types: curl over HTTP/1.1, HTTP/2 and a Unix domain socket."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from raw_http import four
 
 
 def curl(server, *arguments: str, body: object = None) -> tuple[int, str, str]:
-    """Status, HTTP version and body."""
+    """Returns status, HTTP version and body."""
     data = [] if body is None else ["--data-binary", "@-"]
     sent = b"" if body is None else json.dumps(body).encode()
     done = subprocess.run(
@@ -87,7 +87,7 @@ class TestEveryTransport:
 
 
 def test_expect_continue_is_answered_before_the_body(server):
-    """curl waits a second for the interim answer before it sends a large body without."""
+    """curl waits a second for the interim answer before it sends a large body without it."""
     url = f"{server.url}/v2/models/four/infer"
     status, _, text = curl(
         server, "--http1.1", "--header", "Expect: 100-continue", "--expect100-timeout", "15",

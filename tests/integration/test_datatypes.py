@@ -17,7 +17,7 @@ BINARY_ONLY = ("FP16", "BF16")
 
 
 def sample(datatype: str) -> np.ndarray:
-    """[2, 3] with the extremes of the type."""
+    """A tensor of shape [2, 3] with the extremes of the type."""
     if datatype == "BYTES":
         rows = [[b"", b"a", "größer".encode()], [b'"quoted"\\', b"line\nbreak", b"x" * 300]]
         return np.array(rows, dtype=np.object_)

@@ -37,7 +37,7 @@ from autodrive.view import View  # noqa: E402
 
 pytestmark = pytest.mark.openvino
 HZ = 30
-# Further from the centre line than any held-out drive of accuracy.json came, and no wall yet.
+# Farther from the center line than any held-out drive of accuracy.json came, but not at a wall yet.
 OFF_CENTRE = 1.5
 
 
@@ -83,7 +83,7 @@ def test_the_car_drives_and_every_frame_is_accounted_for(tmp_path: Path) -> None
     done = run_example("--seconds", 6, "--load", 1, "--output_path", tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())
-    # A machine that is busy with other tests may miss frames; they are fallbacks then.
+    # A machine that is busy with other tests may miss frames, which are then fallbacks.
     assert sum(summary["outcomes"].values()) == summary["frames"] == 6 * HZ
     assert summary["outcomes"]["in time"] > 0
     assert 0.02 < summary["laps"] < 0.2
@@ -182,7 +182,7 @@ def test_the_planner_drives_in_this_process(tmp_path: Path) -> None:
 
 
 def drive_out_of_time(service: Path, course: Track, frames: int) -> tuple[float, float]:
-    """Drives in Python as fast as it goes; how far along and how far off the car is at the end."""
+    """Drives in Python as fast as possible; returns the car's progress and offset at the end."""
     car = Simulator(course, np.zeros(1), np.random.default_rng(3))
     with LeptonAI(service=service) as planner:
         ai = AutodriveAI(planner, period=1 / HZ, deadline=30.0)
@@ -265,7 +265,7 @@ def test_a_server_that_is_not_there_ends_the_example_with_one_line(tmp_path: Pat
 
 
 def write_stubborn_model(repository: Path, path: np.ndarray) -> Path:
-    """A planner that answers the same path, whatever it sees."""
+    """A planner that always answers the same path."""
     nodes = [
         helper.make_node("Concat", ["scan", "odometry"], ["seen"], axis=1),
         helper.make_node("Gemm", ["seen", "weight", "bias"], ["flat"]),
@@ -319,7 +319,7 @@ def test_the_lidar_measures_the_walls(course: Track) -> None:
     ranges = lidar(course, middle)[0]
     assert np.all((ranges > HALF_WIDTH - 0.2) | np.isinf(ranges))
     assert np.all((ranges < MAX_RANGE) | np.isinf(ranges))
-    # The beams that look to the sides are the 11th from either end, nearly.
+    # The beams that look sideways are about the 11th from either end.
     aside = ranges[[11, BEAMS - 12]]
     np.testing.assert_allclose(aside, HALF_WIDTH, atol=0.3)
 

@@ -1,4 +1,4 @@
-"""examples/images: pictures from files are named by the served network."""
+"""examples/images: the served network names images from files."""
 
 import json
 import subprocess
@@ -102,7 +102,7 @@ def test_pictures_are_decoded_upright_and_from_the_middle(tmp_path: Path):
     wide[:10, 40:80] = (0, 0, 255)
     image = Image.fromarray(wide)
     exif = Image.Exif()
-    exif[0x0112] = 3  # Orientation: turned by half.
+    exif[0x0112] = 3  # Orientation: rotated by 180 degrees.
     image.save(tmp_path / "turned.png", exif=exif)
     pixels = decode(tmp_path / "turned.png", 16)
     assert pixels.shape == (16, 16, 3)

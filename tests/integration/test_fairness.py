@@ -22,7 +22,7 @@ def server(start_server, tmp_path):
 
 @contextmanager
 def flood(server, **parameters: object):
-    """A connection on which more is asked for at once than may wait."""
+    """A connection that sends more requests at once than may wait."""
     body = json.dumps(four(parameters=parameters)).encode()
     with RawConnection(server.port) as connection:
         streams = range(1, 2 * FLOOD, 2)

@@ -1,4 +1,4 @@
-"""What lies in files: configurations, repositories with more than models, sockets, the cache."""
+"""What is in files: configurations, repositories with more than models, sockets, the cache."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def parameter(name: str, value: str) -> str:
     return f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}'
 
 
-# By the name of a kind of configuration: the model, and what its config.pbtxt says.
+# By the name of a kind of configuration: the model, and the content of its config.pbtxt.
 CONFIGURATIONS = {
     "measured": (identity(), ""),
     "bounded": (identity(), f"max_batch_size: 8 {QUEUE}"),
@@ -71,7 +71,7 @@ CONFIGURATIONS = {
     ),
     "chosen": (identity(shape=[-1, -1]), CHOSEN),
 }
-# What a measurement may find otherwise the next time.
+# Settings for which another measurement may find other values.
 MEASURED = {"threads", "batch_sizes", "max_batch_size", "batching"}
 
 
@@ -181,7 +181,7 @@ def test_socket_of_a_live_server_is_not_taken(start_server, tmp_path: Path) -> N
         client.connect(str(path))
         client.sendall(b"GET /v2/health/live HTTP/1.1\r\nHost: h\r\n\r\n")
         assert b"200" in client.recv(100)
-    # What another has put there meanwhile stays.
+    # A file that another process has put there in the meantime stays.
     path.unlink()
     path.write_text("another's")
     assert first.stop() == 0
@@ -189,7 +189,7 @@ def test_socket_of_a_live_server_is_not_taken(start_server, tmp_path: Path) -> N
 
 
 def weighty(folder: Path) -> None:
-    """A product with a matrix: what the cache keeps of it is mostly weights."""
+    """A product with a matrix: the cache entry is mostly weights."""
     folder.mkdir(parents=True)
     weights = np.random.default_rng(1).standard_normal((256, 256)).astype(np.float32)
     graph = helper.make_graph(
@@ -235,7 +235,7 @@ WEIGHTY_ROW = {
 
 
 def with_weights_beside(folder: Path, form: str, seed: int) -> Path:
-    """A model whose weights are a file of their own, which is what the answer is."""
+    """A model whose weights are a file of their own and whose answer is those weights."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = np.random.default_rng(seed).standard_normal((8, SIZE, SIZE)).astype(np.float32)
     nodes = [
@@ -287,7 +287,7 @@ def test_weights_that_change_do_not_end_the_server(start_server, tmp_path: Path,
         assert server.infer("digits", {"inputs": [images]}).status == 200
         return changed
 
-    # A mapped file that is cut short ends whoever reads it.
+    # A mapped file that is truncated ends its reader.
     mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
     assert str(tmp_path) not in mapped
     expected = answer()
@@ -303,7 +303,7 @@ def test_weights_that_change_do_not_end_the_server(start_server, tmp_path: Path,
         else:
             assert changed.status >= 400 and weights.parent.name in changed.error
             assert answer() == expected
-    # And while it is read.
+    # The same while it is read.
     stop = threading.Event()
 
     def toggle() -> None:

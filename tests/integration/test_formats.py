@@ -14,7 +14,7 @@ from lepton.create import create_service
 pytestmark = pytest.mark.openvino
 
 FORMATS = ROOT / "tests/data/formats"
-# What tests/data/formats/make_models.py put into them.
+# The values that tests/data/formats/make_models.py wrote into them.
 WEIGHTS = (np.arange(12, dtype=np.float32) / 10).reshape(4, 3)
 BIAS = np.array([0.5, -0.5, 0], np.float32)
 ROW = np.array([[1, -2, 3, -4]], np.float32)

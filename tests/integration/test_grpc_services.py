@@ -53,7 +53,7 @@ class TestReflection:
         assert {SERVICE, "grpc.health.v1.Health"} <= set(names)
 
     def test_the_service_can_be_called_from_its_description_alone(self, grpc_channel):
-        """What grpcurl does: no .proto file but the server's own."""
+        """Does what grpcurl does, with only the server's own .proto files."""
         from google.protobuf.message_factory import GetMessageClass
 
         pool = DescriptorPool(ProtoReflectionDescriptorDatabase(grpc_channel))
@@ -148,7 +148,7 @@ class TestStatuses:
         with grpc.insecure_channel(server.address) as channel:
             call = channel.unary_unary(f"/{SERVICE}/ModelInfer")
             error = self.refuse(lambda: call(b"\x0a" * 200_000))
-            # Of the table in the reference: too large is the client's mistake.
+            # From the table in the reference: too large a message is the client's mistake.
             assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
             assert "100000" in error.details()
         server.is_well()
@@ -173,7 +173,7 @@ class TestMetadata:
 
 
 def test_many_calls_share_one_channel(server, grpc_stub):
-    """Multiplexed streams: all are open at once, none waits for the one before."""
+    """Multiplexed streams: all are open at once, and none waits for the one before."""
     calls = [grpc_stub.ModelInfer.future(four()) for _ in range(200)]
     assert all(len(call.result().raw_output_contents[0]) == 16 for call in calls)
 

@@ -1,4 +1,4 @@
-"""Clients that leave: what they asked for does not wait, run or hold a place any longer."""
+"""Clients that leave: their requests no longer wait, run or hold a place."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from raw_http import (
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
-# Of which one may wait.
+# Only one request may wait.
 CONFIG = "dynamic_batching { default_queue_policy { max_queue_size: 1 } }"
 BODY = json.dumps(slow(10)).encode()
 REQUEST = infer_request("slow", BODY)
@@ -34,8 +34,8 @@ def server(keep_server, tmp_path_factory):
 
 
 def wait_for_pending(server, count: int) -> None:
-    """Waits until so many requests wait or run."""
-    give_up = time.monotonic() + 4  # Before the long request is over.
+    """Waits until this many requests wait or run."""
+    give_up = time.monotonic() + 4  # Ends before the long request is over.
     name = 'lepton_pending_requests{model="slow",version="1"}'
     while (pending := server.metrics()[name]) != count:
         assert time.monotonic() < give_up, f"{pending} requests are pending, not {count}"

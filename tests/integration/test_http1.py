@@ -1,6 +1,6 @@
-"""HTTP/1.1 on the wire: kept connections, pipelining, and what clients send when they are broken.
+"""HTTP/1.1 on the wire: kept connections, pipelining, and what broken clients send.
 
-Clauses are of RFC 9112 (HTTP/1.1) and RFC 9110 (HTTP semantics).
+Clauses are from RFC 9112 (HTTP/1.1) and RFC 9110 (HTTP semantics).
 """
 
 import gzip
@@ -59,7 +59,7 @@ class TestKeepAlive:
 
 class TestPipelining:
     def test_answers_come_in_the_order_of_the_requests(self, connection):
-        """9112 section 9.3.2, also when a later one would be done sooner."""
+        """9112 section 9.3.2, also if a later one would be done sooner."""
         requests = [infer_request("slow", slow(id="slow"))]
         requests += [infer_request("four", four(i, 0, 0, 0, id=str(i))) for i in range(20)]
         connection.send(b"".join(requests))
@@ -129,7 +129,7 @@ class TestFraming:
             POST + "Content-Length: -1\r\n\r\n",
             POST + "Content-Length: 9999999999999999999999\r\n\r\n",
             POST + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
-            # 6.1: both is an attempt at smuggling.
+            # 6.1: sending both is an attempt at smuggling.
             POST + "Content-Length: 1\r\n"
             "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             POST + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
@@ -145,7 +145,7 @@ class TestFraming:
         try:
             answer = connection.read_answer()
         except ConnectionError:
-            return  # Ended without a word, which is right for what is not HTTP at all.
+            return  # It ended without a word, which is right for what is not HTTP at all.
         assert answer.status in (400, 501, 505)
         assert connection.is_closed_by_peer()
 
@@ -192,7 +192,7 @@ class TestFraming:
 
 
 class TestHalfClosed:
-    """A client may shut its side after its last request, and read on."""
+    """A client may shut down its side after its last request, and read on."""
 
     def read_all(self, connection) -> bytes:
         received = b""
@@ -224,7 +224,7 @@ class TestHalfClosed:
         assert self.read_all(connection).count(b"HTTP/1.1 ") == 1
 
     def test_who_is_gone_is_told_from_who_reads_on(self, server):
-        """On both kinds of sockets; the queue must not keep the requests of the dead."""
+        """On both kinds of sockets; the queue must not keep the requests of clients that left."""
         before = server.requests_of("slow", "cancelled")
         with RawConnection(server.port) as busy:
             busy.send(infer_request("slow", slow(400)))
@@ -240,7 +240,7 @@ class TestHalfClosed:
 
 class TestUnreadAnswers:
     def test_a_client_that_does_not_read_is_not_worked_for(self, start_server, tmp_path):
-        """Each answer is about 10 MB, and 64 MiB of them may be unsent: no hundreds are made."""
+        """Each answer is about 10 MB, and 64 MiB may be unsent: hundreds of them are never made."""
         repository = tmp_path / "models"
         write_model(repository, "wide", identity(shape=[-1, 2_500_000]))
         server = start_server(repository).wait_until_ready()

@@ -77,7 +77,8 @@ def large_grpc(server, compression=grpc.Compression.NoCompression) -> Callable[[
 
 
 def longest_wait_beside(server, ask: Callable[[], None]) -> tuple[float, float]:
-    """The longest wait of a small request beside large ones, and how long a large one takes."""
+    """Returns the longest wait of a small request beside large ones, and the time of a large
+    one."""
     stop = threading.Event()
     took: list[float] = []
     failures: list[BaseException] = []
@@ -106,7 +107,7 @@ def longest_wait_beside(server, ask: Callable[[], None]) -> tuple[float, float]:
         stop.set()
         thread.join()
     assert not failures, failures
-    # One may have met a busy machine.
+    # One of them may have met a busy machine.
     return sorted(waits)[-3], min(took)
 
 

@@ -1,4 +1,4 @@
-"""Models that are new on the machine: tried in another process, measured, known the next time."""
+"""Models that are new on the machine: tried in another process, measured, remembered."""
 
 import json
 import shutil
@@ -162,7 +162,7 @@ class TestRecords:
         }
 
     def test_without_one_a_model_is_measured_beside_traffic(self, start_server, tmp_path):
-        """That batches pay for a model of 3 ms a run is not known before."""
+        """It is not known in advance that batches pay for a model of 3 ms."""
         write_model(tmp_path, "slow", identity(probe=True, delay_us=3_000))
         server = start_server(tmp_path, "--tuning", "later").wait_until_ready()
         assert properties(server, "slow")["batch_sizes"] == "1"

@@ -1,4 +1,4 @@
-"""Several models, versions and folders in one server, and files that are no models."""
+"""Several models, versions and folders in one server, and files that are not models."""
 
 import shutil
 import subprocess
@@ -123,10 +123,10 @@ def test_a_broken_model_does_not_keep_the_others_from_serving(start_server, tmp_
     refused = server.post("/v2/models/bad/infer", four())
     assert refused.status == 503
     assert '"bad"' in refused.error
-    # The reason, in the answer and in the log.
+    # The reason is in the answer and in the log.
     assert "model_failed" in server.log
     assert "bad" in server.log
-    # The server as a whole is not ready: something that was to be served is not.
+    # The server as a whole is not ready: something that should be served is not.
     assert server.get("/v2/health/live").status == 200
     assert server.get("/v2/health/ready").status != 200
     assert not server.ready_file.exists()
@@ -161,7 +161,7 @@ class TestOpenVino:
     @pytest.mark.parametrize("rows", [1, 2, 3, 7, 16, 17, 100])
     @pytest.mark.parametrize("protocol", ["http", "grpc"])
     def test_answers_equal_the_engine_in_process(self, digits, rows, protocol):
-        """Whatever the rows of a request, its answer is the model's, to float rounding."""
+        """Whatever the number of rows, the answer is the model's, up to float rounding."""
         held_out = np.load(DIGITS.parent / "heldout.npz")["images"][:rows]
         images = held_out.reshape(-1, 1, 8, 8).astype(np.float32) / 16
         got = infer(digits, protocol, images)

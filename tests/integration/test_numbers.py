@@ -1,4 +1,4 @@
-"""Numbers are what they were sent as, or refused: real models, through every door of the server."""
+"""Numbers arrive as they were sent, or are refused: real models, over every protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server says about itself: metrics, the breakdown of each answer, cancelled requests."""
+"""What the server reports: metrics, the breakdown of each answer, canceled requests."""
 
 import re
 import time
@@ -100,7 +100,7 @@ class TestMetrics:
 
 
 class TestCancellation:
-    """A client that goes away takes its request with it; gRPC's side is in the asyncio tests."""
+    """A client that goes away takes its request with it; the asyncio tests cover gRPC."""
 
     def test_http1_client_gone_while_waiting(self, server):
         before = server.requests_of("slow", "cancelled")
@@ -114,7 +114,7 @@ class TestCancellation:
         server.wait_for_outcome("slow", "cancelled", before + 1)
 
     def test_an_expired_request_is_answered_while_the_instance_is_busy(self, server):
-        """In its time, not when the instance becomes free."""
+        """The request ends at its deadline, not when the instance becomes free."""
         with RawConnection(server.port) as busy, RawConnection(server.port) as late:
             busy.send(infer_request("slow", slow()))
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""More requests than the model can answer in time: the real server, and runs of a known length."""
+"""More requests than the model can answer in time: the real server, with runs of known length."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from raw_http import RawConnection, infer_request
 
 RUN_SECONDS = 0.03
 DEADLINE_SECONDS = 0.3
-REQUESTS = 40  # Four times what fits into the deadline.
+REQUESTS = 40  # Four times what fits in the deadline.
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def server(start_server, tmp_path):
 
 
 def ask(port: int, **parameters: object) -> tuple[int, float]:
-    """Returns the status, and after how many seconds it came."""
+    """Returns the status, and the seconds until it came."""
     with RawConnection(port) as connection:
         begin = time.monotonic()
         connection.send(
@@ -45,7 +45,7 @@ def test_what_is_admitted_is_answered_in_time_and_the_rest_is_refused_long_befor
     refused = [seconds for status, seconds in answers if status == 429]
     assert len(answered) + len(refused) == REQUESTS, answers
     assert 3 <= len(answered) <= DEADLINE_SECONDS / RUN_SECONDS
-    # The clients' own threads are among what takes time here.
+    # Part of the time is spent in the clients' own threads.
     assert sorted(refused)[len(refused) // 2] < DEADLINE_SECONDS
 
 

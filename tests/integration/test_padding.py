@@ -17,7 +17,7 @@ EXTENTS = (1, 5, 8, 3, 7, 2, 12, 17)
 
 
 def masked_sum() -> ov.Model:
-    """Doubles every element; sums those of a row that the mask does not hide."""
+    """Doubles every element; sums the elements of a row that the mask does not hide."""
     x = ops.parameter([-1, -1], np.float32)
     mask = ops.parameter([-1, -1], np.float32)
     doubled = ops.multiply(x, ops.constant(np.float32(2)))
@@ -46,7 +46,7 @@ def test_every_request_gets_the_answer_to_its_own_extent(start_server, tmp_path:
 
 
 def runs_of(server) -> float:
-    """How often the engine was called."""
+    """The number of calls to the engine."""
     return server.metrics()['nv_inference_exec_count{model="open",version="1"}']
 
 

@@ -61,7 +61,7 @@ class TestStart:
             pass
 
     def test_ready_means_ready(self, start_server, tmp_path):
-        """Not before the slowest model has been warmed up."""
+        """It is not ready before the slowest model has been warmed up."""
         write_model(tmp_path, "slow", identity(delay_us=100_000))
         server = start_server(tmp_path).wait_until_ready()
         assert server.get("/v2/health/ready").status == 200
@@ -113,7 +113,7 @@ class TestStart:
 
 
 class TestConfiguration:
-    """Flag, then environment, then file; what is in force is printed at start."""
+    """Flag, then environment, then file; the options in force are printed at start."""
 
     @pytest.fixture
     def file(self, tmp_path):
@@ -195,7 +195,7 @@ class TestEnd:
             time.sleep(0.1)
             before = time.monotonic()
             server.stop()
-            # The run at hand cannot be cut short, the one behind it is not begun.
+            # The current run cannot be cut short, and the one after it is not begun.
             assert time.monotonic() - before < 5
 
     def test_what_runs_beyond_the_drain_is_told_so(self, start_server, tmp_path):

@@ -49,7 +49,7 @@ def http(server: LeptonServer):
 
 
 class OnlyDlpack:
-    """A tensor as torch has it: no buffer protocol, only DLPack."""
+    """A tensor like torch's: no buffer protocol, only DLPack."""
 
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
@@ -292,7 +292,7 @@ def test_stream_needs_at_least_one_call_in_flight(http: Client) -> None:
 
 def test_call_goes_to_the_endpoint_that_is_there(server: LeptonServer) -> None:
     with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # Bound, not listening: refuses.
+        nobody.bind(("127.0.0.1", 0))  # Bound but not listening, so it refuses connections.
         endpoints = [f"http://127.0.0.1:{nobody.getsockname()[1]}", server.url]
         with Client(endpoints, "four") as client:
             for _ in range(20):
@@ -308,7 +308,7 @@ def test_hedge_answers_where_the_first_endpoint_hangs(
     hanging = start_server(tmp_path).wait_until_ready()
     hedge = HedgeOptions(min_delay=0.02, budget_ratio=1.0)
     with Client([hanging.url, server.url], "slow", hedge=hedge) as client:
-        for _ in range(150):  # What is slow is known once a hundred calls were measured.
+        for _ in range(150):  # A hundred calls must be measured before it is known what is slow.
             client.infer([[1, 2, 3, 4]], model="four")
         for _ in range(10):
             start = time.monotonic()

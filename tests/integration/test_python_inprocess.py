@@ -1,4 +1,4 @@
-"""The server in the process of the test, through Python."""
+"""An in-process server, through Python."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_call_that_cannot_meet_its_deadline_does_not_wait_for_the_run_before_it(
     busy.start()
     time.sleep(0.05)  # Its run takes 300 ms.
     start = time.monotonic()
-    # At once where the run's end was foreseen, else at the deadline.
+    # At once if the run's end was foreseen, else at the deadline.
     with pytest.raises((DeadlineExceeded, Overloaded)):
         local.infer(ROW, model="slow", timeout=0.05)
     assert time.monotonic() - start < 0.15

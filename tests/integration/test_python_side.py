@@ -1,4 +1,4 @@
-"""The Python side against the real server: what `lepton create` says, the client, the README."""
+"""The Python side against the real server: the output of `lepton create`, client, README."""
 
 import json
 import os
@@ -166,7 +166,7 @@ def test_demo_ends_after_the_answers() -> None:
     assert done.returncode == 0, done.stderr
     assert "HTTP" in done.stdout
     assert "gRPC" in done.stdout
-    for place in re.findall(r"(?<!\S)@?(/\S+)", done.stdout):  # Nothing of it is gone.
+    for place in re.findall(r"(?<!\S)@?(/\S+)", done.stdout):  # All of it still exists.
         assert Path(place.rstrip(")")).exists()
     assert "curl" not in done.stdout
 
@@ -176,12 +176,12 @@ def test_demo_ends_after_the_answers() -> None:
 def test_example_can_be_trained_again(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, DIGITS / "train.py", "--output_path", tmp_path],
-        # Its matrices are small: threads that wait for each other cost more than they bring.
+        # Its matrices are small: threads that wait for each other cost more than they gain.
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         check=True,
     )
     accuracy = json.loads((tmp_path / "accuracy.json").read_text())["accuracy"]
-    # Another processor adds in another order: not the same weights, but as good ones.
+    # Another processor adds in another order: the weights differ, but are as good.
     assert accuracy >= 0.97
     images = np.load(tmp_path / "heldout.npz")["images"]
     assert np.array_equal(images, np.load(DIGITS / "heldout.npz")["images"])

@@ -1,4 +1,4 @@
-"""Promises under load: the real server, runs of a known length, and the load generator."""
+"""Promises under load: the real server, runs of known length, and the load generator."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def server(keep_server, repository):
 
 
 def load(server: LeptonServer, model: str, rate: float, seconds: float) -> dict:
-    """What the generator has seen, all classes together."""
+    """The generator's figures, for all classes together."""
     command = [
         GENERATOR, "--url", server.url, "--model", model, "--rate", f"{rate:.3f}", "--no-buckets",
         "--deadline", f"{DEADLINE_RUNS * RUN_SECONDS:.3f}s",
@@ -62,7 +62,7 @@ def resident_mb(server: LeptonServer) -> float:
 
 
 class Sampler:
-    """Asks for a figure again and again while something else goes on."""
+    """Requests a page again and again while something else goes on."""
 
     def __init__(self, ask):
         self.seen: list[float] = []
@@ -86,10 +86,10 @@ class Sampler:
 def test_overload_leaves_the_work_done_and_the_refusals_quick(server):
     seen = load(server, "planned", 3 * CAPACITY, 2.5)
     assert seen["failed"] == 0, seen["errors"]
-    # What one run after the other could do; a busy machine takes a part of it.
+    # What consecutive runs could do; a busy machine takes a part of it.
     assert seen["goodput"] > 0.5 * CAPACITY
     assert seen["refused"] > 0.4 * seen["requests"]
-    # No refusal waits for the run that is under way.
+    # No refusal waits for the current run.
     assert seen["refusal_since_sent_us"]["p50"] < 0.5e6 * RUN_SECONDS
     assert seen["latency_since_sent_us"]["p50"] > 1e6 * RUN_SECONDS
 
@@ -112,7 +112,7 @@ def test_ten_times_the_load_keeps_no_more_waiting_than_their_deadlines_allow(ser
 
 @pytest.mark.slow
 def test_memory_stays_where_it_is_at_ten_times_the_load(start_server, tmp_path):
-    width = 65_536  # A quarter of a megabyte for each request: 80 MB arrive each second.
+    width = 65_536  # A quarter of a megabyte per request: 80 MB arrive each second.
     slow_model(tmp_path, "wide", shape=[-1, width])
     server = start_server(tmp_path).wait_until_ready()
     with Sampler(lambda: resident_mb(server)) as sampler:
@@ -125,7 +125,7 @@ def test_memory_stays_where_it_is_at_ten_times_the_load(start_server, tmp_path):
 def test_the_plan_keeps_more_deadlines_than_the_order_of_arrival(server):
     planned = load(server, "planned", 2 * CAPACITY, 3)
     in_order = load(server, "in_order", 2 * CAPACITY, 3)
-    # In order, all wait until their deadlines are all but over.
+    # In order, all wait until their deadlines have almost passed.
     assert planned["attainment_of_admitted"] > in_order["attainment_of_admitted"]
 
 

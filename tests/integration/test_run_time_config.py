@@ -1,4 +1,4 @@
-"""Changes of how a model is run, made while the server serves it."""
+"""Changes to how a model is run, made while the server serves it."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def change(server, body, model="m"):
 
 
 class Load:
-    """Clients that ask one after the other, until they are told to stop."""
+    """Clients that send one request after the other, until they are told to stop."""
 
     def __init__(self, port, threads=3):
         self._port = port
@@ -96,7 +96,7 @@ def test_the_configuration_is_told_as_tritons_clients_read_it(server):
 
 def test_what_was_measured_is_told_where_nothing_was_configured(server):
     config = config_of(server, "free")
-    assert config["max_batch_size"] == 0  # No bound of a request's rows.
+    assert config["max_batch_size"] == 0  # No bound on a request's rows.
     assert config["input"][0]["dims"] == [-1, 4]
     settings = settings_of(config)
     assert settings["settings_tuned"] == "max_batch_size,threads"
@@ -215,7 +215,7 @@ def test_a_default_deadline_is_in_force_at_once(server):
         ({"preferred_batch_sizes": [[1]]}, ["preferred_batch_sizes"]),
         ({"weight": {}}, ["weight"]),
         ({"save": "yes"}, ['"save"']),
-        # All of it or nothing: the first is good.
+        # All of it or nothing: the first setting is valid.
         ({"weight": 3, "policy": "lifo"}, ['policy is "lifo"']),
         ({"policy": "fifo", "weight": 0}, ["weight is 0"]),
         (b'{"weight": 2, "weight": 3}', ["twice"]),
@@ -310,7 +310,7 @@ def test_a_server_that_stops_answers_the_changes_it_has(start_server, repository
         changes[0].result()
         assert server.stop() == 0, server.log
         for one in changes:
-            # Whoever came too late found the door closed.
+            # A request that came too late was refused.
             assert one.exception() is not None or one.result().status in (200, 503)
 
 

@@ -1,4 +1,4 @@
-"""Deadlines of a model whose first axis counts no rows, asked with requests of unlike sizes."""
+"""Deadlines for a model whose first axis does not count rows, with requests of various sizes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH = 64
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`spread`: a few products, then less the mean over axis 0, so that no row stands alone."""
+    """`spread`: a few products, then the mean over axis 0 is subtracted, so that rows interact."""
     weights = np.random.default_rng(0).standard_normal((WIDTH, WIDTH)).astype(np.float32) / 8
     nodes = [
         helper.make_node("MatMul", ["x" if i == 0 else f"h{i}", "w"], [f"h{i + 1}"])
@@ -55,13 +55,13 @@ def test_each_size_is_judged_by_what_it_takes(start_server, repository: Path) ->
     server = start_server(repository).wait_until_ready()
     with Client(server.url, "spread") as client:
         large = sorted(seconds_of(client, LARGE) for _ in range(6))[1]
-        # After large ones: an answer to the small in a fraction of their time, not a refusal.
+        # After large ones, a small one is answered in a fraction of their time, and not refused.
         timeout = large / 2
         for _ in range(20):
             client.infer(np.ones((SMALL, WIDTH), np.float32), timeout=timeout)
         for _ in range(40):
             seconds_of(client, SMALL)
-        # After small ones: what takes longer than it may is refused at once, and is not run.
+        # After small ones, a request that takes longer than it may is refused at once, and not run.
         for _ in range(5):
             begin = time.perf_counter()
             with pytest.raises(DeadlineExceeded, match="takes"):

@@ -34,7 +34,7 @@ def page(server, query: str = "") -> dict:
 
 @pytest.fixture
 def own(start_server, tmp_path):
-    """A server whose requests are those of one test; `fifo` takes what others would refuse."""
+    """A server whose requests are those of one test; `fifo` accepts what others would refuse."""
     write_model(tmp_path, "four", identity())
     fifo = 'parameters { key: "policy" value { string_value: "fifo" } }'
     write_model(tmp_path, "fifo", per_row(), config=fifo)
@@ -133,7 +133,7 @@ class TestTable:
         assert done.returncode == 0, done.stderr
         (line,) = [line for line in done.stdout.splitlines() if " drawn " in line]
         assert "slow/1" in line
-        # To scale with the slowest that this server had.
+        # To scale with the slowest request of this server.
         assert line.rstrip().endswith("c")
         assert "c compute" in done.stdout
 

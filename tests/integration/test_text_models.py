@@ -1,4 +1,4 @@
-"""A model with its tokenizer inside: text.xml of tests/data, and what torch made of the texts."""
+"""A model with its tokenizer inside: text.xml of tests/data, against torch's results."""
 
 import random
 import shutil
@@ -36,7 +36,7 @@ def wanted() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model twice: as it comes, and with batches of several requests on two instances."""
+    """The model twice: as it is, and with batches of several requests on two instances."""
     folder = tmp_path_factory.mktemp("texts")
     create_service(DATA / "text.xml", folder, "text", measure=False)
     shutil.copytree(folder / "text", folder / "batched")
@@ -147,7 +147,7 @@ def test_memory_does_not_grow_with_the_texts(start_server, repository):
                 size = rng.randint(1, 8)
                 client.inference([b"quick fox " * rng.randint(0, 200) for _ in range(size)])
 
-    ask_many(800)  # The allocator's arenas, and each shape once.
+    ask_many(800)  # Fills the allocator's arenas, and runs each shape once.
     before = resident_kb()
     ask_many(2500)
     assert resident_kb() - before < 8 * 1024

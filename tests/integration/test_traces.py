@@ -57,7 +57,7 @@ def infer_over_grpc(server, metadata=()):
 
 
 class TestContext:
-    """What a server says that exports nothing."""
+    """The log of a server that exports nothing."""
 
     def test_the_answer_names_a_span_of_the_same_trace(self, server):
         answer = server.infer("four", four(), {"traceparent": TRACEPARENT})
@@ -254,7 +254,7 @@ class TestExport:
         server = start_server(zoo, "--otlp-endpoint", collector.url).wait_until_ready()
         for _ in range(5):
             server.infer("four", four())
-        assert not collector.paths  # Every 5 seconds is the default.
+        assert not collector.paths  # The default is every 5 seconds.
         assert server.stop() == 0
         assert len(collector.server_spans()) == 5
 
@@ -304,7 +304,7 @@ class TestEndpoint:
 
 
 def test_opentelemetry_reads_our_field(server):
-    """Its propagator takes what the answer carries."""
+    """Its propagator accepts what the answer carries."""
     answer = server.infer("four", four(), {"traceparent": TRACEPARENT})
     context = TraceContextTextMapPropagator().extract(
         {"traceparent": answer.headers["traceparent"]}

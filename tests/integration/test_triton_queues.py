@@ -1,4 +1,4 @@
-"""Queue policies of Triton's in config.pbtxt: bounds of waiting, and priorities."""
+"""Triton's queue policies in config.pbtxt: bounds on waiting, and priorities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROW = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [0.5] * 4}
 
 
 class Requests:
-    """Sends requests one after the other, and collects answers in the order of their coming."""
+    """Sends requests one after the other, and collects answers in the order of arrival."""
 
     def __init__(self, server: LeptonServer, model: str):
         self._server = server

@@ -1,4 +1,4 @@
-"""The official client, unmodified, over HTTP and gRPC: what it can ask of a server."""
+"""The official client, unmodified, over HTTP and gRPC: everything that it can request."""
 
 import threading
 import time

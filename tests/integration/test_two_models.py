@@ -34,7 +34,7 @@ def start_on_one_core(start_server) -> Iterator[Callable]:
 
 @contextmanager
 def load(server, models: dict[str, int]) -> Iterator[None]:
-    """So many clients for each of the models, each with one request after the other."""
+    """Runs this many clients for each model, each with one request after the other."""
     stop = threading.Event()
 
     def ask(model: str) -> None:
@@ -61,7 +61,7 @@ def core_seconds(server, model: str) -> float:
 
 
 def rows_per_run(server, model: str, seconds: float) -> float:
-    """Of the runs of the next seconds."""
+    """Counts the runs of the next seconds."""
     names = [
         f'lepton_batch_rows_{part}{{model="{model}",version="1"}}' for part in ("sum", "count")
     ]

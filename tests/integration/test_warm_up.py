@@ -25,7 +25,7 @@ model_warmup {
   inputs { key: "shape" value { data_type: TYPE_INT64 dims: 2 input_data_file: "wide.bin" } }
 }
 """
-# In rows of 17: none of the extents that are made up is a multiple of it.
+# In rows of 17: none of the made-up extents is a multiple of it.
 OPEN = """
 model_warmup { inputs { key: "x" value {
   data_type: TYPE_FP32 dims: [ %s ] random_data: true } } %s }
@@ -42,7 +42,7 @@ def save(folder: Path, nodes, inputs, outputs, initializers=()) -> None:
 
 
 def write_reshaping(repository: Path, name: str, config: str) -> Path:
-    """Answers `x` in the shape that another input names, which made-up numbers do not."""
+    """Answers `x` in the shape that another input holds, which made-up numbers do not."""
     save(
         repository / name / "1",
         [helper.make_node("Reshape", ["x", "shape"], ["y"])],
@@ -95,7 +95,7 @@ def test_declared_inputs_are_tried_where_made_up_ones_are_refused(
     start_server, repository: Path, tuning: str, tmp_path: Path
 ) -> None:
     cache = {"LEPTON_TUNING": tuning, "XDG_CACHE_HOME": str(tmp_path)}
-    # The second start uses what the first has found.
+    # The second start uses the first one's results.
     for origin in ("measured at start" if tuning == "first" else "as it was tried", "recorded in"):
         server = start_server(repository, environment=cache).wait_until_ready()
         for model in ("made_up", "open_made_up"):
@@ -104,7 +104,7 @@ def test_declared_inputs_are_tried_where_made_up_ones_are_refused(
             assert parameters(server, model)["warm_up"] == "done"
             if tuning != "later":
                 assert parameters(server, model)["tuning"].startswith(origin)
-        # What the model takes is known, and so that its rows are independent.
+        # The declaration tells what the model takes, and so that its rows are independent.
         assert parameters(server, "open_made_up")["batching"].startswith("no, ")
         assert parameters(server, "open_declared")["batching"] == "yes"
         assert parameters(server, "open_rows")["batching"] == "yes"

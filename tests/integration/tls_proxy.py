@@ -1,4 +1,4 @@
-"""Ends TLS in front of a server that speaks none, as a proxy does; forwards bytes as they are."""
+"""Terminates TLS in front of a server without it, as a proxy does; forwards bytes unchanged."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    """A self-signed certificate for 127.0.0.1, and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     subprocess.run(
         [
@@ -24,7 +24,7 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 class TlsProxy:
-    """Listens on a free port of the loopback, in a thread of its own."""
+    """Listens on a free port of the loopback interface, in a thread of its own."""
 
     def __init__(self, certificate: Path, key: Path, target: int, protocols: list[str]):
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""A collector of traces: takes OTLP over HTTP, and reads it with OpenTelemetry's own messages."""
+"""A collector of traces: receives OTLP over HTTP, and reads it with OpenTelemetry's messages."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 
 class TraceCollector:
-    """Listens on a free port; answers with `status`, and keeps what it was sent if that is 200."""
+    """Listens on a free port; answers with `status`, and keeps what it received if that is 200."""
 
     def __init__(self) -> None:
         self.status = 200
@@ -70,7 +70,7 @@ class TraceCollector:
             time.sleep(0.02)
 
     def close(self) -> None:
-        """Closes it; a second time does nothing."""
+        """Closes it; may be called again."""
         if not self._thread.is_alive():
             return
         self._server.shutdown()

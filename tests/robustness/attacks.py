@@ -7,7 +7,7 @@ from harness import Attack, Target
 
 
 def nothing(target: Target) -> int:
-    """What the machine itself does to the healthy client."""
+    """What the machine by itself does to the healthy client."""
     target.wait()
     return 0
 

@@ -1,4 +1,4 @@
-"""Messages as protobuf; apart from wire, because this takes a while to import."""
+"""Protobuf messages; separate from wire, because importing this takes a while."""
 
 from tritonclient.grpc import service_pb2
 

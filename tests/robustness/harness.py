@@ -23,9 +23,9 @@ from shared import LeptonServer
 HERE = Path(__file__).resolve().parent
 MEMORY_BUDGET_MB = 512
 MOST_ANSWER_MB = 64
-# What messages and answers do not count: buffers of the system's allocator, connections, threads.
+# Memory beyond messages and answers: the system allocator's buffers, connections, threads.
 UNCOUNTED_MB = 128
-# Of memory that stays after an attack: its own pools and what the allocator keeps in its arenas.
+# Memory that may remain after an attack: our pools, and what the allocator keeps in its arenas.
 KEPT_MB = 64
 KEPT_SHARE = 1.2
 SETTLE_SECONDS = 10
@@ -37,7 +37,7 @@ _fork = multiprocessing.get_context("fork")
 
 
 class Target:
-    """What an attack sees: where the server is, and for how long to go on."""
+    """What an attack knows: where the server is, and how long to go on."""
 
     def __init__(self, port: int, seconds: float) -> None:
         self.port = port
@@ -48,7 +48,7 @@ class Target:
         return time.monotonic() < self._until
 
     def wait(self, seconds: float | None = None) -> None:
-        """By default for as long as the attack lasts."""
+        """Waits, by default for as long as the attack lasts."""
         left = max(0.0, self._until - time.monotonic())
         time.sleep(left if seconds is None else min(left, seconds))
 
@@ -57,14 +57,15 @@ class Target:
         if receive_bytes:
             peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Ends without TIME_WAIT, so that no attack runs out of ports.
+        # Closes without TIME_WAIT, so that no attack runs out of ports.
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.settimeout(timeout)
         peer.connect(("127.0.0.1", self.port))
         return peer
 
     def connections(self, count: int) -> Iterator[socket.socket]:
-        """So many, for as long as the attack lasts; fewer where the server takes no more."""
+        """Opens this many connections for the attack's duration; fewer if the server takes no
+        more."""
         for _ in range(count):
             if not self.lasts():
                 return
@@ -79,10 +80,10 @@ class Target:
         *,
         read: bool = True,
     ) -> int:
-        """Sends pieces, on a new connection when the server has ended one or they are all sent.
+        """Sends pieces, on a new connection when the server ends one or all pieces are sent.
 
-        Where it takes no more, the connection is held. Returns how many pieces, of so many units
-        each, were sent.
+        If the server reads no more, the connection is held. Returns the number of units sent, where
+        each piece counts as `units`.
         """
         sent = 0
         while self.lasts():
@@ -102,7 +103,7 @@ class Target:
 
 
 def drain(peer: socket.socket, most: int = 1 << 20) -> None:
-    """Reads what has come, at most so much, without waiting."""
+    """Reads what has arrived, up to a limit, without waiting."""
     seconds = peer.gettimeout()
     peer.setblocking(False)
     try:
@@ -115,7 +116,7 @@ def drain(peer: socket.socket, most: int = 1 << 20) -> None:
 
 
 def answers(peer: socket.socket) -> bytes:
-    """All that comes until the end, or until nothing comes for as long as the socket's timeout."""
+    """Reads until the end, or until nothing comes for as long as the socket's timeout."""
     said = bytearray()
     with contextlib.suppress(OSError):
         while data := peer.recv(65536):
@@ -125,7 +126,7 @@ def answers(peer: socket.socket) -> bytes:
 
 @dataclass(frozen=True)
 class Attack:
-    """`run` attacks until the target lasts no longer; returns how many inputs it sent.
+    """`run` attacks for as long as the target lasts; returns how many inputs it sent.
 
     An AssertionError from it says what the server did wrong.
     """
@@ -150,10 +151,10 @@ class Outcome:
     before_mb: int = 0
     peak_mb: int = 0
     after_mb: int = 0
-    fault: str = ""  # What the attack itself, or the server's end, says.
+    fault: str = ""  # The attack's own error, or the server's death.
 
     def faults(self, most_p99_ms: float) -> list[str]:
-        """What should not have been."""
+        """Everything that should not have happened."""
         found = [self.fault] if self.fault else []
         if self.failures:
             found.append(f"the healthy client saw {self.failures}")
@@ -176,9 +177,9 @@ def most_after(before_mb: int) -> float:
 
 
 class Arena:
-    """One server on one core, at normal priority, for attacks that come after each other.
+    """One server on one core, at normal priority, for consecutive attacks.
 
-    The healthy client has the other cores, of which attackers take what is idle.
+    The healthy client has the other cores; attackers take what it leaves idle.
     """
 
     def __init__(self, folder: Path, shell: str = "") -> None:
@@ -202,7 +203,7 @@ class Arena:
         forget_peak(server)
         with healthy_client(server.port) as client:
             outcome.inputs, outcome.fault = in_process(attack, Target(server.port, seconds))
-            time.sleep(min(1, seconds / 4))  # What an attack leaves behind hurts as well.
+            time.sleep(min(1, seconds / 4))  # The aftermath of an attack may hurt as well.
             result = json.loads(client.communicate(timeout=30)[0])
         for name, value in result.items():
             setattr(outcome, name, value)
@@ -261,7 +262,7 @@ def healthy_client(port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 def in_process(attack: Attack, target: Target) -> tuple[int, str]:
-    """Attacks from a process of its own that is bounded in memory and time: inputs, and a fault."""
+    """Attacks from a process with bounded memory and time; returns the inputs sent, and a fault."""
     receiver, sender = _fork.Pipe(duplex=False)
     process = _fork.Process(target=_attack, args=(attack, target, sender))
     process.start()
@@ -301,5 +302,5 @@ def memory_mb(server: LeptonServer, what: str) -> int:
 
 
 def forget_peak(server: LeptonServer) -> None:
-    # proc(5): 5 sets VmHWM to what is resident.
+    # proc(5): writing 5 resets VmHWM to the resident size.
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")

@@ -1,9 +1,10 @@
 """A polite client of the model digits: 100 requests a second, some on a connection of their own.
 
-    python healthy_client.py PORT      until its standard input ends; says then how it went, as JSON
+    python healthy_client.py PORT      until its standard input ends; then prints how it went, as
+    JSON
 
-A process of its own, lean and without collections of garbage, so that it measures the server and
-not itself.
+A process of its own, small and without garbage collection, so that it measures the server and not
+itself.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from collections import Counter
 from wire import infer_binary
 
 RATE = 100
-NEWCOMER_EVERY = 25  # Requests.
+NEWCOMER_EVERY = 25  # In requests.
 PATIENCE_SECONDS = 5
 
 
 def ask(peer: socket.socket, request: bytes) -> None:
-    """Raises for anything but a whole answer of 200."""
+    """Raises for anything but a complete answer with status 200."""
     peer.sendall(request)
     answer = bytearray()
     while (end := answer.find(b"\r\n\r\n")) < 0:
@@ -71,7 +72,7 @@ def main() -> None:
         wait = due - time.perf_counter()
         if select.select([sys.stdin], [], [], max(0.0, wait))[0]:
             break
-        # A stall is one late answer and not a burst after it.
+        # A stall is one late answer, without a burst after it.
         due = max(due, time.perf_counter()) + 1 / RATE
         count += 1
         is_newcomer = count % NEWCOMER_EVERY == 0

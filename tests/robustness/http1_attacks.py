@@ -1,4 +1,4 @@
-"""Connections that are slow, silent, many, or never done."""
+"""Connections that are slow, silent, many, or never finished."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = infer_binary("double", "x", [1, 4], bytes(16))
 
 
 def pieces(opening: bytes, piece: bytes, units: int = 1) -> Callable[[Target], int]:
-    """One piece again and again."""
+    """Returns an attack that sends one piece again and again."""
     return lambda target: target.flood(opening, lambda: itertools.repeat(piece), units)
 
 
@@ -37,7 +37,7 @@ def small_chunks(target: Target) -> int:
 
 
 def trickle(target: Target, opening: bytes, byte: bytes, count: int, pause: float = 0.3) -> int:
-    """Many connections on which a byte comes now and then."""
+    """Opens many connections on which a byte comes now and then."""
     peers = []
     for peer in target.connections(count):
         with contextlib.suppress(OSError):
@@ -67,7 +67,7 @@ def slow_chunks(target: Target) -> int:
 
 
 def slow_readers(target: Target) -> int:
-    """Take a few bytes of 1 MB now and then."""
+    """Reads a few bytes of 1 MB now and then."""
     peers = []
     for _ in range(100):
         with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ def slow_readers(target: Target) -> int:
 
 
 def aborted_uploads(target: Target) -> int:
-    """Half a body, then a reset."""
+    """Sends half a body, then a reset."""
     half = infer("double", bytes(1 << 20), "Content-Length: 2097152")
     return aborted(target, half)
 
@@ -98,13 +98,13 @@ def aborted(target: Target, request: bytes) -> int:
 
 
 def clients_that_leave(target: Target) -> int:
-    """Requests of a model that takes its time, whose clients have gone."""
+    """Sends requests to a slow model, whose clients then leave."""
     rows = 8
     return aborted(target, infer_binary("slow", "x", [rows, 4], bytes(16 * rows)))
 
 
 def half_open(target: Target) -> int:
-    """Ends its side at once, after half a request, or after a whole one, and stays."""
+    """Shuts its side at once, after half a request, or after a whole one, and stays."""
     beginnings = [b"", b"PRI * HT", HTTP2_PREFACE, b"GET / HTTP/1.1\r\nHo", SMALL, SMALL[:-4]]
     held = []
     for peer in target.connections(2000):
@@ -123,7 +123,7 @@ def silent(target: Target) -> int:
 
 
 def churn(target: Target) -> int:
-    """Connections that end as soon as they are there."""
+    """Opens connections and closes them at once."""
     return aborted(target, b"")
 
 
@@ -136,7 +136,7 @@ def pipelined(request: bytes, count: int) -> Callable[[Target], int]:
 
 
 def many_clients(target: Target, request: Callable[[int], bytes], count: int = 64) -> int:
-    """Each sends its next request when it was answered, so that the model always has work."""
+    """Each sends its next request as soon as the last is answered, so the model is always busy."""
     selector = selectors.DefaultSelector()
     for peer in target.connections(count):
         peer.setblocking(False)
@@ -155,13 +155,13 @@ def many_clients(target: Target, request: Callable[[int], bytes], count: int = 6
 
 
 def same_model(target: Target) -> int:
-    """Others ask the healthy client's model for more than it can do."""
+    """Others send the healthy client's model more than it can do."""
     request = infer_binary("digits", "image", [1, 1, 8, 8], bytes(256))
     return many_clients(target, lambda _: request)
 
 
 def impossible_deadlines(target: Target) -> int:
-    """Deadlines that are over, nearly over, or no deadlines at all."""
+    """Deadlines that have passed, have nearly passed, or are not deadlines at all."""
     times = ["0.001", "0.05", "1", "0", "-1", "nan", "1e308", "9" * 400, ""]
     requests = [
         infer_binary("digits", "image", [1, 1, 8, 8], bytes(256), f"x-request-timeout-ms: {time}")
@@ -171,7 +171,7 @@ def impossible_deadlines(target: Target) -> int:
 
 
 def slow_queue(target: Target) -> int:
-    """A model's queue is kept full, with priorities that differ."""
+    """Keeps a model's queue full, with different priorities."""
     requests = [
         infer(
             "slow", {**one_input("x", [8, 4], data=[0] * 32), "parameters": {"priority": priority}}
@@ -182,7 +182,7 @@ def slow_queue(target: Target) -> int:
 
 
 def grpc_in_http1(target: Target) -> int:
-    """HTTP/2 in the middle of HTTP/1.1, and the other way round."""
+    """Sends HTTP/2 in the middle of HTTP/1.1, and the other way round."""
 
     def mixed() -> Iterable[bytes]:
         body = infer_message("double", "x", [1, 4], bytes(16))

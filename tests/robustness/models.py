@@ -1,4 +1,4 @@
-"""The models that are attacked: small ones, and two that make much of little."""
+"""The attacked models: small ones, and two whose answers are much larger than requests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import openvino as ov
 from openvino import opset13 as ops
 from shared import ROOT, identity, per_row, write_model
 
-ROW_OF_WIDE = 1 << 20  # Bytes of an answer, for one number.
+ROW_OF_WIDE = 1 << 20  # Bytes of an answer to one number.
 
 
 def write_models(repository: Path) -> Path:
-    """digits, which the healthy client asks; double, wide and slow for the attackers."""
+    """digits, for the healthy client; double, wide and slow, for the attackers."""
     digits = repository / "digits/1"
     digits.mkdir(parents=True)
     shutil.copy(ROOT / "examples/digits/model.onnx", digits)

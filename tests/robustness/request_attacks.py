@@ -1,4 +1,4 @@
-"""One request that costs much, or that says what cannot be."""
+"""Single requests that cost much, or that are nonsense."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from wire import (
     streams,
 )
 
-BODY_BYTES = 64 << 20  # As the server takes by default.
+BODY_BYTES = 64 << 20  # The server's default limit.
 
 
 def ask(target: Target, request: bytes, *, seconds: float = 10) -> bytes:
-    """The whole answer to one request on a connection of its own; nothing where there was none."""
+    """Returns the whole answer to one request on its own connection; nothing if none came."""
     with target.connect(timeout=seconds) as peer:
-        with contextlib.suppress(OSError):  # Refused before it was all there.
+        with contextlib.suppress(OSError):  # Refused before it was sent in full.
             peer.sendall(request)
         return answers_one(peer)
 
@@ -49,7 +49,7 @@ def answers_one(peer) -> bytes:
             said += data
         length = bytes(said[:end]).lower().partition(b"content-length:")[2].split()
         whole = end + 4 + (int(length[0]) if length else 0)
-        # What the answer says is of no interest, and may be large.
+        # The content of the answer does not matter, and may be large.
         head, count = bytes(said[: end + 4]), len(said)
         while count < whole and (data := peer.recv(1 << 20)):
             count += len(data)
@@ -108,7 +108,7 @@ def huge_shapes(target: Target) -> int:
 
 
 def answers_larger_than_requests(target: Target) -> int:
-    """32 KB that ask for 8 GB; the client leaves at once."""
+    """Sends 32 KB that ask for 8 GB; the client leaves at once."""
     rows = 8000
     request = infer_binary("wide", "x", [rows, 1], bytes(4 * rows))
     count = 0
@@ -121,7 +121,7 @@ def answers_larger_than_requests(target: Target) -> int:
 
 
 def answers_of_many_rows(target: Target) -> int:
-    """As large as answers may be, read to the end."""
+    """Requests answers of the maximum size, and reads them to the end."""
     rows = 60
     binary = {"parameters": {"binary_data_output": True}}
     request = infer_binary("wide", "x", [rows, 1], bytes(4 * rows), **binary)
@@ -139,12 +139,12 @@ def one_output_many_times(target: Target) -> int:
 
 @functools.cache
 def bomb(size: int = BODY_BYTES - 1) -> bytes:
-    """1 KB for each MB."""
+    """Returns a body that unpacks to `size` bytes from 1 KB for each MB."""
     return gzip.compress(b" " * size, 9)
 
 
 def bombs() -> list[bytes]:
-    """One that is as large as may be, and one that is larger."""
+    """Returns one of the maximum size, and one that is larger."""
     return [
         infer("double", bomb(size), "Content-Encoding: gzip")
         for size in (BODY_BYTES - 1, BODY_BYTES * 3 // 2)
@@ -152,7 +152,7 @@ def bombs() -> list[bytes]:
 
 
 def gzip_bombs(target: Target) -> int:
-    """The connections stay open."""
+    """Sends bombs and keeps the connections open."""
     held, count = [], 0
     while target.lasts():
         peer = target.connect(timeout=10)
@@ -202,8 +202,8 @@ def large_json(target: Target) -> int:
 
 @functools.cache
 def asks_for_text() -> list[bytes]:
-    """16 MB that are answered with 40 MB of text, plain and compressed."""
-    rows = 1_000_000  # Of at most 2^20.
+    """Returns requests of 16 MB whose answers are 40 MB of text, plain and compressed."""
+    rows = 1_000_000  # The limit is 2^20.
     data = np.random.default_rng(1).random((rows, 4), np.float32).tobytes()
     return [
         infer_binary("double", "x", [rows, 4], data, *encoding)
@@ -234,7 +234,7 @@ def deep_json(target: Target) -> int:
 
 @functools.cache
 def names_of_nothing() -> list[bytes]:
-    """Tensors, parameters and outputs that no model has."""
+    """Returns requests with tensors, parameters and outputs that no model has."""
     names = [f"name-{number}" for number in range(50_000)]
     bodies = [
         {
@@ -257,7 +257,7 @@ def many_names(target: Target) -> int:
 
 
 def unknown_models(target: Target) -> int:
-    """What is counted or kept by name must not grow with the names of strangers."""
+    """What is counted or kept by name must not grow with names that clients invent."""
 
     def requests() -> Iterable[bytes]:
         for number in itertools.count():
@@ -269,7 +269,7 @@ def unknown_models(target: Target) -> int:
 
 
 def mutations(target: Target) -> int:
-    """Requests with some of their bytes changed, cut or doubled."""
+    """Sends requests with some of their bytes changed, cut or doubled."""
     chosen = random.Random(1)
     seeds = [
         infer("double", one_input("x", [1, 4], data=[1, 2, 3, 4])),
@@ -301,7 +301,7 @@ def mutations(target: Target) -> int:
 
 
 def promised_bodies(target: Target) -> int:
-    """Heads that promise 64 MB, of which nothing comes."""
+    """Sends heads that promise 64 MB, and nothing after them."""
     heads = [
         infer("double", b"", f"Content-Length: {BODY_BYTES}"),
         HTTP2_PREFACE
@@ -317,7 +317,7 @@ def promised_bodies(target: Target) -> int:
 
 
 def bodies_without_end(target: Target) -> int:
-    """Uploads that stop before their last byte, together more than the budget of memory."""
+    """Starts uploads that stop before their last byte, together above the memory budget."""
     part = bytes(BODY_BYTES // 2)
     held = []
     for peer in target.connections(24):
@@ -331,7 +331,7 @@ def bodies_without_end(target: Target) -> int:
 
 
 def large_uploads_at_once(target: Target) -> int:
-    """20 of 16 MB, again and again."""
+    """Sends 20 uploads of 16 MB at once, again and again."""
     rows = 1 << 20
     request = infer_binary("double", "x", [rows, 4], bytes(16 * rows), outputs=[{"name": "z"}])
     count = 0
@@ -356,7 +356,7 @@ def large_uploads_at_once(target: Target) -> int:
 
 
 def bytes_that_do_not_add_up(target: Target) -> int:
-    """Lengths of strings in a BYTES tensor, and of binary sections."""
+    """Falsifies lengths of strings in a BYTES tensor, and of binary sections."""
     elements = [b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\1\0\0\0", b"\0" * 5, b""]
     requests = []
     for data in elements:
@@ -371,7 +371,7 @@ def bytes_that_do_not_add_up(target: Target) -> int:
 
 
 def unread_large_answers(target: Target) -> int:
-    """Each connection asks for 60 MB and reads nothing of it."""
+    """Each connection requests 60 MB and reads nothing of it."""
     rows = 60
     request = infer_binary(
         "wide", "x", [rows, 1], bytes(4 * rows), parameters={"binary_data_output": True}
@@ -390,7 +390,7 @@ def unread_small_answers(target: Target) -> int:
 
 
 def smuggled_requests(target: Target) -> int:
-    """Bodies that one reader takes for a request and another does not."""
+    """Sends bodies that one reader takes for a request and another does not."""
     inner = http1("/SMUGGLED", method="GET")
     codings = [
         *("identity", "gzip", "xchunked", "chunked, identity", "chunked, gzip", '"chunked"'),

@@ -2,7 +2,7 @@
 
     python tests/robustness/run.py [--short] [--only WORD] [--seconds N]
 
-Writes build/robustness.json and build/robustness.md as well. Exits with 1 where something did not
+Writes build/robustness.json and build/robustness.md as well. Exits with 1 if something did not
 hold.
 """
 
@@ -20,7 +20,7 @@ from harness import MEMORY_BUDGET_MB, Arena, Outcome
 from shared import ROOT
 
 SECONDS, SHORT_SECONDS = 8, 0.8
-# What must hold; a machine that does other things meanwhile is given more in the short form.
+# The limits; in the short form a machine that is busy with other things gets more time.
 MOST_P99_MS, SHORT_MOST_P99_MS = 10, 500
 
 COLUMNS: list[tuple[str, int, Callable[[Outcome], object]]] = [

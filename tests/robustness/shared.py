@@ -1,4 +1,4 @@
-"""What the integration tests have as well."""
+"""Modules shared with the integration tests."""
 
 import sys
 from pathlib import Path

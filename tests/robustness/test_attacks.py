@@ -1,4 +1,4 @@
-"""The short form of `make robustness`: a part of a second for each attack, on one server."""
+"""The short form of `make robustness`: each attack for a fraction of a second, on one server."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from attacks import ATTACKS
 from harness import Arena, Attack
 
 SECONDS = 0.7
-# A machine that does other things meanwhile is late; the full form asserts what must hold.
+# A busy machine is late; the full form asserts the real limits.
 MOST_P99_MS = 2_000
 
 

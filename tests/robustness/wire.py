@@ -21,7 +21,7 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
 
 
 def http1(target: str, body: bytes = b"", *fields: str, method: str = "POST") -> bytes:
-    """One whole message; its length is in `fields` where that is not the body's."""
+    """One whole message; its length is in `fields` if that is not the body's."""
     lines = [f"{method} {target} HTTP/1.1", "Host: attacker", *fields]
     if not any(field.startswith(("Content-Length", "Transfer-Encoding")) for field in fields):
         lines.append(f"Content-Length: {len(body)}")
@@ -40,7 +40,7 @@ def one_input(name: str, shape: list[int], **more: object) -> dict:
 def infer_binary(
     model: str, name: str, shape: list[int], data: bytes, *fields: str, **more: object
 ) -> bytes:
-    """A request with its tensor behind the JSON, where it needs no decoding."""
+    """A request whose tensor follows the JSON, so that it needs no decoding."""
     head = {**one_input(name, shape, parameters={"binary_data_size": len(data)}), **more}
     text = json.dumps(head).encode()
     length = f"Inference-Header-Content-Length: {len(text)}"
@@ -48,18 +48,18 @@ def infer_binary(
 
 
 def row_of_wide(*fields: str) -> bytes:
-    """88 bytes or so of tensor and JSON, whose answer is 1 MB."""
+    """About 88 bytes of tensor and JSON, whose answer is 1 MB."""
     binary = {"parameters": {"binary_data_output": True}}
     return infer_binary("wide", "x", [1, 1], bytes(4), *fields, **binary)
 
 
 def streams() -> Iterator[int]:
-    """The numbers of a client's streams."""
+    """The stream numbers of a client."""
     return iter(range(1, 2**31, 2))
 
 
 def literal(name: str, value: str, *, keep: bool = False) -> bytes:
-    """A field, RFC 7541 section 6.2.1 where the peer is to keep it, and 6.2.2."""
+    """A field: RFC 7541 section 6.2.1 if the peer is to keep it, else 6.2.2."""
     return (b"\x40" if keep else b"\0") + _text(name) + _text(value)
 
 
@@ -87,12 +87,12 @@ def grpc_fields(path: str = INFER, more: Iterable[tuple[str, str]] = ()) -> byte
 
 
 def message(data: bytes, *, compressed: bool = False) -> bytes:
-    """A message as gRPC frames it."""
+    """A message in gRPC's framing."""
     return struct.pack(">BI", compressed, len(data)) + data
 
 
 def data_frames(stream: int, data: bytes, *, end: bool = True) -> bytes:
-    """In frames of the size that every peer takes."""
+    """Splits bytes into frames of the size that every peer accepts."""
     pieces = [data[at : at + 16384] for at in range(0, max(1, len(data)), 16384)]
     ends = [0] * (len(pieces) - 1) + [END_STREAM if end else 0]
     return b"".join(
@@ -101,6 +101,6 @@ def data_frames(stream: int, data: bytes, *, end: bool = True) -> bytes:
 
 
 def call(stream: int, data: bytes, path: str = INFER, *more: tuple[str, str]) -> bytes:
-    """One gRPC call of one message."""
+    """One gRPC call with one message."""
     head = http2_frame(HEADERS, END_HEADERS, stream, grpc_fields(path, more))
     return head + data_frames(stream, message(data))

@@ -5,8 +5,8 @@
 
 namespace lepton::testing {
 
-// Content of a .fake file: one FP32 input "x" and output "y" of the given shape, such as "-1, 4",
-// and further members of the JSON object.
+// The content of a .fake file: one FP32 input "x" and output "y" of the given shape, such as "-1,
+// 4", and further members of the JSON object.
 inline std::string fake_model(std::string_view shape, std::string_view more = "") {
     std::string text = R"({"inputs": [{"name": "x", "datatype": "FP32", "shape": [)";
     text.append(shape);

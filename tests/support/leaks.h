@@ -1,13 +1,13 @@
 #pragma once
 
-// Of LeakSanitizer, where it is linked in.
+// LeakSanitizer's function, if it is linked in.
 extern "C" __attribute__((weak)) void __lsan_disable();
 extern "C" __attribute__((weak)) void __lsan_enable();
 
 namespace lepton::testing {
 
-// Leaks of this thread are not looked for while it lives: for libraries that are unloaded with what
-// they never freed, so that no suppression knows them.
+// Leaks of this thread are ignored while it lives: for libraries that are unloaded together with
+// what they never freed, so that no suppression can name them.
 class LeaksIgnored {
 public:
     LeaksIgnored() {

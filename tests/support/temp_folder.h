@@ -9,7 +9,7 @@
 
 namespace lepton::testing {
 
-// A new folder of the test's own, removed at its end.
+// A new folder for one test, removed at its end.
 class TempFolder {
 public:
     TempFolder() {
@@ -26,7 +26,7 @@ public:
 
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-    // Writes a file below the folder, making the folders on the way.
+    // Writes a file below the folder, creating the folders of its path.
     std::filesystem::path write(const std::filesystem::path& name, std::string_view text) const {
         const std::filesystem::path file = path_ / name;
         std::filesystem::create_directories(file.parent_path());

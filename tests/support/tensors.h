@@ -24,7 +24,7 @@ std::vector<T> values_of(const TensorView& tensor) {
     return values;
 }
 
-// Elements of kBytes in the wire's layout.
+// Returns elements of kBytes in the wire's layout.
 inline std::vector<std::byte> length_prefixed(const std::vector<std::string_view>& texts) {
     std::vector<std::byte> bytes;
     for (const std::string_view text : texts) {

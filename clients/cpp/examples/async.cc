@@ -18,13 +18,13 @@ int main(int argc, char** argv) {
         return 2;
     }
 
-    // One image, asked about in every call: it lives until the last of them has ended.
+    // Every call asks about this one image, so it lives until the last of them has ended.
     const std::array<float, 64> image{};
     lepton::InferRequest request;
     request.model = "digits";
     request.inputs = {lepton::make_input("image", std::span<const float>(image), {1, 1, 8, 8})};
 
-    // With futures.
+    // With futures:
     constexpr int kCalls = 100;
     std::vector<std::future<lepton::Result<lepton::InferResult>>> futures;
     futures.reserve(kCalls);
@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
     for (auto& future : futures) answered += future.get().has_value() ? 1 : 0;
     std::printf("%d of %d answered\n", answered, kCalls);
 
-    // With a callback, which runs on the client's thread, and a handle to cancel the call by.
+    // With a callback, which runs on the client's thread, and a handle that can cancel the call:
     std::promise<lepton::ErrorCode> ended;
     const lepton::CallHandle handle =
         client->infer_async(request, [&ended](lepton::Result<lepton::InferResult> result) {

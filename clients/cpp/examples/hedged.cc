@@ -1,5 +1,5 @@
-// client_hedged URL...: several servers of the model "digits"; a call that takes longer than most
-// is asked a second time, elsewhere, and the first answer is taken.
+// client_hedged URL...: several servers hold the model "digits". A call that takes longer than most
+// is sent a second time, to another server, and the first answer is taken.
 
 #include <array>
 #include <cinttypes>

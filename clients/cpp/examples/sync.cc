@@ -22,13 +22,13 @@ int ask(const char* url, const char* name) {
     auto client = lepton::Client::open(url);
     if (!client) return complain(client.error());
 
-    // What the model takes; of open extents, such as the batch's, one.
+    // Each open extent of an input, such as the batch's, becomes one.
     const auto model = client->model(name);
     if (!model) return complain(model.error());
     lepton::InferRequest request;
     request.model = model->name;
     request.timeout = std::chrono::milliseconds(500);
-    // Tensors are sent from where they are: they live until the call has returned.
+    // Tensors are sent from where they are, so they live until the call has returned.
     std::vector<std::vector<std::byte>> tensors;
     for (const lepton::TensorSpec& spec : model->inputs) {
         lepton::Shape shape = spec.shape;
@@ -40,7 +40,7 @@ int ask(const char* url, const char* name) {
         request.inputs.push_back({spec.name, spec.dtype, shape, tensors.back()});
     }
 
-    lepton::InferResult result;  // Handed to each call, it is used again.
+    lepton::InferResult result;  // Its storage is reused when it is handed to the next call.
     if (const auto answered = client->infer(request, result); !answered) {
         return complain(answered.error());
     }
@@ -68,7 +68,7 @@ int main(int argc, char** argv) {
     try {
         return ask(argv[1], argv[2]);
     } catch (const std::exception& error) {
-        // Of as() and of value(): the model is not what this program takes it for.
+        // as() and value() throw: the model is not what this program takes it for.
         std::fprintf(stderr, "client_sync: %s\n", error.what());
         return 1;
     }

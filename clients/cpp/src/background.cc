@@ -18,7 +18,7 @@ namespace {
 constexpr int kMaxEvents = 64;
 constexpr auto kLongestSleep = std::chrono::seconds(60);
 
-// Signals are for the threads of the program.
+// Signals are meant for the program's own threads, so this thread blocks them.
 class SignalsBlocked {
 public:
     SignalsBlocked() {
@@ -96,7 +96,7 @@ bool Background::enqueue(const InferRequest& request,
         handle.slot_ = call.slot;
         handle.generation_ = call.generation;
         submitted_.push_back(&call);
-        // Whoever put the first one there has woken the thread, or is about to.
+        // Whoever put the first call there has woken the thread, or is about to.
         if (submitted_.size() > 1) return true;
     }
     WakeFd::wake(wake_descriptor_);
@@ -127,7 +127,7 @@ void Background::run() {
         advance_due();
         wait();
     }
-    // No call is submitted any more; those that are left end.
+    // No call is submitted after this; the ones that are left are ended.
     std::vector<AsyncCall*> left;
     {
         const MutexLock lock(mutex_);
@@ -161,7 +161,7 @@ bool Background::take_inbox() {
     }
     starting_.clear();
     for (AsyncCall* const call : cancelling_) {
-        // It may have ended, and be another one, since it was noted.
+        // The call may have ended since it was noted, and its record may hold another one.
         if (!call->active) continue;
         call->call.cancel();
         settle(*call);
@@ -175,7 +175,7 @@ void Background::wait() {
     Clock::duration left = kLongestSleep;
     if (!timers_.empty()) left = std::min(left, timers_.begin()->first - Clock::now());
     left = std::max(left, Clock::duration::zero());
-    // epoll_wait() knows milliseconds: too coarse for a hedge, good enough for a deadline far off.
+    // epoll_wait() counts milliseconds: too coarse for a hedge, good enough for a deadline far off.
     constexpr auto kFine = std::chrono::milliseconds(10);
     auto timeout = static_cast<int>(duration_cast<std::chrono::milliseconds>(left).count());
     if (left < kFine) {

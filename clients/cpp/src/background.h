@@ -17,12 +17,12 @@
 
 namespace lepton::client {
 
-// The thread of a client that runs the calls which nobody waits for: one epoll, one timer per call.
-// The records of calls are used again, so that a steady load allocates nothing. Thread-safe; what
-// stands below "of the thread" is its own.
+// A client's thread for the calls that nobody blocks on: one epoll, one timer per call. Records of
+// calls are reused, so that a steady load allocates nothing. Thread-safe, except for the members
+// below "The thread's own", which only it touches.
 class Background : public std::enable_shared_from_this<Background> {
 public:
-    // `core` outlives stop().
+    // `core` must outlive stop().
     static std::shared_ptr<Background> start(Core& core);
     // Use start().
     explicit Background(Core& core);
@@ -36,7 +36,7 @@ public:
                       InferResult storage);
     void cancel(std::uint32_t slot, std::uint64_t generation);
 
-    // Cancels all calls; when it returns every callback has been called, and the thread has ended.
+    // Cancels all calls. When it returns, every callback has been called and the thread has ended.
     void stop();
 
 private:
@@ -52,7 +52,7 @@ private:
         Client::Callback callback;
         Call call;
         std::uint32_t slot;
-        std::uint64_t generation = 0;  // Guarded as the lists are, counted up when it ends.
+        std::uint64_t generation = 0;  // Guarded like the lists; incremented when the call ends.
         Timers::node_type spare_timer;
         Timers::iterator timer;
         bool has_timer = false;
@@ -64,7 +64,7 @@ private:
         std::uint64_t generation;
     };
 
-    // False, and takes nothing, once it stops.
+    // Returns false, and takes nothing, once the thread stops.
     bool enqueue(const InferRequest& request,
                  Clock::time_point deadline,
                  Client::Callback& callback,
@@ -72,13 +72,14 @@ private:
                  CallHandle& handle);
     AsyncCall& new_call() LEPTON_REQUIRES(mutex_);
     void run();
-    // Starts what was submitted, ends what was cancelled; true when it is time to stop.
+    // Starts submitted calls and ends canceled ones; returns true when it is time to stop.
     bool take_inbox();
     void wait();
     void on_event(int fd);
     void advance_due();
     void advance_waiting();
-    // After each step of a call: hands it back when it is done, else waits for what it waits for.
+    // Called after each step of a call: hands it back when it is done, else registers what it waits
+    // for.
     void settle(AsyncCall& call);
     void arm(AsyncCall& call, const Call::Interest& interest);
     void set_timer(AsyncCall& call, Clock::time_point when);
@@ -97,15 +98,16 @@ private:
     std::vector<Cancellation> cancelled_ LEPTON_GUARDED_BY(mutex_);
     bool stopping_ LEPTON_GUARDED_BY(mutex_) = false;
 
-    // Of the thread.
+    // The thread's own:
     std::vector<AsyncCall*> starting_;
     std::vector<AsyncCall*> cancelling_;
-    std::vector<AsyncCall*> waiting_;  // For a connection of the pool.
+    std::vector<AsyncCall*> waiting_;  // Waiting for a connection of the pool.
     std::vector<AsyncCall*> advancing_;
-    std::vector<AsyncCall*> by_socket_;  // Whom an event is for; may be out of date, does no harm.
+    // By socket; an entry may be out of date, which does no harm.
+    std::vector<AsyncCall*> by_socket_;
     Timers timers_;
 
-    std::thread thread_;  // Last: uses all of the above.
+    std::thread thread_;  // The last member: it uses all of the above.
 };
 
 }  // namespace lepton::client

@@ -21,7 +21,7 @@ timespec to_timespec(Clock::duration left) {
     return {.tv_sec = seconds.count(), .tv_nsec = nanoseconds.count()};
 }
 
-// Waits for what the call waits for, or does it; false where a signal came first.
+// Does what the call waits for, or waits for it; returns false where a signal came first.
 bool wait(Call& call, WakeFd& wake, Clock::time_point now) {
     const Call::Waits waits = call.waits();
     const Clock::duration left = waits.until - now;
@@ -51,7 +51,7 @@ bool wait(Call& call, WakeFd& wake, Clock::time_point now) {
 }  // namespace
 
 Ended run_blocking(Core& core, const Operation& operation, Answer& answer) {
-    // Outlives the call, which may have a place in a line until it is done.
+    // It outlives the call, which may stand in a queue with it until it is done.
     thread_local WakeFd wake;
     Call call(core, wake);
     Clock::time_point now = Clock::now();

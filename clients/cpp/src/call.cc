@@ -17,7 +17,7 @@ std::string in_words(Clock::duration time) {
     using std::chrono::duration_cast;
     const auto us = duration_cast<std::chrono::microseconds>(time).count();
     constexpr std::int64_t kUsPerMs = 1000;
-    // Short times to a hundredth of a millisecond.
+    // Short times are shown to a hundredth of a millisecond.
     if (us >= 10 * kUsPerMs) return std::to_string((us + kUsPerMs / 2) / kUsPerMs) + " ms";
     std::string hundredths = std::to_string(us % kUsPerMs / 10);
     if (hundredths.size() == 1) hundredths.insert(0, 1, '0');
@@ -75,7 +75,7 @@ void Call::begin_attempt(Attempt& attempt, Clock::time_point now) {
 }
 
 void Call::ask(Attempt& attempt, Clock::time_point now) {
-    // Only a pool with all its connections busy needs to wake anybody.
+    // Only a pool whose connections are all busy needs to wake anybody.
     if (attempt.waiter.wake_fd < 0) attempt.waiter.wake_fd = wake_.fd();
     attempt.connection = core_.pool.take(attempt.endpoint, now, suspicious_, attempt.waiter);
     if (attempt.connection == nullptr) return;
@@ -156,14 +156,14 @@ void Call::fail_attempt(Attempt& attempt, const Failure& given, Clock::time_poin
     }
     end_attempt(attempt, true, now);
 
-    // The other attempt may still have an answer, unless it would be told the same.
+    // The other attempt may still be answered, unless the server would tell it the same.
     if (any_attempt() && failure.cause != Failure::Cause::kAnswered) return;
     if (!may_retry(failure, was_stale)) {
         finish(std::move(failure.error), now);
         return;
     }
-    // Another endpoint, or another connection in place of one that was closed while it was idle,
-    // may be asked at once; the same endpoint needs time.
+    // Another endpoint, or another connection in place of one that was closed while idle, can be
+    // tried at once; the same endpoint needs time.
     const bool at_once =
         was_stale || static_cast<std::size_t>(attempts_made_) < core_.endpoints.size();
     const auto next = at_once ? std::optional(now)
@@ -179,19 +179,20 @@ void Call::fail_attempt(Attempt& attempt, const Failure& given, Clock::time_poin
     if (!at_once) ++retries_;
     core_.counters.retries.fetch_add(1, kRelaxed);
     retry_at_ = *next;
-    error_ = std::move(failure.error);  // Told when no attempt comes to more.
+    error_ = std::move(failure.error);  // Reported if no other attempt succeeds.
 }
 
 bool Call::may_retry(const Failure& failure, bool was_stale) {
-    if (asks_whether(operation_.kind) && was_answered_) return false;  // That is the answer: no.
+    // The refusal itself answers the question with no.
+    if (asks_whether(operation_.kind) && was_answered_) return false;
     switch (failure.cause) {
         case Failure::Cause::kAnswered:
         case Failure::Cause::kProtocol:
             return false;
         case Failure::Cause::kCut:
             suspicious_ = true;
-            // That the server closed an idle connection says nothing about its health: no retry in
-            // the sense of the budget.
+            // An idle connection that the server closed says nothing about its health, so this
+            // attempt does not count as a retry.
             if (was_stale && !retried_stale_) return retried_stale_ = true;
             if (retried_cut_) return false;
             retried_cut_ = true;
@@ -206,7 +207,8 @@ void Call::begin_hedge(Clock::time_point now) {
     hedge_at_.reset();
     Attempt& second = attempts_[1];
     if (second.state != Attempt::State::kNone) return;
-    // A second request to the same server is more of what makes it slow, unless its user knows it.
+    // A second request to the same server adds to what makes it slow, so only the user can allow
+    // it.
     const bool allowed =
         core_.options.hedge.same_endpoint || core_.chooser.has_other(*last_endpoint_);
     if (!allowed || !core_.hedge.try_hedge()) return;
@@ -260,7 +262,7 @@ void Call::end_attempt(Attempt& attempt, bool keep, Clock::time_point now) {
     if (attempt.connection == nullptr) {
         core_.pool.give_up(attempt.endpoint, attempt.waiter);
     } else {
-        // Resets what is under way; false where only closing ends it.
+        // Resets the stream in progress; false where only closing the connection ends it.
         keep = attempt.connection->abandon() && keep;
         core_.pool.give_back(std::move(attempt.connection), keep, now);
     }

@@ -21,15 +21,15 @@ namespace lepton::client {
 // waits() names has happened, until it is done(). Reusable. Not thread-safe; its driver owns it.
 class Call {
 public:
-    // What a call waits for: any of these sockets, the wake-up, or the time.
+    // What a call waits for: any of these sockets, the wake-up or the time, whichever comes first.
     struct Interest {
         Connection* connection = nullptr;
-        short events = 0;  // Of poll().
+        short events = 0;  // As poll() defines them.
     };
     struct Waits {
         std::array<Interest, 2> sockets;
         std::size_t socket_count = 0;
-        bool for_wake = false;  // The descriptor of the driver's WakeFd.
+        bool for_wake = false;  // This is the descriptor of the driver's WakeFd.
         Clock::time_point until = kNoDeadline;
     };
 
@@ -38,11 +38,11 @@ public:
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
 
-    // `operation`, what it points to, and `answer` stay until done(). On an error the answer's
+    // `operation`, what it points to, and `answer` must live until done(). On an error the answer's
     // result is empty.
     void start(const Operation& operation, Answer& answer, Clock::time_point now);
 
-    // A poll said that this socket may be read.
+    // A poll reported that this socket is readable.
     void on_readable(int socket);
     void advance(Clock::time_point now);
     void cancel();
@@ -50,7 +50,7 @@ public:
     [[nodiscard]] bool done() const { return done_; }
     [[nodiscard]] Waits waits() const;
 
-    // Precondition: done(). Empty: answered.
+    // Precondition: done(). Empty if the call was answered.
     [[nodiscard]] std::optional<Error>& error() { return error_; }
     // A server did answer, if only to refuse.
     [[nodiscard]] bool was_answered() const { return was_answered_; }
@@ -91,12 +91,12 @@ private:
     Clock::time_point started_;
     Clock::time_point retry_at_;
     std::optional<Clock::time_point> hedge_at_;
-    std::optional<std::size_t> last_endpoint_;  // Tried before: another one is preferred.
+    std::optional<std::size_t> last_endpoint_;  // Already tried: another one is preferred.
     int attempts_made_ = 0;
     int retries_ = 0;
     bool retried_cut_ = false;
     bool retried_stale_ = false;
-    bool suspicious_ = false;  // Connections of the pool are looked at before use.
+    bool suspicious_ = false;  // The pool's connections are checked before use.
 };
 
 }  // namespace lepton::client

@@ -14,7 +14,7 @@ using client::Answer;
 using client::Ended;
 using client::Operation;
 
-// When a call ends: at the earlier of its request's deadline and its timeout, and its grace.
+// When a call ends: the earlier of its request's deadline and its timeout, plus its grace.
 Clock::time_point deadline_of(const InferRequest& request, const ClientOptions& options) {
     constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(24 * 365);
     const std::chrono::nanoseconds timeout =
@@ -30,7 +30,7 @@ Result<> ask(client::Core& core, Operation operation, Answer& answer) {
     return {};
 }
 
-// For the routes that answer yes or no: no is an error of theirs, and none of the caller's.
+// For the routes that answer yes or no: the server reports no as an error, the caller gets false.
 Result<bool> ask_whether(client::Core& core, Operation operation) {
     operation.deadline = Clock::now() + core.options.timeout;
     Answer answer;
@@ -38,7 +38,8 @@ Result<bool> ask_whether(client::Core& core, Operation operation) {
     if (!ended.error) return true;
     const bool no = ended.error->code == ErrorCode::kUnavailable ||
                     ended.error->code == ErrorCode::kModelNotFound ||
-                    ended.error->code == ErrorCode::kInvalidArgument;  // Triton's "not ready".
+                    // How Triton says "not ready".
+                    ended.error->code == ErrorCode::kInvalidArgument;
     if (ended.was_answered && no) return false;
     return tl::unexpected<Error>(*std::move(ended.error));
 }

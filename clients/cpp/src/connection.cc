@@ -16,7 +16,7 @@
 namespace lepton::client {
 namespace {
 
-// What one sendmsg() takes (UIO_MAXIOV is 1024).
+// The number of spans per sendmsg(); UIO_MAXIOV is 1024.
 constexpr std::size_t kMaxSpans = 64;
 
 std::string text_of(int error) { return std::generic_category().message(error); }
@@ -70,7 +70,7 @@ void Connection::connect_next(std::string why) {
             continue;
         }
         if (family != AF_UNIX) {
-            // A request is written whole: waiting for more (Nagle) only delays its last bytes.
+            // A request is written whole: waiting for more (Nagle) would only delay its last bytes.
             const int on = 1;
             setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         }
@@ -80,7 +80,8 @@ void Connection::connect_next(std::string why) {
             on_connected();
             return;
         }
-        // A Unix domain socket whose backlog is full says EAGAIN, and no poll tells when it is not.
+        // A Unix domain socket whose backlog is full returns EAGAIN, and no poll tells when it is
+        // free.
         if (errno == EINPROGRESS) {
             wants_ = POLLOUT;
             return;
@@ -100,7 +101,7 @@ void Connection::fail_connecting(std::string why) {
 }
 
 void Connection::on_connected() {
-    // From here each read says whether it may block, which block_once() needs.
+    // From here on each read says whether it may block, which block_once() needs.
     fcntl(socket_, F_SETFL, fcntl(socket_, F_GETFL) & ~O_NONBLOCK);
     receive_timeout_ = {};
     if (tls_context_ == nullptr) {
@@ -177,7 +178,7 @@ void Connection::advance(bool readable) {
     }
 }
 
-// False: the socket takes no more for now.
+// Returns false when the socket takes no more for now.
 bool Connection::send_all() {
     while (true) {
         const std::span<const iovec> spans = exchange_->to_send();
@@ -192,13 +193,13 @@ bool Connection::send_all() {
                 return false;
             case IoStep::State::kEnd:
             case IoStep::State::kError:
-                // What the server said before it closed may still be read: a refusal, say.
+                // What the server said before it closed may still be read, such as a refusal.
                 return true;
         }
     }
 }
 
-// False: there is nothing more to read for now.
+// Returns false when there is nothing more to read for now.
 bool Connection::receive(bool readable) {
     if (!readable && !(tls_ && tls_->has_pending())) return false;
     while (!exchange_->done()) {
@@ -209,7 +210,8 @@ bool Connection::receive(bool readable) {
             case IoStep::State::kProgress:
                 heard_ = true;
                 exchange_->received(step.bytes);
-                // What did not fill its room was all that there was; TLS hands out by the record.
+                // A read that did not fill its room took all there was; TLS hands out whole
+                // records.
                 if (step.bytes < room && !tls_) return !exchange_->to_send().empty();
                 break;
             case IoStep::State::kWantRead:
@@ -257,7 +259,7 @@ bool Connection::block_once(Clock::duration at_most) {
     // The kernel counts such timeouts in its ticks, of up to 10 ms.
     constexpr auto kShortest = milliseconds(32);
     if (tls_ || state_ != State::kOpen || wants_ != POLLIN || at_most < kShortest) return false;
-    // A power of two of it, so that calls with much the same deadline need not set it each time.
+    // A power of two times it, so that calls with similar deadlines need not set it each time.
     Clock::duration timeout = kShortest;
     while (2 * timeout <= at_most) timeout *= 2;
     if (timeout != receive_timeout_) {
@@ -279,7 +281,8 @@ const Failure* Connection::failure() const {
 
 bool Connection::abandon() {
     const bool keep = exchange_->abandon() && state_ == State::kOpen;
-    // A reset that does not fit now would have to be waited for: not worth the connection.
+    // A reset that does not fit in the socket would have to be waited for, which the connection is
+    // not worth.
     return keep && send_all() && exchange_->to_send().empty() && exchange_->reusable();
 }
 

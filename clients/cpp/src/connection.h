@@ -15,9 +15,9 @@
 
 namespace lepton::client {
 
-// One socket to one endpoint, TLS where its endpoint asks for it, and the exchange that speaks on
-// it. Blocks to look up a host's name, and where block_once() lets it; else never. Not thread-safe;
-// whoever took it from the pool owns it.
+// One socket to one endpoint, with TLS where the endpoint asks for it, and the exchange that runs
+// on it. Blocks while it looks up a host name, and where block_once() allows it; never otherwise.
+// Not thread-safe; whoever took it from the pool owns it.
 class Connection {
 public:
     enum class State : std::uint8_t { kNew, kConnecting, kHandshaking, kOpen, kFailed };
@@ -31,34 +31,35 @@ public:
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    // Starts to connect when new, then asks. An error is of the request, not of the connection.
+    // Starts to connect if it is new, then asks. An error is the request's, not the connection's.
     Result<> ask(const Operation& operation);
 
     // Does what can be done without waiting. Afterwards the question is done(), or wants() says
-    // what to wait for. `readable`: a poll said so; without it nothing is read in vain.
+    // what to wait for. `readable` means that a poll said so; without it no read is tried in vain.
     void advance(bool readable);
     [[nodiscard]] bool done() const;
-    // Of poll(): POLLIN, POLLOUT.
+    // The events to poll for: POLLIN, POLLOUT.
     [[nodiscard]] short wants() const { return wants_; }
 
     // Lets the next advance(true) block for its bytes in place of a poll before it, which saves a
-    // system call; for no longer than `at_most`. False where it cannot, or not to the point.
+    // system call. It blocks for at most `at_most`. Returns false where that cannot be done, or not
+    // precisely enough.
     bool block_once(Clock::duration at_most);
-    // A signal ended the wait.
+    // Whether a signal ended the wait.
     [[nodiscard]] bool was_interrupted() const { return interrupted_; }
 
-    // Null: answered. Precondition: done().
+    // Null if the question was answered. Precondition: done().
     [[nodiscard]] const Failure* failure() const;
-    // True when no byte of the request can have been taken by the server: it was never reached.
+    // True when the server cannot have received a byte of the request, since it was never reached.
     [[nodiscard]] bool never_connected() const { return !was_open_; }
-    // The connection was used before, and ended without a byte of an answer: closed in the
-    // meantime.
+    // The connection was used before, and ended without a byte of an answer: the server had closed
+    // it in the meantime.
     [[nodiscard]] bool was_stale() const { return asked_ > 1 && !heard_; }
 
-    // Forgets the question; whether the connection may be kept.
+    // Drops the question; returns whether the connection may be kept.
     bool abandon();
 
-    // Takes what came while it was idle; false when it is of no use any more.
+    // Takes in what came while it was idle; returns false when it cannot be used any more.
     [[nodiscard]] bool still_open();
 
     [[nodiscard]] int socket() const { return socket_; }
@@ -98,7 +99,7 @@ private:
 
     bool block_ = false;
     bool interrupted_ = false;
-    Clock::duration receive_timeout_{};  // What the socket has as SO_RCVTIMEO.
+    Clock::duration receive_timeout_{};  // The socket's current SO_RCVTIMEO.
 
     std::uint64_t asked_ = 0;
     bool heard_ = false;

@@ -8,8 +8,8 @@
 namespace lepton::client {
 namespace {
 
-// One that was used so lately is taken without asking the kernel whether the server closed it:
-// should it have, the call is made again on another one.
+// A connection that was used this recently is taken without asking the kernel whether the server
+// closed it; if it did, the call is made again on another one.
 constexpr auto kFresh = std::chrono::milliseconds(10);
 
 }  // namespace
@@ -33,7 +33,8 @@ std::unique_ptr<Connection> ConnectionPool::take(std::size_t endpoint,
             const MutexLock lock(line.mutex);
             if (!line.claim(waiter, max_connections_)) return nullptr;
             if (!line.idle.empty()) {
-                // The one that was used last: the longer others are idle, the sooner they may go.
+                // The one that was used last: the longer the others are idle, the sooner they may
+                // be closed.
                 idle = std::move(line.idle.back());
                 line.idle.pop_back();
             } else {
@@ -50,12 +51,12 @@ std::unique_ptr<Connection> ConnectionPool::take(std::size_t endpoint,
     return factory_(endpoint);
 }
 
-// Whether there is a connection, or leave to open one, that is promised to nobody else.
+// Whether there is a connection, or room to open one, that is promised to nobody else.
 bool ConnectionPool::Line::claim(PoolWaiter& waiter, std::size_t max_connections) {
     const bool was_woken = waiter.woken.exchange(false, std::memory_order_relaxed);
     if (was_woken) --promised;
     if (idle.size() + (max_connections - open) > promised) return true;
-    // Who was woken and came too late is next.
+    // A waiter that was woken and came too late is next.
     if (was_woken) {
         waiters.push_front(&waiter);
     } else {

@@ -17,28 +17,28 @@ namespace lepton::client {
 struct PoolWaiter {
     int wake_fd = -1;                // Made readable when it is its turn,
     std::atomic<bool> woken{false};  // which this says.
-    bool queued = false;             // The pool's note.
+    bool queued = false;             // The pool's own note.
 };
 
-// The idle connections of a client, by endpoint, and how many there are in all. Calls that wait for
-// one get it in the order in which they came. Thread-safe.
+// The idle connections of a client, by endpoint, and the number of all. Calls that wait for a
+// connection get one in the order in which they came. Thread-safe.
 class ConnectionPool {
 public:
     using Factory = std::function<std::unique_ptr<Connection>(std::size_t endpoint)>;
 
-    // Precondition: max_connections > 0, of each endpoint.
+    // Precondition: max_connections > 0; it holds for each endpoint.
     ConnectionPool(std::size_t endpoints, std::size_t max_connections, Factory factory);
 
-    // An idle connection that is open still, or a new one that is not connected yet. Null when all
-    // are busy: `waiter` then is woken when it is its turn to take again, or gives up.
-    // `suspicious`: the last one was found closed, so that each is looked at.
+    // Returns an idle connection that is still open, or a new one that is not connected yet. Null
+    // when all are busy: `waiter` is then woken when it is its turn to take again, or gives up.
+    // `suspicious` says that the last one was found closed, so that each is checked.
     std::unique_ptr<Connection> take(std::size_t endpoint,
                                      Clock::time_point now,
                                      bool suspicious,
                                      PoolWaiter& waiter);
     void give_up(std::size_t endpoint, PoolWaiter& waiter);
 
-    // Every connection comes back; one that is not to be kept is closed.
+    // Every connection comes back; it is closed unless `keep` is true.
     void give_back(std::unique_ptr<Connection> connection, bool keep, Clock::time_point now);
 
     [[nodiscard]] std::uint64_t opened() const { return opened_.load(std::memory_order_relaxed); }
@@ -49,7 +49,8 @@ private:
         std::vector<std::unique_ptr<Connection>> idle LEPTON_GUARDED_BY(mutex);
         std::size_t open LEPTON_GUARDED_BY(mutex) = 0;  // Idle and taken.
         std::deque<PoolWaiter*> waiters LEPTON_GUARDED_BY(mutex);
-        std::size_t promised LEPTON_GUARDED_BY(mutex) = 0;  // Woken, and not back yet.
+        // Woken callers that have not come back yet.
+        std::size_t promised LEPTON_GUARDED_BY(mutex) = 0;
 
         bool claim(PoolWaiter& waiter, std::size_t max_connections) LEPTON_REQUIRES(mutex);
         void wake_next() LEPTON_REQUIRES(mutex);
@@ -58,7 +59,7 @@ private:
     std::vector<Line> lines_;
     std::size_t max_connections_;
     Factory factory_;
-    std::atomic<std::uint64_t> opened_{0};  // Relaxed: a count.
+    std::atomic<std::uint64_t> opened_{0};  // Relaxed: it is only a count.
 };
 
 }  // namespace lepton::client

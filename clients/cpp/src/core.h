@@ -20,14 +20,14 @@
 
 namespace lepton::client {
 
-// What the calls of one client share. Thread-safe.
+// What all calls of one client share. Thread-safe.
 class Core {
 public:
-    // Errors: kInvalidArgument, naming the option.
+    // Errors: kInvalidArgument, with the option's name.
     static Result<std::unique_ptr<Core>> open(ClientOptions options);
     ~Core();
 
-    // Started when first asked for.
+    // Started on first use.
     Background& background();
 
     struct Counters {  // Relaxed: counts that publish nothing.
@@ -53,7 +53,7 @@ private:
 
     std::optional<TlsContext> tls_;
     std::once_flag background_started_;
-    std::shared_ptr<Background> background_;  // Last: its thread uses all of the above.
+    std::shared_ptr<Background> background_;  // The last member: its thread uses all of the above.
 };
 
 }  // namespace lepton::client

@@ -11,7 +11,7 @@
 
 namespace lepton::client {
 
-// One of the places that a client may ask, as its options name it.
+// One of the places where a client may send requests, as its options name it.
 struct Endpoint {
     enum class Wire : std::uint8_t { kHttp, kGrpc };
 
@@ -20,12 +20,13 @@ struct Endpoint {
     bool tls = false;
     std::string host;  // Empty for a Unix domain socket.
     std::string port;
-    std::string path;       // Of a Unix domain socket.
+    std::string path;       // Path of a Unix domain socket.
     std::string authority;  // For the header Host and :authority.
 };
 
-// "http://host:port", "https://", "grpc://", "grpcs://", "unix:/path", "grpc+unix:/path"; the port
-// may be left out. Errors: kInvalidArgument, naming the text and what is expected.
+// Accepts "http://host:port", "https://", "grpc://", "grpcs://", "unix:/path" and
+// "grpc+unix:/path"; the port may be left out. Errors: kInvalidArgument, with the text and what is
+// expected.
 [[nodiscard]] Result<Endpoint> parse_endpoint(std::string_view url);
 
 struct SocketAddress {
@@ -33,8 +34,8 @@ struct SocketAddress {
     socklen_t size = 0;
 };
 
-// Where to connect to, in the order to be tried. Blocks while a name is looked up. Errors:
-// kUnavailable, naming the endpoint.
+// Returns the addresses to connect to, in the order to try them. Blocks while a name is looked up.
+// Errors: kUnavailable, with the endpoint's name.
 [[nodiscard]] Result<std::vector<SocketAddress>> resolve(const Endpoint& endpoint);
 
 }  // namespace lepton::client

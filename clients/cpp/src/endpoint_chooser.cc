@@ -6,8 +6,8 @@
 namespace lepton::client {
 namespace {
 
-// A number below `bound` from 32 random bits, without a division (Lemire 2019; the bias of
-// bound / 2^32 does not matter here).
+// A number below `bound`, from 32 random bits, without a division (Lemire 2019; its bias of bound /
+// 2^32 does not matter here).
 std::size_t below(std::uint64_t bound, std::uint32_t bits) { return bound * bits >> 32; }
 
 }  // namespace
@@ -23,7 +23,8 @@ std::size_t EndpointChooser::choose(std::uint64_t bits,
     const auto takes_calls = [&](std::size_t i) { return i != avoid && !ejected(i); };
     std::size_t healthy = 0;
     for (std::size_t i = 0; i < count_; ++i) healthy += takes_calls(i) ? 1 : 0;
-    // The one with that rank among them. Others may have changed since the count, hence the end.
+    // The endpoint with that rank among them. Others may have changed since the count, so it may
+    // run off the end.
     const auto with_rank = [&](std::size_t rank) {
         std::size_t last = count_;
         for (std::size_t i = 0; i < count_; ++i) {
@@ -61,7 +62,8 @@ std::optional<std::size_t> EndpointChooser::due_probe(Clock::time_point now,
     for (std::size_t i = 0; i < count_; ++i) {
         Clock::rep due = at(i).retry_at.load(kRelaxed);
         if (due == kNotEjected || due > at_present || i == avoid) continue;
-        // Whoever moves the time forward is the one who probes. Its failure then changes nothing.
+        // Whoever moves the time forward is the one that probes. If its attempt fails, nothing
+        // changes.
         const std::int32_t nth = at(i).ejections.load(kRelaxed);
         const Clock::rep later = at_present + ejection(nth).count();
         if (!at(i).retry_at.compare_exchange_strong(due, later, kRelaxed)) continue;
@@ -104,7 +106,7 @@ void EndpointChooser::connect_failed(std::size_t endpoint, Clock::time_point now
 }
 
 void EndpointChooser::connected(std::size_t endpoint) {
-    // Stored only where they change: the line stays shared between the callers' processors.
+    // Stored only where they change, so that the line stays shared between the callers' processors.
     if (at(endpoint).failures.load(kRelaxed) != 0) at(endpoint).failures.store(0, kRelaxed);
     if (ejected(endpoint)) at(endpoint).retry_at.store(kNotEjected, kRelaxed);
 }

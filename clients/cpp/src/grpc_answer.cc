@@ -35,12 +35,12 @@ bool add_extents(ProtobufReader& reader, Shape& shape) {
     return packed.ok();
 }
 
-// InferOutputTensor and TensorMetadata have these in common: name = 1, datatype = 2, shape = 3.
+// The fields that InferOutputTensor and TensorMetadata share: name = 1, datatype = 2, shape = 3.
 struct Description {
     std::string_view name;
     std::string_view datatype;
     Shape shape;
-    bool typed_contents = false;  // Field 5, of an output.
+    bool typed_contents = false;  // The output has field 5.
 };
 
 Result<Description> read_description(Bytes message) {
@@ -82,7 +82,7 @@ Result<DataType> data_type_of(const Description& description) {
                    quoted(description.datatype) + ", which is none of the protocol's");
 }
 
-// Whether the elements of a BYTES tensor are `count` and fill `data`.
+// Whether `data` is exactly `count` elements of a BYTES tensor.
 bool holds_elements(Bytes data, std::int64_t count) {
     std::uint32_t length = 0;
     for (; count > 0 && data.size() >= sizeof length; --count) {
@@ -117,7 +117,7 @@ Result<> check_data(const Output& output) {
                    std::string(to_string(output.dtype)) + " " + to_string(output.shape));
 }
 
-// One entry of map<string, InferParameter>; nothing unless it holds a string.
+// Reads one entry of map<string, InferParameter>; returns nothing unless its value is a string.
 Result<std::optional<std::pair<std::string, std::string>>> read_property(Bytes entry) {
     std::string_view name;
     std::optional<std::string_view> value;
@@ -165,10 +165,10 @@ Result<> add_output(Bytes message, InferResult::Contents& contents) {
     return {};
 }
 
-// `data` belongs to output number `index`.
+// Adds `data` to output number `index`.
 Result<> add_data(Bytes data, std::size_t index, InferResult::Contents& contents) {
     // Every implementation writes fields in the order of their numbers. It matters because the data
-    // is moved to be aligned, and would be moved over what stands behind it.
+    // is moved to be aligned, and would otherwise overwrite what follows it.
     if (index >= contents.outputs.size()) {
         return invalid("the server's answer has " + std::to_string(contents.outputs.size()) +
                        " outputs before raw_output_contents number " + std::to_string(index + 1));
@@ -191,7 +191,7 @@ std::size_t count_outputs(Bytes message) {
 
 Result<std::size_t> read_infer_answer(InferResult::Contents& contents, std::size_t offset) {
     ByteBuffer& bytes = contents.bytes;
-    // Before there are views: room to align the outputs in.
+    // Room to align the outputs must be reserved before there are views.
     bytes.reserve(bytes.size() + count_outputs(bytes.view().subspan(offset)) * kOutputAlignment);
     const Bytes message = bytes.view().subspan(offset);
     std::size_t raw = 0;

@@ -8,18 +8,18 @@
 
 namespace lepton::client {
 
-// Decoders of the answers of inference.GRPCInferenceService (proto/inference.proto). Errors:
-// kInternal, saying what about the answer is not as the protocol has it.
+// Decoders for the answers of inference.GRPCInferenceService (proto/inference.proto). Errors:
+// kInternal, saying what about the answer breaks the protocol.
 
-// The ModelInferResponse that lies in `contents.bytes` from `offset` to their end: fills in the
-// views, and aligns the outputs. Returns how far into the message the data of its first output
-// begins: where the next answer of the same model is to be put so that nothing has to be moved.
+// Reads the ModelInferResponse that lies in `contents.bytes` from `offset` to their end: fills in
+// the views and aligns the outputs. Returns the offset, in the message, of its first output's data,
+// so that the next answer of the same model can be placed where nothing has to be moved.
 [[nodiscard]] Result<std::size_t> read_infer_answer(InferResult::Contents& contents,
                                                     std::size_t offset);
 
 [[nodiscard]] Result<ModelInfo> read_model_metadata(std::span<const std::byte> message);
 
-// A ServerLiveResponse, ServerReadyResponse or ModelReadyResponse.
+// Reads a ServerLiveResponse, ServerReadyResponse or ModelReadyResponse.
 [[nodiscard]] Result<bool> read_yes_or_no(std::span<const std::byte> message);
 
 }  // namespace lepton::client

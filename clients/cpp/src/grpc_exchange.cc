@@ -17,8 +17,9 @@ namespace {
 using Cause = Failure::Cause;
 
 constexpr std::size_t kSpaceBytes = std::size_t{64} << 10;
-constexpr std::size_t kPrefixBytes = 5;  // Of each gRPC message: a flag, and the length in four.
-// Room behind an answer to align its outputs in; one with more outputs than this is moved to more.
+// The head of each gRPC message: a flag, and the length in four bytes.
+constexpr std::size_t kPrefixBytes = 5;
+// Room after an answer to align its outputs in; an answer with more outputs is moved to more.
 constexpr std::size_t kAlignmentRoom = 64 * kOutputAlignment;
 
 nghttp2_nv field(std::string_view name, std::string_view value) {
@@ -58,7 +59,7 @@ private:
     void on_end() override;
     void on_reset(std::uint32_t code) override;
 
-    // Of the message that the answer consists of.
+    // The buffer for the message that the answer consists of.
     [[nodiscard]] ByteBuffer& body() {
         return kind_ == Operation::Kind::kInfer ? answer_->result.contents().bytes : other_body_;
     }
@@ -78,18 +79,19 @@ private:
     Answer* answer_ = nullptr;  // Null: nothing is asked.
     std::optional<Failure> failure_;
     bool usable_ = true;
-    bool heard_ = false;  // Anything from this server.
+    bool heard_ = false;  // Whether anything came from this server.
 
     std::array<std::byte, kPrefixBytes> prefix_{};
     std::size_t prefix_read_ = 0;
-    std::size_t body_bytes_ = 0;  // That body() is to have.
-    std::size_t lead_ = 0;   // Of them, before the message of an inference: see begin_message().
-    ByteBuffer other_body_;  // Of an answer that is no inference.
+    std::size_t body_bytes_ = 0;  // The size that body() will have.
+    // The part of it before an inference's message: see begin_message().
+    std::size_t lead_ = 0;
+    ByteBuffer other_body_;  // For answers other than inferences.
 
-    GrpcSession session_;  // Last: it calls the rest.
+    GrpcSession session_;  // The last member: it calls the rest.
 };
 
-// By the precondition the connection takes another stream.
+// By its precondition, the connection takes another stream.
 Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
     LEPTON_CHECK_OK(request_.write(operation));
     failure_.reset();
@@ -146,8 +148,8 @@ bool GrpcExchange::abandon() {
     return reusable();
 }
 
-// Ends our side of the stream, if it is open. The caller's tensors are not ours any more: where
-// some are to be sent still, the connection has to go.
+// Ends our side of the stream if it is open. The caller's tensors are no longer ours: if some are
+// still to be sent, the connection has to be closed.
 void GrpcExchange::drop_stream() {
     if (session_.frames().refers()) usable_ = false;
     session_.reset();
@@ -200,8 +202,8 @@ Result<> GrpcExchange::begin_message() {
                         " bytes, the client takes at most " +
                         std::to_string(endpoint_.max_answer_bytes) + "; raise max_answer_bytes");
     }
-    // Protobuf puts the first output's data at any address. The answers of one model are alike, so
-    // that a lead of a few bytes, learnt from the last one, puts it where it may stay.
+    // Protobuf puts the first output's data at any address. Answers of one model are alike, so a
+    // lead of a few bytes, learned from the last one, puts the data where it can stay.
     const std::size_t lead = kind_ == Operation::Kind::kInfer ? lead_ : 0;
     body_bytes_ = lead + size;
     ByteBuffer& to = body();
@@ -215,7 +217,7 @@ void GrpcExchange::on_end() {
     if (answer_ == nullptr) return;
     finish(verdict());
     if (session_.frames().refers()) usable_ = false;
-    // Answered before it was asked in full: the server wants no more of it.
+    // The server answered before it had the whole request, so it wants no more of it.
     if (request_.left() > 0) drop_stream();
 }
 

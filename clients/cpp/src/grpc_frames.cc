@@ -22,7 +22,7 @@ std::span<const iovec> GrpcFrames::unsent() {
         const Piece& piece = pieces_[i];
         const std::byte* const data =
             piece.data != nullptr ? piece.data : copied_.data() + piece.offset;
-        // sendmsg() reads what it is given, though iovec has no const.
+        // sendmsg() only reads what it is given, though iovec has no const.
         unsent_.push_back({const_cast<std::byte*>(data), piece.size});
     }
     return unsent_;

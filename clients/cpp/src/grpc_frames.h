@@ -8,20 +8,20 @@
 
 namespace lepton::client {
 
-// Frames that wait to be sent: what is small was copied here, tensors are where the caller has
-// them. Keeps its storage. Not thread-safe; its exchange owns it.
+// Frames that wait to be sent: small parts are copied here, tensors stay where the caller has them.
+// Keeps its storage. Not thread-safe; its exchange owns it.
 class GrpcFrames {
 public:
     void append(std::span<const std::byte> bytes);  // Copies.
     void refer(std::span<const std::byte> bytes);   // The caller keeps them until they are sent.
 
-    // What is to be sent, in order. Valid until the next call of any other method.
+    // Returns what is to be sent, in order. Valid until the next call of any other method.
     [[nodiscard]] std::span<const iovec> unsent();
     void sent(std::size_t bytes);
 
-    // More would make a list longer than one sendmsg() takes.
+    // More pieces would not fit in one sendmsg().
     [[nodiscard]] bool full() const { return pieces_.size() >= kMostPieces; }
-    // Bytes that are held here; not the caller's.
+    // Bytes that are held here, without the caller's.
     [[nodiscard]] std::size_t copied() const { return copied_.size(); }
     // Whether any of the unsent bytes are the caller's.
     [[nodiscard]] bool refers() const { return referred_ > 0; }
@@ -39,7 +39,7 @@ private:
     std::vector<std::byte> copied_;
     std::vector<Piece> pieces_;
     std::vector<iovec> unsent_;
-    std::size_t first_ = 0;     // Of pieces_, that is not sent.
+    std::size_t first_ = 0;     // The first piece that is not sent.
     std::size_t referred_ = 0;  // Unsent pieces that are the caller's.
 };
 

@@ -42,15 +42,16 @@ GrpcHpack::GrpcHpack() : memory_(memory_of(blocks_)) {
 std::span<const std::byte> GrpcHpack::encode(std::string_view path,
                                              std::span<const nghttp2_nv> fields,
                                              std::string_view timeout) {
-    // The first time the fields go into the peer's table, the second time they are numbers of its
-    // entries; from then on nothing changes any more, and the same bytes mean the same.
+    // The first encoding puts the fields into the peer's table, the second refers to its entries by
+    // number. After that nothing changes any more, and the same bytes mean the same.
     constexpr int kSettled = 2;
     repeats_ = path == last_path_ ? std::min(repeats_ + 1, kSettled) : 0;
     last_path_ = path;
     if (repeats_ < kSettled) encode_fields(fields, timeout.size());
 
-    // The time-out differs from call to call, and would push the rest out of the table: a literal
-    // that is never indexed, RFC 7541, section 6.2.3, as every length here is below 127.
+    // The timeout differs from call to call, and would push the rest out of the table. It is
+    // therefore a literal that is never indexed, RFC 7541, section 6.2.3, as every length here is
+    // below 127.
     std::uint8_t* at = encoded_.get() + encoded_bytes_;
     *at++ = 0x10;
     for (const std::string_view text : {kTimeoutName, timeout}) {
@@ -61,10 +62,11 @@ std::span<const std::byte> GrpcHpack::encode(std::string_view path,
 }
 
 void GrpcHpack::encode_fields(std::span<const nghttp2_nv> fields, std::size_t timeout_bytes) {
-    constexpr std::size_t kHeads = 3;  // Of the time-out: one byte of form, two lengths.
+    // Of the timeout field: one byte for its form, two for lengths.
+    constexpr std::size_t kHeads = 3;
     const std::size_t bound =
         nghttp2_hd_deflate_bound(deflater_.get(), fields.data(), fields.size());
-    // Every time-out has room behind them, also a longer one than this.
+    // There is room behind the fields for every timeout, even one longer than this.
     const std::size_t room =
         bound + kHeads + kTimeoutName.size() + std::max(timeout_bytes, kMostTimeoutBytes);
     if (room > encoded_room_) {

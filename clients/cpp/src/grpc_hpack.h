@@ -12,32 +12,32 @@
 
 namespace lepton::client {
 
-// Both directions of header compression on one connection (RFC 7541): nghttp2's, with its memory
-// kept from one call to the next. Not thread-safe; its session owns it.
+// Header compression of one connection in both directions (RFC 7541). nghttp2 does the work, and
+// its memory is kept from one call to the next. Not thread-safe; its session owns it.
 class GrpcHpack {
 public:
-    // As HTTP/2 has it until a peer says otherwise; also the most that is used.
+    // HTTP/2's size until a peer says otherwise; no larger table is used.
     static constexpr std::size_t kTableBytes = 4096;
 
     GrpcHpack();
     GrpcHpack(const GrpcHpack&) = delete;
     GrpcHpack& operator=(const GrpcHpack&) = delete;
 
-    // The block of a request's `fields` and of its grpc-timeout, valid until the next call. The
-    // fields are the same for the same `path`, which is kept by the caller.
+    // Returns the block of a request's `fields` and its grpc-timeout, valid until the next call.
+    // The fields must be the same for the same `path`, which the caller keeps.
     [[nodiscard]] std::span<const std::byte> encode(std::string_view path,
                                                     std::span<const nghttp2_nv> fields,
                                                     std::string_view timeout);
-    // What the peer's decoder keeps at most.
+    // Sets how much the peer's decoder keeps at most.
     void limit_table(std::size_t bytes);
 
-    // Calls on_field(name, value) for each field of a whole block. False: it is no such block, or
-    // stands for more than a server has to say.
+    // Calls on_field(name, value) for each field of a whole block. Returns false if it is not a
+    // valid block, or expands to more than a server has reason to send.
     template <class OnField>
     [[nodiscard]] bool decode(std::span<const std::byte> block, OnField on_field);
 
 private:
-    // Of one block, decompressed: a byte of it may stand for a field of kTableBytes.
+    // Size of one decompressed block: each byte of it may stand for a field of kTableBytes.
     static constexpr std::size_t kMostBytes = std::size_t{256} << 10;
 
     void encode_fields(std::span<const nghttp2_nv> fields, std::size_t timeout_bytes);
@@ -47,15 +47,15 @@ private:
         void operator()(nghttp2_hd_inflater* inflater) const { nghttp2_hd_inflate_del(inflater); }
     };
 
-    BlockCache blocks_;  // First two: the others' memory, to which they keep pointers.
+    BlockCache blocks_;  // These two come first: the others point into their memory.
     nghttp2_mem memory_;
     std::unique_ptr<nghttp2_hd_deflater, Delete> deflater_;
     std::unique_ptr<nghttp2_hd_inflater, Delete> inflater_;
     std::unique_ptr<std::uint8_t[]> encoded_;
     std::size_t encoded_room_ = 0;
-    std::size_t encoded_bytes_ = 0;  // Of the fields, before the time-out.
+    std::size_t encoded_bytes_ = 0;  // Bytes of the fields, before the timeout.
     std::string_view last_path_;
-    int repeats_ = 0;  // Of the last path, without another between.
+    int repeats_ = 0;  // Consecutive uses of the last path.
 };
 
 template <class OnField>

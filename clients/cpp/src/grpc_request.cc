@@ -13,12 +13,13 @@
 namespace lepton::client {
 namespace {
 
-constexpr std::size_t kPrefixBytes = 5;  // Of each gRPC message: a flag, and the length in four.
-// Of one protobuf message, whichever the language: int is 32 bits wide in most implementations.
+// The head of each gRPC message: a flag, and the length in four bytes.
+constexpr std::size_t kPrefixBytes = 5;
+// The limit of one protobuf message in any language: most implementations use a 32-bit int.
 constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
 
-// A protobuf message is written from its outside in, each part behind its length: the size of each
-// part below and what is appended must agree field by field.
+// A protobuf message is written from the outside in, with the length before each part: the size of
+// each part below must agree, field by field, with what is appended.
 
 std::size_t value_size(const Parameter& parameter) {
     return std::visit(
@@ -36,7 +37,7 @@ std::size_t value_size(const Parameter& parameter) {
         parameter.value);
 }
 
-// A message InferParameter.
+// Appends a message InferParameter.
 void append_value(std::string& out, const Parameter& parameter) {
     std::visit(
         [&out](auto value) {
@@ -61,7 +62,7 @@ void append_value(std::string& out, const Parameter& parameter) {
         parameter.value);
 }
 
-// One entry of the request's map of parameters.
+// Appends one entry of the request's map of parameters.
 void append_parameter(std::string& out, const Parameter& parameter) {
     const std::size_t value = value_size(parameter);
     append_bytes_head(out, 4, bytes_field_size(parameter.name.size()) + bytes_field_size(value));

@@ -11,22 +11,23 @@
 
 namespace lepton::client {
 
-// One gRPC message of a request, with its five bytes of prefix: text that was written here, and
-// between it the caller's tensors, as views. Keeps its storage from one request to the next. Not
+// One gRPC message of a request, with its prefix of five bytes: text that is written here, with
+// views of the caller's tensors in between. Keeps its storage from one request to the next. Not
 // thread-safe; its exchange owns it.
 //
 //   pieces:  prefix, names, shapes, head of raw 0 | tensor 0 | head of raw 1 | tensor 1 | ...
 class GrpcRequest {
 public:
-    // Errors: kInvalidArgument, as check_inputs(); kPayloadTooLarge; kUnsupported, for what gRPC's
-    // KServe v2 has no method for.
+    // Errors: kInvalidArgument, as check_inputs() says; kPayloadTooLarge; kUnsupported, for what
+    // KServe v2 has no gRPC method for.
     Result<> write(const Operation& operation);
 
-    // "/inference.GRPCInferenceService/ModelInfer", static.
+    // Returns a static path such as "/inference.GRPCInferenceService/ModelInfer".
     [[nodiscard]] std::string_view path() const { return path_; }
 
     [[nodiscard]] std::size_t left() const { return left_; }
-    // The next piece, no longer than `most` and never empty. Precondition: 0 < most <= left().
+    // Returns the next piece, no longer than `most` and never empty. Precondition: 0 < most <=
+    // left().
     [[nodiscard]] std::span<const std::byte> take(std::size_t most);
 
     void clear();
@@ -43,10 +44,10 @@ private:
 
     std::string_view path_;
     std::string text_;
-    std::size_t covered_ = 0;  // Of text_, by pieces.
+    std::size_t covered_ = 0;  // Bytes of text_ that pieces cover.
     std::vector<Piece> pieces_;
-    std::size_t next_ = 0;   // Piece to be taken from,
-    std::size_t taken_ = 0;  // of which so much is gone.
+    std::size_t next_ = 0;   // The piece to take from,
+    std::size_t taken_ = 0;  // of which this much is taken.
     std::size_t left_ = 0;
 };
 

@@ -13,11 +13,11 @@ constexpr std::uint32_t kLargestWindow = 0x7fffffff;
 constexpr std::uint32_t kDefaultWindow = 65535;
 constexpr std::uint32_t kUpdateAfter = kLargestWindow / 2;
 constexpr std::uint32_t kLastStream = 0x7fffffff;
-// Of a frame, as we tell the server and hold ourselves to: fewer, larger ones than by default.
+// The largest frame, for the server and for us: fewer, larger frames than by default.
 constexpr std::size_t kFrameBytes = std::size_t{256} << 10;
-// Of the frames that are gathered: headers, settings.
+// Bound of the frames that are assembled: headers, settings.
 constexpr std::size_t kMostGathered = std::size_t{64} << 10;
-// Answers to settings and pings that wait to be sent: more is a flood.
+// Bound of the replies to settings and pings that wait to be sent: more is a flood.
 constexpr std::size_t kMostWaiting = std::size_t{64} << 10;
 
 void put_big_endian(std::uint64_t value, std::byte* to, std::size_t count) {
@@ -30,7 +30,8 @@ std::uint32_t big_endian(Bytes bytes) {
     return value;
 }
 
-// A HEADERS or DATA frame's payload without its padding; false where that is longer than it.
+// Removes the padding of a HEADERS or DATA frame; returns false where it is longer than the
+// payload.
 bool strip_padding(Bytes& payload) {
     if (payload.empty()) return false;
     const auto padding = std::to_integer<std::size_t>(payload.front());
@@ -175,7 +176,7 @@ bool GrpcSession::begin_frame() {
     heard_settings_ = true;
     if (block_stream_ != 0 && head_.type != NGHTTP2_CONTINUATION) return false;
     if (head_.type != NGHTTP2_DATA) return head_.length <= kMostGathered;
-    // On a stream that was opened: of one that was given up, a server may go on to send.
+    // The stream was opened; a server may still send on one that was given up.
     const bool was_opened = head_.stream % 2 == 1 && head_.stream < next_stream_;
     return was_opened && head_.length <= kFrameBytes && (padding_known_ || head_.length > 0);
 }
@@ -199,7 +200,7 @@ bool GrpcSession::take_data(Bytes part) {
         append_window_update(stream_, heard_on_stream_);
         heard_on_stream_ = 0;
     }
-    // Padding is at the end of the frame, part of which may be here and the rest to come.
+    // Padding is at the end of the frame, part of which may be here while the rest is to come.
     const std::size_t padding_here = padding_ > left_ ? padding_ - left_ : 0;
     const Bytes data = part.first(part.size() - std::min(padding_here, part.size()));
     if (!data.empty()) listener_.on_data(data);
@@ -247,7 +248,7 @@ bool GrpcSession::on_headers(Bytes payload) {
 
 bool GrpcSession::on_continuation(Bytes payload) {
     if (block_stream_ == 0 || head_.stream != block_stream_) return false;
-    // An empty one that ends nothing may be repeated for ever.
+    // An empty frame that ends nothing could be repeated forever.
     const bool last = head_.has(NGHTTP2_FLAG_END_HEADERS);
     if (!last && payload.empty()) return false;
     if (block_.size() + payload.size() > kMostGathered) return false;
@@ -257,7 +258,7 @@ bool GrpcSession::on_continuation(Bytes payload) {
     return read_headers(block_, block_ends_stream_);
 }
 
-// Also of streams that nobody listens to: each block changes the decoder's table.
+// Blocks of streams that nobody listens to are read too: each changes the decoder's table.
 bool GrpcSession::read_headers(Bytes block, bool ends_stream) {
     const bool ours = head_.stream == stream_;
     const bool read = hpack_.decode(block, [&](std::string_view name, std::string_view value) {
@@ -269,8 +270,8 @@ bool GrpcSession::read_headers(Bytes block, bool ends_stream) {
 
 void GrpcSession::end_stream() {
     listener_.on_end();
-    // Open still where the server did not wait for all of the request, and the listener did not say
-    // reset(): neither does it want the rest, nor do we wait for more.
+    // The stream is still open if the server did not wait for all of the request and the listener
+    // did not call reset(): the server does not want the rest, and we do not wait for more.
     stream_ = 0;
 }
 
@@ -333,7 +334,7 @@ bool GrpcSession::on_goaway(Bytes payload) {
     going_away_ = true;
     const std::uint32_t last = big_endian(payload.first(4)) & kLastStream;
     if (stream_ <= last) return true;
-    // RFC 9113, section 6.8: the server did not look at streams above.
+    // RFC 9113, section 6.8: the server did not look at higher streams.
     stream_ = 0;
     listener_.on_reset(NGHTTP2_REFUSED_STREAM);
     return true;

@@ -15,13 +15,13 @@
 
 namespace lepton::client {
 
-// What becomes of the stream that was opened last.
+// Is told what becomes of the stream that was opened last.
 class GrpcSessionListener {
 public:
     virtual void on_field(std::string_view name, std::string_view value) = 0;
     virtual void on_data(std::span<const std::byte> data) = 0;
     virtual void on_end() = 0;  // The server has sent all of its answer.
-    // By the server, which may not have answered; `code` is HTTP/2's.
+    // The server reset it, perhaps without an answer; `code` is HTTP/2's.
     virtual void on_reset(std::uint32_t code) = 0;
 
 protected:
@@ -30,9 +30,9 @@ protected:
 
 // The client's side of an HTTP/2 connection with one stream at a time (RFC 9113). It writes and
 // reads frames by itself, because nghttp2's session, which keeps many streams, costs as much again
-// as all else that a small call takes here; compression of headers is nghttp2's. Windows for what
-// it receives are as large as they can be, since whatever comes is copied to the answer at once.
-// Not thread-safe; its exchange owns it.
+// as everything else in a small call; nghttp2 compresses the headers. The receive windows are as
+// large as possible, since whatever comes is copied to the answer at once. Not thread-safe; its
+// exchange owns it.
 class GrpcSession {
 public:
     GrpcSession(GrpcSessionListener& listener, GrpcRequest& request);
@@ -41,17 +41,17 @@ public:
 
     // Whether the server takes another stream, as far as is known.
     [[nodiscard]] bool takes_streams() const;
-    // Opens a stream whose body is what `request` holds; `fields` are without the time-out, and the
+    // Opens a stream whose body is what `request` holds; `fields` are without the timeout, and the
     // same for the same path. Precondition: takes_streams().
     void open(std::span<const nghttp2_nv> fields, std::string_view timeout);
-    // The server is told that nobody waits for the answer. Nothing more is heard of the stream.
+    // Tells the server that nobody waits for the answer; nothing more is heard of the stream.
     void reset();
 
-    // What is to be sent. When it was all sent, pump() may have more of the body.
+    // The frames to send. Once all are sent, pump() may have more of the body.
     [[nodiscard]] GrpcFrames& frames() { return frames_; }
     void pump();
 
-    // False: the bytes are not HTTP/2, and the connection is of no use any more.
+    // Returns false if the bytes are not HTTP/2, and the connection cannot be used any more.
     [[nodiscard]] bool received(std::span<const std::byte> bytes);
 
 private:
@@ -91,29 +91,29 @@ private:
     std::uint32_t next_stream_ = 1;
     bool going_away_ = false;
 
-    // What the server allows us to send.
+    // What the server allows us to send:
     std::int64_t connection_window_ = 65535;
     std::int64_t initial_window_ = 65535;
     std::int64_t stream_window_ = 0;
     std::size_t max_frame_bytes_ = 16384;
     std::uint32_t max_streams_ = UINT32_MAX;
 
-    // What it used up of our windows.
+    // What the server used up of our windows:
     std::uint32_t heard_on_connection_ = 0;
     std::uint32_t heard_on_stream_ = 0;
 
-    // The frame that is being received.
+    // The frame that is being received:
     std::array<std::byte, kHeadBytes> head_bytes_{};
     std::size_t head_read_ = 0;
     Head head_;
-    std::size_t left_ = 0;     // Of its payload.
-    std::size_t padding_ = 0;  // Of DATA: at its end.
+    std::size_t left_ = 0;     // Bytes left of its payload.
+    std::size_t padding_ = 0;  // Bytes at the end of DATA.
     bool padding_known_ = false;
-    std::vector<std::byte> payload_;  // Of other frames, when it comes in pieces.
-    std::vector<std::byte> block_;    // Of headers that go on in a CONTINUATION,
-    std::uint32_t block_stream_ = 0;  // for this stream; 0: none does.
+    std::vector<std::byte> payload_;  // Another frame's payload, if it comes in pieces.
+    std::vector<std::byte> block_;    // Headers that a CONTINUATION continues,
+    std::uint32_t block_stream_ = 0;  // for this stream; 0: none.
     bool block_ends_stream_ = false;
-    bool heard_settings_ = false;  // They come first.
+    bool heard_settings_ = false;  // Settings come first.
 };
 
 }  // namespace lepton::client

@@ -64,7 +64,7 @@ Meaning meaning_of(int grpc) {
     }
 }
 
-// What a proxy's HTTP status stands for, where no gRPC server answered:
+// Maps a proxy's HTTP status where no gRPC server answered:
 // https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
 int grpc_of_http(int http) {
     switch (http) {
@@ -128,7 +128,7 @@ void GrpcStatus::on_field(std::string_view name, std::string_view value) {
     } else if (name == "server-timing") {
         server_timing_ = value;
     } else if (name == "grpc-retry-pushback-ms") {
-        // gRPC's proposal A6: negative or malformed means never.
+        // By gRPC's proposal A6, a negative or malformed value means never.
         const auto wait = to_number<std::int32_t>(value);
         may_retry_ = wait && *wait >= 0;
         if (may_retry_) retry_after_ = std::chrono::milliseconds(*wait);
@@ -136,7 +136,7 @@ void GrpcStatus::on_field(std::string_view name, std::string_view value) {
         const auto wait = to_number<std::uint32_t>(value);
         if (wait) retry_after_ = std::chrono::milliseconds(*wait);
     } else if (name == "retry-after") {
-        // A proxy's, in seconds; the form with a date is not worth its reading.
+        // From a proxy, in seconds; the form with a date is not worth parsing.
         const auto wait = to_number<std::uint32_t>(value);
         if (wait) retry_after_ = std::chrono::seconds(*wait);
     }
@@ -195,7 +195,7 @@ std::string percent_decoded(std::string_view text) {
 }
 
 Failure failure_of_reset(std::uint32_t code) {
-    // RFC 9113, section 7; what each means to a caller is gRPC's "Errors" in PROTOCOL-HTTP2.md.
+    // RFC 9113, section 7; "Errors" in gRPC's PROTOCOL-HTTP2.md says what each means to a caller.
     constexpr std::array<std::string_view, 14> kCodes = {"NO_ERROR",
                                                          "PROTOCOL_ERROR",
                                                          "INTERNAL_ERROR",

@@ -10,18 +10,18 @@
 
 namespace lepton::client {
 
-// What the headers and trailers of one gRPC answer say. Kept and cleared from one to the next. Not
+// What the headers and trailers of one gRPC answer say. Reused, and cleared in between. Not
 // thread-safe; its exchange owns it.
 class GrpcStatus {
 public:
     void clear();
     void on_field(std::string_view name, std::string_view value);
 
-    // Null: the call went well, and its message is to be read. Precondition: the answer is
+    // Null if the call succeeded and its message is to be read. Precondition: the answer is
     // complete.
     [[nodiscard]] std::optional<Failure> failure() const;
 
-    // Whether the body is one of gRPC's, and not a proxy's page.
+    // Whether the body is gRPC's, and not a proxy's page.
     [[nodiscard]] bool is_grpc() const { return is_grpc_; }
     [[nodiscard]] std::string_view server_timing() const { return server_timing_; }
 
@@ -31,22 +31,22 @@ private:
 
     int http_ = 0;
     int grpc_ = -1;          // -1: none, -2: not a number.
-    bool is_grpc_ = false;   // By its content-type.
-    bool may_retry_ = true;  // Pushback has not said "never".
+    bool is_grpc_ = false;   // According to its content-type.
+    bool may_retry_ = true;  // False once pushback says "never".
     std::string content_type_;
     std::string message_;  // Percent-encoded.
     std::string server_timing_;
     std::optional<std::chrono::milliseconds> retry_after_;
 };
 
-// The inverse of gRPC's percent-encoding; what is not an escape stays as it is.
+// Undoes gRPC's percent-encoding; what is not an escape stays as it is.
 [[nodiscard]] std::string percent_decoded(std::string_view text);
 
-// What a stream that was reset means: `code` is HTTP/2's.
+// Returns what a reset stream means; `code` is HTTP/2's.
 [[nodiscard]] Failure failure_of_reset(std::uint32_t code);
 
-// The value of grpc-timeout: at most eight digits and a unit. `left` below a microsecond counts as
-// one, so that nothing is ever sent that reads as "no time".
+// The value of grpc-timeout: at most eight digits and a unit. A `left` below a microsecond counts
+// as one, so that nothing is ever sent that reads as "no time".
 struct GrpcTimeout {
     char text[12];
     std::size_t size;

@@ -5,7 +5,7 @@
 namespace lepton::client {
 namespace {
 
-// Enough that the slowest calls of a busy moment are not turned away for coming close together.
+// Large enough that the slowest calls of a busy moment are not refused for coming close together.
 constexpr double kBurst = 5;
 
 }  // namespace

@@ -71,7 +71,7 @@ std::span<std::byte> HttpExchange::space() {
 
 void HttpExchange::received(std::size_t count) {
     if (state_ == State::kIdle) {
-        reusable_ = false;  // A server speaks when it is asked.
+        reusable_ = false;  // A server speaks only when it is asked.
         return;
     }
     bytes().grow_by(count);
@@ -115,7 +115,7 @@ void HttpExchange::receive_head() {
     }
     head_ = *head;
     if (head_.status < kOk) {
-        // An interim answer (RFC 9110 §15.2): the real one follows.
+        // This was an interim answer (RFC 9110 §15.2): the real one follows.
         std::memmove(bytes().data(), bytes().data() + head_bytes, bytes().size() - head_bytes);
         bytes().resize(bytes().size() - head_bytes);
         searched_ = 0;
@@ -123,7 +123,7 @@ void HttpExchange::receive_head() {
         return;
     }
     answer_->result.contents().timing = parse_server_timing(head_.server_timing);
-    head_.server_timing = {};  // Its text goes when the storage grows.
+    head_.server_timing = {};  // Its text goes away when the storage grows.
     place_body(head_bytes);
 }
 
@@ -163,7 +163,8 @@ void HttpExchange::place_body(std::size_t head_bytes) {
     std::memmove(bytes().data() + body_at_, bytes().data() + head_bytes, here);
     bytes().resize(body_at_ + here);
     if (here > body_bytes_) {
-        head_.keep_alive = false;  // More than the answer: who knows what it answers.
+        // More than the answer came, and nobody knows what the rest answers.
+        head_.keep_alive = false;
         bytes().resize(body_at_ + body_bytes_);
     }
     if (here >= body_bytes_) finish();
@@ -200,14 +201,14 @@ void HttpExchange::received_end() {
 
 void HttpExchange::finish() {
     state_ = State::kIdle;
-    // An answer that came before the whole request was taken: the rest would be read as a request.
+    // The answer came before the whole request was sent: the rest would be read as another request.
     if (!head_.keep_alive || !request_.unsent().empty()) reusable_ = false;
     if (head_.status != kOk) {
         fail_as_answered();
         return;
     }
     if (Result<> read = read_answer(); !read) {
-        // What is said is of a kind that this client does not know; the framing was right.
+        // The framing was right, but the client cannot read the content.
         end_with(Failure::Cause::kProtocol, std::move(read).error());
     }
 }

@@ -13,8 +13,9 @@
 
 namespace lepton::client {
 
-// Questions over HTTP/1.1 with binary tensors, one after the other on one connection. The answer is
-// received straight into the result's storage, placed so that its first tensor is aligned:
+// Asks questions over HTTP/1.1 with binary tensors, one after the other on one connection. The
+// answer is received straight into the result's storage, placed so that its first tensor is
+// aligned:
 //
 //   | head | gap | JSON part | outputs' data | tail |
 //                            ^ at a multiple of 64
@@ -22,7 +23,7 @@ namespace lepton::client {
 // Not thread-safe; its connection owns it.
 class HttpExchange final : public Exchange {
 public:
-    // `host` for the header Host.
+    // `host` is the value of the header Host.
     HttpExchange(std::string host, std::size_t max_answer_bytes)
         : request_(std::move(host)), max_answer_bytes_(max_answer_bytes) {}
 
@@ -62,13 +63,13 @@ private:
     Failure failure_;
 
     HttpHead head_;
-    std::size_t searched_ = 0;  // Bytes in which the end of the head is not.
+    std::size_t searched_ = 0;  // Bytes that are known not to hold the end of the head.
     std::size_t body_at_ = 0;
     std::size_t body_bytes_ = 0;
-    std::array<std::byte, 256> unasked_{};  // Room for what comes while nothing is asked.
+    std::array<std::byte, 256> unasked_{};  // Room for what comes between questions.
 };
 
-// The error of an answer whose status is not 200.
+// The error for an answer whose status is not 200.
 [[nodiscard]] ErrorCode error_code_of_http(int status);
 
 }  // namespace lepton::client

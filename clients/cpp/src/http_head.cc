@@ -9,7 +9,7 @@ namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
-// Case-insensitive; `name` is in lower case.
+// Compares without case; `name` is in lower case.
 bool is(std::string_view text, std::string_view name) {
     return std::equal(text.begin(), text.end(), name.begin(), name.end(), [](char a, char b) {
         return lower(a) == b;
@@ -24,7 +24,7 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-// Decimal digits alone.
+// Accepts decimal digits alone.
 std::optional<std::uint64_t> number(std::string_view text) {
     std::uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -46,7 +46,7 @@ tl::unexpected<Error> bad(std::string_view what, std::string_view value) {
     constexpr std::size_t kShown = 60;
     std::string message = "the answer is not HTTP/1.1 as it should be: ";
     message.append(what).append(" \"").append(value.substr(0, kShown)).append("\"");
-    // Bytes that would garble a terminal or a log line.
+    // Replace bytes that would garble a terminal or a log line.
     for (char& c : message) {
         if (c < ' ' || c > '~') c = '?';
     }
@@ -54,7 +54,7 @@ tl::unexpected<Error> bad(std::string_view what, std::string_view value) {
 }
 
 Result<> read_status_line(std::string_view line, HttpHead& head) {
-    // "HTTP/1.1 200 OK"; the reason may be missing with its space.
+    // "HTTP/1.1 200 OK"; the reason may be missing together with its space.
     constexpr std::size_t kVersion = std::string_view("HTTP/1.1 ").size();
     constexpr std::size_t kCode = 3;
     const bool known = line.starts_with("HTTP/1.1 ") || line.starts_with("HTTP/1.0 ");
@@ -93,7 +93,7 @@ Result<> read_field(std::string_view line, HttpHead& head) {
     } else if (is(name, "connection")) {
         if (has_token(value, "close")) head.keep_alive = false;
     } else if (is(name, "content-encoding")) {
-        // None was offered.
+        // The request offered no other coding.
         if (!is(value, "identity")) return bad("content coding", value);
     } else if (is(name, "retry-after")) {
         constexpr std::uint64_t kLongest = 3600;
@@ -101,7 +101,7 @@ Result<> read_field(std::string_view line, HttpHead& head) {
             head.retry_after = std::chrono::seconds(std::min(*seconds, kLongest));
         }
     } else if (is(name, "retry-after-ms")) {
-        // The same to the millisecond; it comes behind.
+        // The same time to the millisecond; it comes later in the head and replaces the other.
         constexpr std::uint64_t kLongestMs = 3'600'000;
         if (const auto wait = number(value)) {
             head.retry_after = std::chrono::milliseconds(std::min(*wait, kLongestMs));

@@ -17,19 +17,20 @@ struct HttpHead {
     std::optional<std::uint64_t> content_length;
     bool chunked = false;
     bool keep_alive = true;
-    std::optional<std::uint64_t> json_bytes;  // Inference-Header-Content-Length.
+    std::optional<std::uint64_t> json_bytes;  // From Inference-Header-Content-Length.
     std::optional<std::chrono::milliseconds> retry_after;
     std::string_view server_timing;
 };
 
 inline constexpr std::size_t kMaxHeadBytes = std::size_t{64} << 10;
 
-// Bytes of the head at the start of `text`, the empty line included; 0 while it is incomplete.
-// `searched` bytes of it are known not to end it.
+// Returns the size of the head at the start of `text`, the empty line included; 0 while it is
+// incomplete. The first `searched` bytes are known not to end it.
 [[nodiscard]] std::size_t find_head(std::string_view text, std::size_t searched);
 
-// Precondition: `text` is what find_head() found. RFC 9112 §2 to §6; where the framing of the body
-// could be read in two ways, the answer is refused. Errors: kInternal, saying what is wrong.
+// Precondition: `text` is what find_head() found. Follows RFC 9112 §2 to §6; where the framing of
+// the body could be read in two ways, the answer is refused. Errors: kInternal, saying what is
+// wrong.
 [[nodiscard]] Result<HttpHead> parse_head(std::string_view text);
 
 }  // namespace lepton::client

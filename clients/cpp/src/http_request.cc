@@ -20,8 +20,8 @@ void append(std::string& text, Number number) {
     text.append(digits, static_cast<std::size_t>(end - digits));
 }
 
-// As Lepton, Triton and Python's json read them: infinity is a word, and a float never looks like
-// an integer.
+// Written as Lepton, Triton and Python's json read them: infinity is a word, and a float never
+// looks like an integer.
 void append_real(std::string& json, double number) {
     if (!std::isfinite(number)) {
         json += std::isnan(number) ? kNanText : number > 0 ? kInfinityText : kMinusInfinityText;
@@ -32,7 +32,7 @@ void append_real(std::string& json, double number) {
     if (json.find_first_not_of("-0123456789", before) == std::string::npos) json += ".0";
 }
 
-// As a JSON string, in quotes.
+// Appends a JSON string, in quotes.
 void append_string(std::string& json, std::string_view text) {
     json += '"';
     for (const char c : text) {
@@ -51,7 +51,7 @@ void append_string(std::string& json, std::string_view text) {
     json += '"';
 }
 
-// As one segment of a path: RFC 3986 §2.3.
+// Appends one segment of a path, percent-encoded by RFC 3986 §2.3.
 void append_segment(std::string& target, std::string_view text) {
     constexpr std::string_view kHex = "0123456789ABCDEF";
     for (const char c : text) {
@@ -153,7 +153,7 @@ Result<> HttpRequest::write(const Operation& operation) {
     spans_.push_back(span_of(json_));
     for (const Input& input : request->inputs) {
         if (input.data.empty()) continue;
-        // sendmsg() reads what it is given, though iovec has no const.
+        // sendmsg() only reads what it is given, though iovec has no const.
         spans_.push_back({const_cast<std::byte*>(input.data.data()), input.data.size()});
     }
     return {};

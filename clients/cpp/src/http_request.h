@@ -11,11 +11,11 @@
 
 namespace lepton::client {
 
-// One request of HTTP/1.1, as spans: its head, the JSON part of an inference, the caller's tensors.
+// One HTTP/1.1 request, as spans: its head, the JSON part of an inference, the caller's tensors.
 // Keeps its storage from one request to the next. Not thread-safe; its exchange owns it.
 class HttpRequest {
 public:
-    // `host` is the value of the header Host; it and `authority` outlive this.
+    // `host` is the value of the header Host.
     explicit HttpRequest(std::string host) : host_(std::move(host)) {}
 
     // Errors: kInvalidArgument, for data that does not fit its shape.

@@ -21,8 +21,8 @@ bool is_of_a_number(char c) {
            c == '+' || c == '.';
 }
 
-// Puts a zero in the place of what begins like a number, NaN or Infinity, outside of strings. What
-// stands around them stays where it is.
+// Replaces what begins like a number, NaN or Infinity outside of strings by a zero. Everything
+// around it stays where it is.
 void blank_numbers(std::string& json) {
     bool in_string = false;
     for (std::size_t i = 0; i < json.size(); ++i) {
@@ -46,8 +46,8 @@ struct JsonAnswer::Parser {
     od::document document;
     simdjson::dom::parser dom;
 
-    // The text is validated as a whole first: on demand, simdjson believes what it has passed over,
-    // and reads beyond malformed text.
+    // The text is validated as a whole first: on demand, simdjson trusts what it has skipped, and
+    // reads beyond malformed text.
     bool open(std::string_view json, od::object& object) {
         return is_valid(json) &&
                ondemand.iterate(json.data(), json.size(), json.size() + kPadding).get(document) ==
@@ -61,8 +61,9 @@ private:
         if (dom.parse(json.data(), json.size(), false).get(object) == simdjson::SUCCESS) {
             return true;
         }
-        // Servers write NaN and Infinity, and numbers that 64 bits do not hold: no JSON, or none
-        // that simdjson reads. Each is looked at where it is wanted; here, what stands around them.
+        // Servers write NaN and Infinity, and numbers that do not fit 64 bits, which are not JSON
+        // or which simdjson does not read. Each is parsed where it is wanted; here only the rest
+        // is.
         std::string without(json);
         blank_numbers(without);
         without.append(kPadding, ' ');
@@ -76,8 +77,8 @@ tl::unexpected<Error> no_answer(std::string_view what) {
     return fail(ErrorCode::kInternal, "the answer is no KServe v2 response: " + std::string(what));
 }
 
-// Whether a field that may be missing is only that. After any other error, of the text itself,
-// simdjson gives the document up, and no handle into it may be used again.
+// Whether the field is merely missing. After any other error, in the text itself, simdjson gives
+// the document up, and no handle into it may be used again.
 bool is_absent(od::document& document, simdjson::error_code error) {
     return document.is_alive() &&
            (error == simdjson::NO_SUCH_FIELD || error == simdjson::INCORRECT_TYPE);
@@ -87,12 +88,12 @@ bool get(od::object& object, std::string_view key, od::value& value) {
     return object.find_field_unordered(key).get(value) == simdjson::SUCCESS;
 }
 
-// A string, unescaped where it stands in the buffer: it gets no longer by that.
+// Unescapes a string where it stands in the buffer: it does not get longer.
 bool view_in_place(od::value value, std::string_view& text) {
     const std::string_view token = value.raw_json_token();
     std::string_view unescaped;
     if (value.get_string().get(unescaped) != simdjson::SUCCESS) return false;
-    char* const place = const_cast<char*>(token.data()) + 1;  // Behind the quote.
+    char* const place = const_cast<char*>(token.data()) + 1;  // Just after the quote.
     if (!unescaped.empty()) std::memmove(place, unescaped.data(), unescaped.size());
     text = {place, unescaped.size()};
     return true;
@@ -148,7 +149,7 @@ bool read_shape(od::object& object, Shape& shape) {
     return true;
 }
 
-// Where the data of the outputs is: behind the JSON, and for what stands in the JSON, at the tail.
+// Where the outputs' data is: after the JSON, or at the tail for what stands in the JSON.
 struct DataPlaces {
     ByteBuffer& bytes;
     std::size_t binary_at;
@@ -316,7 +317,7 @@ Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
     if (object.find_field_unordered("outputs").get_array().get(outputs) != simdjson::SUCCESS) {
         return no_answer("it has no outputs");
     }
-    // The tail begins behind what aligning the outputs may take.
+    // The tail begins after what aligning the outputs may take.
     DataPlaces places{
         contents.bytes, body_at + json_bytes, body_end, body_end + kPadding + json_bytes};
     for (auto element : outputs) {

@@ -19,8 +19,8 @@ class JsonAnswer {
 public:
     static constexpr std::size_t kPadding = 64;
 
-    // Bytes of storage behind the body, for an answer with `json_bytes` of JSON: for elements that
-    // stand in the JSON ("0," becomes up to 8 bytes), and to align what does not.
+    // Bytes of storage needed after the body, for an answer with `json_bytes` of JSON: for elements
+    // that stand in the JSON ("0," becomes up to 8 bytes), and to align those that do not.
     static constexpr std::size_t tail_bytes(std::size_t json_bytes) {
         return kPadding + 6 * json_bytes;
     }
@@ -28,8 +28,9 @@ public:
     JsonAnswer();
     ~JsonAnswer();
 
-    // An inference's answer, which `contents.bytes` ends with: `json_bytes` of JSON from `body_at`,
-    // then the outputs' data. Needs tail_bytes() of room behind. Names are unescaped in place.
+    // Reads an inference's answer, which is at the end of `contents.bytes`: `json_bytes` of JSON
+    // from `body_at`, then the outputs' data. Needs tail_bytes() of room after it. Names are
+    // unescaped in place.
     Result<> read_infer(InferResult::Contents& contents,
                         std::size_t body_at,
                         std::size_t json_bytes);

@@ -20,7 +20,7 @@ public:
 
     bool write(od::value value, std::size_t depth) {
         od::json_type kind{};
-        // NaN and Infinity have no type.
+        // simdjson knows no type for NaN and Infinity.
         if (value.type().get(kind) != simdjson::SUCCESS || kind != od::json_type::array) {
             return write_scalar(value);
         }

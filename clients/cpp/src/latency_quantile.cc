@@ -54,7 +54,8 @@ void LatencyQuantile::refresh() {
 
 void LatencyQuantile::fade() {
     for (auto& count : counts_) {
-        // Not a subtraction of what was read: another thread may halve the count meanwhile.
+        // Not a subtraction from the value read above: another thread may halve the count
+        // meanwhile.
         std::uint32_t held = count.load(kRelaxed);
         while (held != 0 && !count.compare_exchange_weak(held, held - held / 2, kRelaxed)) {
         }
@@ -64,7 +65,7 @@ void LatencyQuantile::fade() {
 std::optional<Clock::duration> LatencyQuantile::value() const {
     if (recorded_.load(kRelaxed) < min_samples_) return std::nullopt;
     const std::int64_t ns = value_ns_.load(kRelaxed);
-    if (ns == 0) return std::nullopt;  // Another thread is about to store the first.
+    if (ns == 0) return std::nullopt;  // Another thread is about to store the first value.
     return std::chrono::nanoseconds(ns);
 }
 

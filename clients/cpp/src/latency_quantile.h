@@ -11,9 +11,9 @@
 
 namespace lepton::client {
 
-// One quantile of the latencies that a client sees, kept while it runs. Old ones fade: whenever the
-// histogram holds `kFull` of them, all its counts are halved. Memory is fixed and small; record()
-// is two atomic additions, and every 64th also a walk over the buckets.
+// One quantile of the latencies that a client sees, kept up to date while it runs. Old ones fade:
+// whenever the histogram holds `kFull` of them, all its counts are halved. Memory is fixed and
+// small; record() is two atomic additions, and every 64th also walks over the buckets.
 //
 //   bucket   0 ... 7 | 8 ... 15 | 16 ...           each octave of nanoseconds in eight parts, so
 //   from    1 us     | 2 us     | 4 us             that the answer is at most 12.5 % too high
@@ -28,7 +28,7 @@ public:
 
     void record(Clock::duration latency);
 
-    // The upper edge of the bucket that the quantile falls into; empty while too little is known.
+    // Returns the upper edge of the quantile's bucket; empty while too little is known.
     [[nodiscard]] std::optional<Clock::duration> value() const;
 
 private:

@@ -21,8 +21,8 @@ void align_outputs(InferResult::Contents& contents) {
     };
     auto& outputs = contents.outputs;
     if (std::all_of(outputs.begin(), outputs.end(), aligned)) return;
-    // From the last to the first, each to a place that is higher by kOutputAlignment for every
-    // output before it: none is overwritten before it was moved.
+    // From last to first, each moves up by kOutputAlignment for every output before it, so that
+    // none is overwritten before it was moved.
     for (std::size_t i = outputs.size(); i-- > 0;) {
         Output& output = outputs[i];
         if (output.data.empty()) {

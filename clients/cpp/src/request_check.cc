@@ -13,7 +13,8 @@ Result<> check_inputs(const InferRequest& request) {
                         "input \"" + std::string(input.name) + "\" has shape " +
                             to_string(input.shape) + ", whose extents must be known");
         }
-        if (input.dtype == DataType::kBytes) continue;  // Their lengths are within the data.
+        // The lengths of its elements are within the data.
+        if (input.dtype == DataType::kBytes) continue;
         const auto wanted = static_cast<std::uint64_t>(*elements) * element_bytes(input.dtype);
         if (input.data.size() != wanted) {
             return fail(ErrorCode::kInvalidArgument,

@@ -16,7 +16,7 @@ std::optional<Clock::time_point> RetryBackoff::next(
                                                              static_cast<double>(bound.count()));
     const Clock::duration wait = std::max(std::chrono::duration_cast<Clock::duration>(drawn),
                                           retry_after.value_or(Clock::duration::zero()));
-    // A server may name any wait; as a difference it cannot overflow.
+    // A server may name any wait; a difference of times cannot overflow.
     if (wait >= deadline - now) return std::nullopt;
     return now + wait;
 }

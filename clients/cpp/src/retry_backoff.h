@@ -15,10 +15,10 @@ struct RetryBackoff {
     Clock::duration first = std::chrono::milliseconds(5);  // Bound of the first wait.
     Clock::duration most = std::chrono::seconds(1);        // Bound of every wait.
 
-    // When retry number `retry` (from 0) may go out, `uniform` being drawn from [0, 1). Never
-    // before the server's `retry_after`, if it sent one. Nothing when that is not before
-    // `deadline`: the call ends with the error that it has, rather than wait for an answer that
-    // cannot come.
+    // Returns when retry number `retry` (from 0) may go out; `uniform` is drawn from [0, 1). Never
+    // earlier than the server's `retry_after`, if it sent one. Nothing when that is not before
+    // `deadline`: the call then ends with the error that it has, rather than wait for an answer
+    // that cannot come.
     [[nodiscard]] std::optional<Clock::time_point> next(
         int retry,
         double uniform,

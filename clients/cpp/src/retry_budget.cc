@@ -11,7 +11,7 @@ RetryBudget::RetryBudget(Options options)
       milli_tokens_(most_) {}
 
 void RetryBudget::on_call() {
-    // While nothing fails the bucket is full, and a call costs this one load.
+    // While nothing fails the bucket is full, and a call costs only this load.
     std::int64_t held = milli_tokens_.load(std::memory_order_relaxed);
     while (held < most_ &&
            !milli_tokens_.compare_exchange_weak(

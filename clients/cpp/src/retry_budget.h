@@ -6,9 +6,9 @@
 namespace lepton::client {
 
 // How many attempts beyond the first the calls of one client may make together, so that a server in
-// trouble is not buried under the retries of those who notice. Each call pays in a fraction of a
-// token, each extra attempt takes a whole one: over any stretch of calls the extra attempts number
-// at most `most_tokens + tokens_per_call * calls`.
+// trouble is not buried under the retries of its clients. Each call pays in a fraction of a token,
+// each extra attempt takes a whole one: over any series of calls the number of extra attempts is at
+// most `most_tokens + tokens_per_call * calls`.
 //
 // The bucket is gRPC's (maxTokens 10, tokenRatio 0.1: proposal A6, "Throttling Retry Attempts and
 // Hedged RPCs"); that calls rather than successes fill it, and only retries empty it, is Finagle's
@@ -19,16 +19,17 @@ class RetryBudget {
 public:
     struct Options {
         double tokens_per_call = 0.1;  // Share of calls that may be tried again in the long run.
-        double most_tokens = 10;       // A burst; also what a new client starts with.
+        double most_tokens = 10;       // The largest burst; also what a new client starts with.
     };
 
     RetryBudget() : RetryBudget(Options{}) {}
     explicit RetryBudget(Options options);
 
-    // Once per call, however many attempts it makes.
+    // Called once per call, however many attempts it makes.
     void on_call();
 
-    // Takes a token for one more attempt; false when there is none, and the call has to end.
+    // Takes a token for one more attempt; returns false when there is none, and the call has to
+    // end.
     [[nodiscard]] bool try_spend();
 
     [[nodiscard]] double tokens() const;

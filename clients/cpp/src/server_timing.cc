@@ -14,7 +14,7 @@ std::string_view trimmed(std::string_view text) {
     return text;
 }
 
-// The text before `separator`, which is taken off `rest` with it.
+// Returns the text before `separator` and removes both from `rest`.
 std::string_view next_part(std::string_view& rest, char separator) {
     const std::size_t at = rest.find(separator);
     const std::string_view part = rest.substr(0, at);
@@ -22,11 +22,11 @@ std::string_view next_part(std::string_view& rest, char separator) {
     return trimmed(part);
 }
 
-// A number of milliseconds in decimals, to the nanosecond. By hand: std::from_chars() of doubles
-// takes longer than all else that is read of a small answer.
+// Parses a decimal number of milliseconds, to the nanosecond. Written by hand, because
+// std::from_chars() of a double takes longer than all other parsing of a small answer.
 std::optional<Clock::duration> milliseconds_of(std::string_view text) {
-    constexpr std::int64_t kNanoseconds = 1'000'000;  // In a millisecond.
-    constexpr std::size_t kMostDigits = 12;           // What is longer is no measurement.
+    constexpr std::int64_t kNanoseconds = 1'000'000;  // In one millisecond.
+    constexpr std::size_t kMostDigits = 12;           // What is longer is not a measurement.
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
     std::size_t at = 0;
     std::int64_t whole = 0;

@@ -23,8 +23,7 @@ std::string openssl_reason() {
     return reason == nullptr ? "unknown reason" : reason;
 }
 
-// OpenSSL's own BIO of sockets uses write(), which raises SIGPIPE in the process that it is part
-// of.
+// OpenSSL's own BIO for sockets uses write(), which raises SIGPIPE in the user's process.
 int bio_write(BIO* bio, const char* bytes, int count) {
     const int socket = static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
     BIO_clear_retry_flags(bio);
@@ -90,7 +89,8 @@ Result<TlsContext> TlsContext::open(const TlsOptions& options) {
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                          SSL_MODE_RELEASE_BUFFERS);
-    // A server that ends without saying so is an end like another: the framing of HTTP tells.
+    // A server that ends without close_notify is no error: the framing of HTTP tells whether all
+    // came.
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     made.verify_ = options.verify;
     made.server_name_ = options.server_name;

@@ -14,23 +14,23 @@ struct ssl_st;
 
 namespace lepton::client {
 
-// What a step on a socket that does not block came to.
+// The outcome of one step on a nonblocking socket.
 struct IoStep {
     enum class State : std::uint8_t { kProgress, kWantRead, kWantWrite, kEnd, kError };
     State state = State::kProgress;
-    std::size_t bytes = 0;  // Of kProgress.
+    std::size_t bytes = 0;  // Set with kProgress.
 };
 
 class TlsSession;
 
-// Certificates and settings that all connections of a client share: TLS 1.2 and later, the server's
-// certificate and name verified unless told otherwise. Thread-safe after open().
+// Certificates and settings that all connections of a client share: TLS 1.2 and later, with the
+// server's certificate and name verified unless told otherwise. Thread-safe after open().
 class TlsContext {
 public:
-    // Errors: kInvalidArgument, naming the file that cannot be read.
+    // Errors: kInvalidArgument, with the name of the file that cannot be read.
     static Result<TlsContext> open(const TlsOptions& options);
 
-    // For a connected socket. `host` is whom the certificate must name, `http2` what ALPN asks for.
+    // For a connected socket. The certificate must name `host`; `http2` says what ALPN asks for.
     [[nodiscard]] Result<TlsSession> session(int socket, const std::string& host, bool http2) const;
 
 private:
@@ -42,15 +42,15 @@ private:
     bool verify_ = true;
 };
 
-// TLS on one socket that does not block. Not thread-safe; its connection owns it.
+// TLS on one nonblocking socket. Not thread-safe; its connection owns it.
 class TlsSession {
 public:
     IoStep handshake();
     IoStep send(std::span<const std::byte> bytes);
     IoStep receive(std::span<std::byte> space);
-    // Decrypted bytes that no poll will announce.
+    // Whether there are decrypted bytes, which no poll will announce.
     [[nodiscard]] bool has_pending() const;
-    // Of the last kError, for a person: why the certificate was refused, or OpenSSL's reason.
+    // Describes the last kError for a person: why the certificate was refused, or OpenSSL's reason.
     [[nodiscard]] const std::string& error() const { return error_; }
 
 private:

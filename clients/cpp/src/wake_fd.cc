@@ -29,7 +29,7 @@ void WakeFd::clear() {
 
 void WakeFd::wake(int fd) {
     const std::uint64_t one = 1;
-    // EAGAIN: its counter is full, so that it is awake.
+    // EAGAIN: its counter is full, so it is awake.
     [[maybe_unused]] const auto written = ::write(fd, &one, sizeof one);
 }
 

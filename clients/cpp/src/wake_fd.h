@@ -2,8 +2,8 @@
 
 namespace lepton::client {
 
-// A file descriptor that another thread makes readable, to end a poll. Made when first asked for.
-// wake() is thread-safe; the rest is its waiting thread's.
+// A file descriptor that another thread makes readable, to end a poll. Made on first use. wake() is
+// thread-safe; the rest belongs to its waiting thread.
 class WakeFd {
 public:
     WakeFd() = default;
@@ -11,7 +11,7 @@ public:
     WakeFd(const WakeFd&) = delete;
     WakeFd& operator=(const WakeFd&) = delete;
 
-    // Precondition of wake(): it was called once before.
+    // Must be called once before wake().
     int fd();
     void clear();
 

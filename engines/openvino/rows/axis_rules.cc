@@ -2,7 +2,7 @@
 
 #include "engines/openvino/rows/row_operation.h"
 
-// Operations that work along some axes of their first input and leave the others apart.
+// Rules for operations that work along some axes of their first input and keep the others apart.
 namespace lepton::openvino {
 namespace {
 
@@ -19,7 +19,7 @@ std::string keep(RowOperation& op) {
     return {};
 }
 
-// Along attribute "axis".
+// For operations that work along attribute "axis".
 std::string along_axis(RowOperation& op) {
     if (!op.has_rows(0) || !op.same_from(1)) return kParameters;
     const std::optional<std::int64_t> axis = op.axis(op.rank_in(0));
@@ -27,7 +27,8 @@ std::string along_axis(RowOperation& op) {
     return *axis == op.in(0).axis.at ? kAcrossRows : keep(op);
 }
 
-// Along the axes that input 1 lists; without any, in older operation sets, along all.
+// For operations that work along the axes that input 1 lists; without it, in older operation sets,
+// along all.
 std::string along_listed(RowOperation& op) {
     if (!op.has_rows(0) || !op.same_from(1)) return kParameters;
     const auto axes = op.axes(1, op.rank_in(0));
@@ -49,13 +50,14 @@ std::string reduction(RowOperation& op) {
     return {};
 }
 
-// Spatial operations: axis 0 is the batch, and whatever else they are given is the same for all.
+// For spatial operations: axis 0 is the batch, and whatever else they are given is the same for
+// all.
 std::string batch_first(RowOperation& op) {
     if (!op.has_rows(0) || !op.same_from(1)) return kParameters;
     return op.in(0).axis.at == 0 ? keep(op) : kAcrossRows;
 }
 
-// The second output holds places within all that lies behind attribute "axis".
+// The second output holds positions within everything after attribute "axis".
 std::string max_pool(RowOperation& op) {
     if (std::string why = batch_first(op); !why.empty()) return why;
     if (op.outputs().size() > 1 && op.integer("axis").value_or(0) <= 0) {
@@ -93,7 +95,7 @@ std::string reverse(RowOperation& op) {
     return along_listed(op);
 }
 
-// [rows, ...], lengths [rows].
+// The inputs are [rows, ...] and lengths [rows].
 std::string reverse_sequence(RowOperation& op) {
     if (!op.has_rows(0)) return kParameters;
     const RowAxis axis = op.in(0).axis;
@@ -113,8 +115,8 @@ std::string reverse_sequence(RowOperation& op) {
     return keep(op);
 }
 
-// Axes of a Fourier transform; -1 is the last but one, that of the real and imaginary parts being
-// left out. For a real input it is the last.
+// The axes of a Fourier transform. Of a complex input, -1 is the last but one, since the real and
+// imaginary parts are not counted; of a real input it is the last.
 std::string fourier(RowOperation& op) {
     if (!op.has_rows(0) || !op.same_from(1)) return kParameters;
     const bool complex_input = op.type() != "RDFT";
@@ -133,7 +135,7 @@ std::string one_hot(RowOperation& op) {
     return {};
 }
 
-// Whether that element of a float input is 1, in both runs.
+// Whether that element of a float input is 1 in both runs.
 bool is_one(const RowValue& value, std::size_t element) {
     const auto one = [element](const ov::Tensor& tensor) {
         return tensor && tensor.get_element_type() == ov::element::f32 &&
@@ -143,8 +145,9 @@ bool is_one(const RowValue& value, std::size_t element) {
     return one(value.alone) && one(value.together);
 }
 
-// The scale of axis 0: (data, sizes, scales, axes) in the older operation set, and
-// (data, sizes or scales, axes) in the newer; without axes there is one for each.
+// Whether the scale of axis 0 is 1. The inputs are (data, sizes, scales, axes) in the older
+// operation set and (data, sizes or scales, axes) in the newer; without axes there is a scale for
+// each axis.
 bool scales_rows_by_one(const RowOperation& op) {
     const bool older = op.together().get_type_info().version_id == std::string_view("opset4");
     const std::size_t scales = older ? 2 : 1;
@@ -156,7 +159,7 @@ bool scales_rows_by_one(const RowOperation& op) {
            is_one(op.in(scales), static_cast<std::size_t>(found - axes->begin()));
 }
 
-// An axis whose extent stays is left as it is, unless a scale beside 1 is rounded to that extent.
+// An axis whose extent stays is left as it is, unless a scale near 1 is rounded to that extent.
 std::string interpolate(RowOperation& op) {
     if (!op.has_rows(0) || op.in(0).axis.at != 0) return kAcrossRows;
     if (op.shape_in(0)[0] != op.shape_out(0)[0]) return kAcrossRows;

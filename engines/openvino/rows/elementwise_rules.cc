@@ -40,7 +40,8 @@ std::string prelu(RowOperation& op) {
     return {};
 }
 
-// Input 0 element by element; the others, and attributes, are the same for all of them.
+// Input 0 is computed element by element; the other inputs, and attributes, are the same for all
+// elements.
 std::string first_alone(RowOperation& op) {
     if (!op.has_rows(0) || !op.same_from(1)) return "has parameters that depend on the request";
     for (std::size_t i = 1; i < op.input_count(); ++i) {
@@ -50,21 +51,21 @@ std::string first_alone(RowOperation& op) {
     return {};
 }
 
-// Input 1 only says which type the elements of input 0 become.
+// Input 1 only gives the type that the elements of input 0 become.
 std::string like_the_second(RowOperation& op) {
     if (!op.has_rows(0)) return "has no rows";
     op.give_all(RowValue::rows(op.in(0).axis));
     return {};
 }
 
-// Places are found in a list of boundaries that all rows share.
+// Positions are looked up in a list of boundaries that all rows share.
 std::string bucketize(RowOperation& op) {
     if (!op.has_rows(0) || op.has_rows(1)) return "has boundaries that depend on the request";
     op.give_all(RowValue::rows(op.in(0).axis));
     return {};
 }
 
-// Of these too, but some may refuse a value.
+// These are element-wise too, but some may refuse a value.
 constexpr std::array kElementwiseThatMayRefuse{"BitwiseAnd",
                                                "BitwiseNot",
                                                "BitwiseOr",

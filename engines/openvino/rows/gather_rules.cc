@@ -1,14 +1,14 @@
 #include "engines/openvino/rows/row_operation.h"
 
-// Operations that pick elements by index. An index says nothing about rows unless it picks within
-// an axis that is not theirs.
+// Rules for operations that pick elements by index. An index says nothing about rows unless it
+// picks within an axis that is not theirs.
 namespace lepton::openvino {
 namespace {
 
 constexpr const char* kAcrossRows = "picks across the rows of a batch";
 constexpr const char* kUnknownAxis = "picks along an axis that is not fixed";
 
-// Gather(data, indices, axis): data[:axis] + indices[batch_dims:] + data[axis + 1:].
+// The shape of Gather(data, indices, axis) is data[:axis] + indices[batch_dims:] + data[axis + 1:].
 std::string gather(RowOperation& op) {
     const auto axes = op.axes(2, op.rank_in(0));
     if (!axes || axes->size() != 1) return kUnknownAxis;
@@ -33,8 +33,8 @@ std::string gather(RowOperation& op) {
     return {};
 }
 
-// GatherElements(data, indices) and ScatterElementsUpdate(data, indices, updates, axis): all of one
-// rank; an index moves along the axis alone.
+// The tensors of GatherElements(data, indices) and ScatterElementsUpdate(data, indices, updates,
+// axis) all have one rank, and an index moves along the axis alone.
 std::string elements_along(RowOperation& op, std::optional<std::int64_t> axis) {
     if (!axis) return kUnknownAxis;
     const std::size_t tensors = op.type() == "GatherElements" ? 2 : 3;
@@ -56,7 +56,7 @@ std::string scatter_elements(RowOperation& op) {
     return elements_along(op, axes->front());
 }
 
-// GatherND(data, indices): the last axis of the indices is a place in data[batch_dims:].
+// In GatherND(data, indices) the last axis of the indices is a position in data[batch_dims:].
 std::string gather_nd(RowOperation& op) {
     const std::int64_t batch_dims = op.integer("batch_dims").value_or(0);
     if (op.has_rows(0)) {
@@ -72,14 +72,15 @@ std::string gather_nd(RowOperation& op) {
     return {};
 }
 
-// ScatterUpdate(data, indices, updates, axis): data[.., indices, ..] = updates.
+// ScatterUpdate(data, indices, updates, axis) sets data[.., indices, ..] = updates.
 std::string scatter_update(RowOperation& op) {
     const auto axes = op.axes(3, op.rank_in(0));
     if (!axes || axes->size() != 1) return kUnknownAxis;
     if (!op.has_rows(0) || op.has_rows(1)) return kAcrossRows;
     const RowAxis rows = op.in(0).axis;
     if (rows.at == axes->front()) return kAcrossRows;
-    RowAxis updates = rows;  // Where they lie in updates: data[:axis] + indices + data[axis + 1:].
+    // Where the rows lie in updates: data[:axis] + indices + data[axis + 1:].
+    RowAxis updates = rows;
     if (rows.at > axes->front()) updates.at += op.rank_in(1) - 1;
     if (!op.has_rows(2) || op.in(2).axis != updates) return "joins rows with what is not of them";
     op.give_all(RowValue::rows(rows));

@@ -6,7 +6,7 @@
 
 #include "engines/openvino/rows/row_operation.h"
 
-// Operations that move elements, or repeat them, and compute nothing.
+// Rules for operations that move or repeat elements, and compute nothing.
 namespace lepton::openvino {
 namespace {
 
@@ -21,9 +21,9 @@ std::int64_t product(const ov::Shape& shape, std::size_t first, std::size_t last
         [](std::int64_t all, std::size_t one) { return all * static_cast<std::int64_t>(one); });
 }
 
-// The elements stay in their order. Seen from it, `before` blocks hold one part for each row; the
-// output has rows along the axis whose extent reaches over such parts, if their borders are borders
-// of the axis, too.
+// The elements stay in their order, in which `before` blocks hold one part for each row. The output
+// has rows along the axis whose extent covers such parts, if their borders are borders of the axis
+// too.
 std::string regroup(RowOperation& op) {
     if (!op.has_rows(0)) return "has no rows";
     const RowAxis& from = op.in(0).axis;
@@ -32,7 +32,7 @@ std::string regroup(RowOperation& op) {
     const std::int64_t before = product(op.shape_in(0), 0, at) * from.outer;
     const ov::Shape& shape = op.shape_out(0);
     if (before == 0) return "has no elements";
-    std::int64_t over = 1;  // Product of the extents before the axis.
+    std::int64_t over = 1;  // The product of the extents before the axis.
     for (std::size_t k = 0; k < shape.size(); ++k) {
         const auto extent = static_cast<std::int64_t>(extent_of(shape, k));
         if (over > 0 && before % over == 0 && extent > 0 &&
@@ -78,7 +78,7 @@ std::string concat(RowOperation& op) {
     return {};
 }
 
-// Along the axis that input 1 names.
+// Splits along the axis that input 1 names.
 std::string split(RowOperation& op) {
     if (!op.has_rows(0) || !op.same_from(1)) return kUnknownLayout;
     const auto axes = op.axes(1, op.rank_in(0));
@@ -100,7 +100,7 @@ struct Bounds {
     [[nodiscard]] bool same_stop(std::size_t i) const { return stop[i] == stop_alone[i]; }
 };
 
-// Of inputs 1 and 2.
+// Reads the bounds from inputs 1 and 2.
 std::optional<Bounds> read_bounds(const RowOperation& op) {
     auto start = op.integers(1);
     auto stop = op.integers(2);
@@ -115,7 +115,7 @@ std::optional<Bounds> read_bounds(const RowOperation& op) {
         *std::move(start), *std::move(stop), *std::move(start_alone), *std::move(stop_alone)};
 }
 
-// The bounds of one axis: the same alone and together, unless it is the axis of the rows, which
+// The bounds of one axis must be the same in both runs, unless it is the axis of the rows, which
 // must be taken whole and in order.
 std::string check_bounds(const RowOperation& op,
                          std::size_t axis,
@@ -133,7 +133,7 @@ std::string check_bounds(const RowOperation& op,
     return whole ? std::string() : kAcrossRows;
 }
 
-// Slice(data, start, stop, step, axes).
+// Takes Slice(data, start, stop, step, axes).
 std::string slice(RowOperation& op) {
     if (!op.has_rows(0)) return kUnknownLayout;
     const auto bounds = read_bounds(op);
@@ -159,8 +159,8 @@ std::string slice(RowOperation& op) {
     return {};
 }
 
-// StridedSlice(data, begin, end, strides), with masks that say which bounds do not count, and
-// where axes of extent 1 come and go.
+// Takes StridedSlice(data, begin, end, strides), with masks that say which bounds do not count, and
+// where axes of extent 1 are added and removed.
 std::string strided_slice(RowOperation& op) {
     if (!op.has_rows(0)) return kUnknownLayout;
     const auto bounds = read_bounds(op);
@@ -181,7 +181,7 @@ std::string strided_slice(RowOperation& op) {
     std::size_t in_axis = 0;
     std::size_t out_axis = 0;
     std::optional<std::size_t> found;
-    const auto pass = [&](std::size_t axes) {  // Axes that are taken whole.
+    const auto pass = [&](std::size_t axes) {  // Passes axes that are taken whole.
         for (; axes > 0; --axes, ++in_axis, ++out_axis) {
             if (static_cast<std::int64_t>(in_axis) == axis.at) found = out_axis;
         }
@@ -226,7 +226,7 @@ std::string strided_slice(RowOperation& op) {
     return {};
 }
 
-// Where the two runs have different extents: one axis, of `row_count` times the extent.
+// Returns the one axis where the extents of the two runs differ by a factor of `row_count`.
 std::optional<std::size_t> axis_of_rows(const RowOperation& op) {
     const ov::Shape& together = op.shape_out(0);
     const ov::Shape& alone = op.shape_out_alone(0);
@@ -241,8 +241,8 @@ std::optional<std::size_t> axis_of_rows(const RowOperation& op) {
     return found;
 }
 
-// A tensor that is repeated along new axes, or those of extent 1: where the number of repetitions
-// is the only difference, each row has the same.
+// A tensor is repeated along new axes, or along those of extent 1: if only the number of
+// repetitions differs, each row gets the same.
 std::string repeat_for_rows(RowOperation& op) {
     const std::optional<std::size_t> axis = axis_of_rows(op);
     if (!axis) return "has a shape that the number of rows decides";
@@ -311,7 +311,7 @@ std::string tile(RowOperation& op) {
     return {};
 }
 
-// Pad(data, pads_begin, pads_end, value).
+// Takes Pad(data, pads_begin, pads_end, value).
 std::string pad(RowOperation& op) {
     if (!op.has_rows(0)) return kUnknownLayout;
     const auto begin = op.fixed_integers(1);

@@ -6,13 +6,14 @@
 #include "engines/openvino/rows/row_operation.h"
 #include "engines/openvino/rows/row_proof.h"
 
-// Operations that run a graph of their own, which is walked through like the model's.
+// Rules for operations that run a graph of their own, which is followed like the model's.
 namespace lepton::openvino {
 namespace {
 
 using ov::op::util::MultiSubGraphOp;
 
-constexpr std::size_t kMaxPasses = 4;  // Through a body, until what is known of its state stays.
+// Maximum number of walks through a body until what is known of its state settles.
+constexpr std::size_t kMaxPasses = 4;
 
 bool alike(const RowValue& one, const RowValue& other) {
     return one.kind == other.kind && one.axis == other.axis;
@@ -38,7 +39,7 @@ std::vector<std::shared_ptr<Description>> of_kind(
     return found;
 }
 
-// Gives outputs of the operation what is known of the body's results.
+// Gives the operation's outputs what is known of the body's results.
 std::string give_outputs(
     RowOperation& op,
     const std::vector<std::shared_ptr<MultiSubGraphOp::OutputDescription>>& all,
@@ -57,7 +58,7 @@ std::string give_outputs(
     return {};
 }
 
-// The body of one kind of loop, from its first step on.
+// Follows the body of one kind of loop, from its first step on.
 std::string loop(RowOperation& op) {
     auto* const alone = dynamic_cast<ov::op::util::SubGraphOp*>(&op.alone());
     auto* const together = dynamic_cast<ov::op::util::SubGraphOp*>(&op.together());
@@ -103,7 +104,7 @@ std::string loop(RowOperation& op) {
     return "has a state of which too little is known";
 }
 
-// Both branches, where the condition is the same in each run.
+// Follows both branches, if the condition is the same in each run.
 std::string branch(RowOperation& op) {
     auto* const alone = dynamic_cast<ov::op::v8::If*>(&op.alone());
     auto* const together = dynamic_cast<ov::op::v8::If*>(&op.together());

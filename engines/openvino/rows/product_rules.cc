@@ -2,7 +2,8 @@
 
 #include "engines/openvino/rows/row_operation.h"
 
-// Products of matrices, of which rows are independent along every axis that is not summed over.
+// Rules for products of matrices, whose rows are independent along every axis that is not summed
+// over.
 namespace lepton::openvino {
 namespace {
 
@@ -19,10 +20,11 @@ std::string mat_mul(RowOperation& op) {
         }
         if (!op.has_rows(i)) continue;
         RowAxis found = op.in(i).axis;
-        const std::int64_t from_end = op.rank_in(i) - found.at;  // 1: the last axis.
+        const std::int64_t from_end = op.rank_in(i) - found.at;  // 1 is the last axis.
         if (from_end <= 2) {
             const bool transposed = op.flag(i == 0 ? "transpose_a" : "transpose_b");
-            // The outer axis of the first matrix comes last but one, that of the second last.
+            // The outer axis of the first matrix is the last but one, that of the second is the
+            // last.
             const std::int64_t outer = (i == 0) != transposed ? 2 : 1;
             if (from_end != outer) return kAcrossRows;
             if (!op.is_same(1 - i)) return "multiplies rows with rows";
@@ -45,8 +47,8 @@ std::string mat_mul(RowOperation& op) {
     return {};
 }
 
-// The label of the rows must be the same in each factor that has them, in no other, and in the
-// result.
+// The label of the rows must be the same in each factor that has rows, absent from the others, and
+// in the result.
 std::string einsum(RowOperation& op) {
     std::string equation = op.text("equation");
     std::erase(equation, ' ');
@@ -88,7 +90,7 @@ std::string einsum(RowOperation& op) {
     return {};
 }
 
-// (query, key, value, mask, scale): rows along an axis before the last two.
+// The inputs are (query, key, value, mask, scale), with rows along an axis before the last two.
 std::string attention(RowOperation& op) {
     const std::int64_t rank = op.rank_out(0);
     std::optional<RowAxis> axis;

@@ -12,7 +12,7 @@ namespace {
 
 using Integers = std::vector<std::int64_t>;
 
-// Collects the attributes that rules ask for; others are passed over.
+// Collects the attributes that rules ask for and skips the others.
 class AttributeReader final : public ov::AttributeVisitor {
 public:
     AttributeReader(std::map<std::string, Integers, std::less<>>& integers,

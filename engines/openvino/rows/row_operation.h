@@ -53,21 +53,21 @@ public:
         return static_cast<std::int64_t>(shape_out(i).size());
     }
 
-    // The integers of an input that depends on nothing but shapes, in the batch's run or alone.
+    // Returns the integers of an input that depends only on shapes, in the batch's run or alone.
     [[nodiscard]] std::optional<std::vector<std::int64_t>> integers(std::size_t i) const;
     [[nodiscard]] std::optional<std::vector<std::int64_t>> integers_alone(std::size_t i) const;
-    // The same where both runs have the same ones.
+    // The same, if both runs have the same integers.
     [[nodiscard]] std::optional<std::vector<std::int64_t>> fixed_integers(std::size_t i) const;
-    // Those as axes of a tensor of that rank, counted from its front.
+    // Returns them as axes of a tensor of that rank, counted from its front.
     [[nodiscard]] std::optional<std::vector<std::int64_t>> axes(std::size_t i,
                                                                 std::int64_t rank) const;
 
-    // Attributes by the names that the operation sets know them by.
+    // Attributes, by the names that the operation sets give them.
     [[nodiscard]] std::optional<std::int64_t> integer(std::string_view name);
     [[nodiscard]] std::optional<std::vector<std::int64_t>> integer_list(std::string_view name);
     [[nodiscard]] std::string text(std::string_view name);
     [[nodiscard]] bool flag(std::string_view name);
-    // Attribute "axis" of a tensor of that rank, counted from its front.
+    // Returns attribute "axis" for a tensor of that rank, counted from its front.
     [[nodiscard]] std::optional<std::int64_t> axis(std::int64_t rank);
 
     void give(std::size_t output, RowValue value) { outputs_[output] = std::move(value); }
@@ -87,21 +87,21 @@ private:
     std::map<std::string, std::string, std::less<>> texts_;
 };
 
-// Says what the outputs are, and returns an empty text; or returns why rows are not known to stay
-// apart, as the end of a sentence that begins with the operation.
+// Sets what is known of the outputs, and returns an empty text; or returns why rows are not known
+// to stay apart, as the end of a sentence that begins with the operation.
 using RowRule = std::string (*)(RowOperation& op);
 
 struct RowRuleEntry {
     RowRule rule = nullptr;
-    // Bit i: input i says how the others are laid out, as a shape, axes or bounds do; it is no
-    // value that is computed with.
+    // Bit i: input i says how the others are laid out, as a shape, axes or bounds do; nothing is
+    // computed with its value.
     unsigned layout_inputs = 0;
 };
 
-// Null for operations that no rule is known of.
+// Returns null for operations without a rule.
 [[nodiscard]] const RowRuleEntry* find_row_rule(std::string_view type);
 
-// The rules by kind; each file adds its own to the table.
+// The rules by type of operation; each file adds its own to the table.
 using RowRules = std::map<std::string_view, RowRuleEntry>;
 void add_elementwise_rules(RowRules& rules);
 void add_axis_rules(RowRules& rules);
@@ -110,8 +110,8 @@ void add_gather_rules(RowRules& rules);
 void add_product_rules(RowRules& rules);
 void add_loop_rules(RowRules& rules);
 
-// Whether two values with rows have them at the same place of an output of rank `rank`, their axes
-// being aligned at the end.
+// Returns the axis where a value with rows has them in an output of rank `rank`, when axes are
+// aligned at the end.
 [[nodiscard]] RowAxis aligned(const RowValue& value, std::int64_t rank_in, std::int64_t rank_out);
 
 }  // namespace lepton::openvino

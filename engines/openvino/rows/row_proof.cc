@@ -17,7 +17,7 @@
 namespace lepton::openvino {
 namespace {
 
-// What shapes are computed from has few elements.
+// Tensors that shapes are computed from have few elements.
 constexpr std::size_t kFewElements = 4096;
 
 bool is_static(const ov::Node& node) {
@@ -34,7 +34,7 @@ bool is_one_of(std::string_view type, std::initializer_list<std::string_view> ty
     return std::find(types.begin(), types.end(), type) != types.end();
 }
 
-// Two runs of these on equal inputs need not agree.
+// Two runs of these on equal inputs may differ.
 bool keeps_state_or_draws(std::string_view type) {
     return is_one_of(type,
                      {"RandomUniform", "RandomPoisson", "Multinomial", "ReadValue", "Assign"});
@@ -49,7 +49,7 @@ bool same_bytes(const ov::Tensor& one, const ov::Tensor& other) {
            std::memcmp(one.data(), other.data(), one.get_byte_size()) == 0;
 }
 
-// An integer that is divided by zero ends the process, whoever divides.
+// An integer division by zero ends the process, wherever it happens.
 bool may_divide_by_zero(const ov::Node& node, const std::vector<ov::Tensor>& inputs) {
     if (!is_one_of(node.get_type_name(), {"Divide", "FloorMod", "Mod", "Range"})) return false;
     if (!inputs.back().get_element_type().is_integral()) return false;
@@ -57,7 +57,8 @@ bool may_divide_by_zero(const ov::Node& node, const std::vector<ov::Tensor>& inp
     return std::find(divisors.begin(), divisors.end(), 0) != divisors.end();
 }
 
-// The outputs of an operation all of whose inputs are known; none where they are not to be had.
+// Returns the outputs of an operation whose inputs are all known; none where they cannot be
+// computed.
 std::vector<ov::Tensor> evaluated(const ov::Node& node, const std::vector<ov::Tensor>& inputs) {
     if (node.get_type_name() == std::string_view("ShapeOf")) {
         const ov::Shape& shape = node.get_input_shape(0);
@@ -85,7 +86,7 @@ std::vector<ov::Tensor> evaluated(const ov::Node& node, const std::vector<ov::Te
     return outputs;
 }
 
-// Whether the batch's elements are, along one axis, those of the run alone, again and again.
+// Whether the batch's elements are, along one axis, those of the run alone, repeated.
 std::optional<RowAxis> repeated(const ov::Tensor& alone,
                                 const ov::Tensor& together,
                                 std::int64_t rows) {
@@ -134,7 +135,7 @@ RowValue known_value(ov::Tensor alone, ov::Tensor together, std::int64_t rows) {
     return value;
 }
 
-// Whether the shapes of both runs are what the value says.
+// Whether the shapes of both runs agree with the value.
 bool fits(const RowValue& value,
           const ov::Shape& alone,
           const ov::Shape& together,
@@ -236,7 +237,7 @@ private:
         return by_rule(alone, together, std::move(inputs));
     }
 
-    // Of an operation whose inputs depend on nothing but shapes.
+    // Evaluates an operation whose inputs depend only on shapes.
     std::vector<RowValue> evaluate(const ov::Node& alone,
                                    const ov::Node& together,
                                    const std::vector<RowValue>& inputs) const {

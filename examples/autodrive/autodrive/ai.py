@@ -19,7 +19,7 @@ _WARM_UPS = 20
 
 
 class Planner(Protocol):
-    """What is asked for a path: `lepton.LeptonAI`, of a server or in-process."""
+    """What plans a path: `lepton.LeptonAI`, on a server or in-process."""
 
     def infer(self, inputs: dict[str, Array], *, timeout: float | None = None) -> Answer:
         """Runs the model once, in `timeout` seconds or not at all."""
@@ -30,19 +30,19 @@ class Outcome(enum.StrEnum):
 
     IN_TIME = "in time"
     LATE = "late"  # No answer within the deadline, or one after it.
-    REFUSED = "refused"  # The server said no, or is not there.
+    REFUSED = "refused"  # The server refused, or is not there.
     IMPLAUSIBLE = "implausible"  # An answer that no car should follow.
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the sensors said at one moment.
+    """The sensors' readings at one moment.
 
     Attributes:
-        stamp: When, in seconds of time.perf_counter().
-        ranges: [BEAMS] metres; infinity where nothing is in range, NaN where a beam was lost.
-        speed: m/s, by the odometry.
-        steering: Radians, by the odometry.
+        stamp: The time, in seconds of time.perf_counter().
+        ranges: [BEAMS] meters; infinity where nothing is in range, NaN where a beam was lost.
+        speed: m/s, from the odometry.
+        steering: Radians, from the odometry.
     """
 
     stamp: float
@@ -53,15 +53,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the AI made of a frame.
+    """The AI's decision on a frame.
 
     Attributes:
-        path: [k, 2] metres, as followed, in the frame of the car at the next frame.
+        path: [k, 2] meters, as followed, in the frame of the car at the next frame.
         latency: Seconds from the frame's time stamp to the command.
         timing_ms: Where the time of an answer went, in order: `prepare` from the time stamp to the
             call, `call` the client and the wire, then the server's own account, and `steer` from
-            the answer to the command. Empty where there was no answer.
-        reason: Why the frame was not answered in time; empty where it was.
+            the answer to the command. Empty if there was no answer.
+        reason: Why the frame was not answered in time; empty if it was.
     """
 
     command: Command
@@ -79,10 +79,10 @@ class AutodriveAI:
     has, and slows down as that comes to its end (see PathFollower). Not thread-safe.
 
     Args:
-        planner: Where the network is.
+        planner: Runs the network.
         period: Seconds between two frames.
         deadline: Seconds from a frame's time stamp until its answer is of no use. The planner is
-            told what is left of them, so a server does not start what would come too late.
+            told how many are left, so a server does not start what would come too late.
 
     Example:
         >>> with LeptonAI("http://127.0.0.1:8000", model="planner") as client:
@@ -98,10 +98,10 @@ class AutodriveAI:
         self._follower = PathFollower(period)
 
     def warm_up(self) -> None:
-        """Opens the connection and has everything run before the first frame counts.
+        """Opens the connection and runs everything once before the first frame counts.
 
         Raises:
-            LeptonError: The planner does not answer, whatever the time.
+            LeptonError: The planner does not answer, even without a deadline.
         """
         inputs = network_inputs(np.full((1, BEAMS), np.inf), np.zeros((1, 2)))
         for _ in range(_WARM_UPS):
@@ -143,7 +143,7 @@ class AutodriveAI:
 
 
 def is_plausible(path: Array) -> bool:
-    """Returns whether the path is one at all: it starts ahead of the car, and has no jumps."""
+    """Returns whether the path is usable: it starts ahead of the car, and has no jumps."""
     if path.shape != (POINTS, 2) or not np.isfinite(path).all() or path[0, 0] <= 0:
         return False
     steps = np.hypot(*np.diff(np.vstack([np.zeros(2), path]), axis=0).T)

@@ -1,4 +1,4 @@
-"""A small drawing: shapes once, written as SVG, or as PNG where matplotlib is installed."""
+"""A small drawing: shapes drawn once, written as SVG, or as PNG if matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _Shape: TypeAlias = _Line | _Dots | _Circle | _Area | _Text
 
 @dataclass
 class Canvas:
-    """Shapes in the order in which they cover each other; sizes are pixels."""
+    """Shapes in the order in which they cover each other; sizes are in pixels."""
 
     width: int
     height: int
@@ -77,7 +77,7 @@ class Canvas:
         closed: bool = False,
         dash: tuple[float, ...] = (),
     ) -> None:
-        """Draws a line through [n, 2] points; n of at least 2."""
+        """Draws a line through [n, 2] points; n is at least 2."""
         self._shapes.append(_Line(points, color, width, closed, dash))
 
     def dots(self, points: Array, radius: float, color: str) -> None:
@@ -121,7 +121,7 @@ class Canvas:
         path.write_text(f"{head}{body}\n</svg>\n", encoding="utf-8")
 
     def write_png(self, path: Path, scale: float = 1.5) -> bool:
-        """Writes the same as PNG; False, and nothing, where matplotlib is not installed."""
+        """Writes the same as PNG; returns False, and writes nothing, without matplotlib."""
         try:
             from matplotlib.backends.backend_agg import (  # type: ignore[import-not-found, unused-ignore]
                 FigureCanvasAgg,
@@ -151,7 +151,7 @@ def _to_svg(shape: _Shape) -> str:
                 f'stroke-linecap="{"butt" if shape.dash else "round"}"{dash}/>'
             )
         case _Dots():
-            # Strokes without length and with round ends: a tenth of what circles would take.
+            # Strokes of no length with round ends: a tenth of the size of circles.
             path = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in shape.points)
             return (
                 f'<path d="{path}" fill="none" stroke="{shape.color}" '

@@ -1,4 +1,4 @@
-"""From a planned path to steering and acceleration."""
+"""Turns a planned path into steering and acceleration."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ import numpy as np
 from autodrive.simulator import MAX_BRAKING, MAX_STEERING, WHEELBASE, Command
 from autodrive.track import Array, wrapped
 
-POINTS = 8  # Of a planned path.
-POINT_SPACING = 3.0  # Metres along the path from one to the next; the first is so far ahead.
+POINTS = 8  # Points of a planned path.
+POINT_SPACING = 3.0  # Meters along the path between points; the first is this far ahead.
 
 MAX_SPEED = 14.0  # m/s.
-MAX_SIDEWAYS = 4.0  # m/s^2, through bends.
-BRAKING = 4.5  # m/s^2, that the speed is planned with; the brakes have some more.
-STOP_BEFORE_END = 2.0  # Metres of path that are left when the car stands.
+MAX_SIDEWAYS = 4.0  # m/s^2, in bends.
+BRAKING = 4.5  # m/s^2, for planning the speed; the brakes can do a little more.
+STOP_BEFORE_END = 2.0  # Meters of path that are left when the car stands.
 ACCELERATION = 2.5
-SPEED_RESPONSE = 0.3  # Seconds in which a difference of speed is to be made up.
+SPEED_RESPONSE = 0.3  # Seconds in which a difference in speed is made up.
 STEERING_RATE = 1.2  # Radians per second.
 
 _ALONG = POINT_SPACING * np.arange(1, POINTS + 1)
 _CUBIC = np.stack([_ALONG, _ALONG**2, _ALONG**3], axis=1)
-# Least squares as a matrix: what it gives for a path's points is the cubic next to them.
+# Least squares as a matrix: applied to a path's points, it gives the cubic closest to them.
 _SMOOTHING = _CUBIC @ np.linalg.pinv(_CUBIC)
 
 
 def smooth(path: Array) -> Array:
-    """Returns the points of the cubic, in the distance along, that starts at the car."""
+    """Returns the points of the cubic in the distance along the path that starts at the car."""
     return np.asarray(_SMOOTHING @ path)
 
 
 class PathFollower:
-    """Follows the last path that it was given, for as long as it reaches.
+    """Follows the last path that it was given, as far as it reaches.
 
-    The path is kept in the frame of the car, metres ahead and to the left. A command is for the
-    next frame, so the path is seen from where the car will be then. Without a new path the car
-    goes on along the last one, as dead reckoning moves it; since it drives no faster than it could
-    stop within the path that it has, it slows down by itself, and stands before the path ends.
+    The path is kept in the frame of the car, meters ahead and to the left. A command is for the
+    next frame, so the path is seen from where the car will be then. Without a new path the car goes
+    on along the last one, moved by dead reckoning. Since it drives no faster than it could stop
+    within the path that it has, it slows down by itself, and stands before the path ends.
 
     Args:
         period: Seconds between two frames.
@@ -52,9 +52,9 @@ class PathFollower:
         """Returns the command for the next frame.
 
         Args:
-            path: [POINTS, 2] as planned from this frame; None where there is none.
-            speed: m/s, by the odometry.
-            steering: Radians, by the odometry.
+            path: [POINTS, 2] as planned from this frame; None if there is none.
+            speed: m/s, from the odometry.
+            steering: Radians, from the odometry.
         """
         if path is not None:
             self.path = smooth(path)

@@ -1,4 +1,4 @@
-"""The closed loop in real time, and what came of it."""
+"""The closed loop in real time, and its result."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autodrive.ai import AutodriveAI, Decision, Frame, Outcome
 from autodrive.simulator import Command, Simulator
 from autodrive.track import HALF_WIDTH
 
-# Metres that the car's middle keeps from a wall, or its side touches it.
+# Meters between the car's middle and a wall at which its side touches the wall.
 HALF_CAR = 0.9
 
 
@@ -26,9 +26,9 @@ class Moment:
 
     Attributes:
         seconds: Since the drive began.
-        x, y, heading, speed, steering: Where the car was, as no sensor knows it.
-        along: Metres driven along the centre line.
-        offset: Metres to the left of the centre line.
+        x, y, heading, speed, steering: The car's true state, which no sensor knows.
+        along: Meters driven along the center line.
+        offset: Meters to the left of the center line.
         frame: What the car saw; None in a record that was read from a file.
     """
 
@@ -62,10 +62,10 @@ class Drive:
 
     @classmethod
     def load(cls, path: Path, course_length: float, deadline: float) -> Self:
-        """Reads what save(), or the C++ program, wrote; all but what a file does not hold.
+        """Reads what save(), or the C++ program, wrote; without what a file does not hold.
 
         Raises:
-            ValueError: The file is none of a drive.
+            ValueError: The file is not a drive's record.
         """
         moments = []
         with path.open(newline="") as file:
@@ -107,15 +107,15 @@ def drive(
 ) -> Drive:
     """Drives one car in real time.
 
-    The sensors' frames are due at fixed times, and stamped with these: where the program falls
-    behind, the frame gets older, as it does in a car, and nothing is left out of the latencies.
+    The sensors' frames are due at fixed times, and stamped with these: if the program falls behind,
+    the frame gets older, as it does in a car, and nothing is left out of the latencies.
 
     Args:
-        ai: What drives.
+        ai: Drives the car.
         car: A simulator with one car.
-        laps: Ends when the car has come so far,
+        laps: Ends when the car has come this far,
         seconds: or after this time, at a wall, or at Ctrl-C once a frame has been driven.
-        after_frame: Called in the time that is left until the moment (perf_counter) of its second
+        after_frame: Called in the time that is left until the moment (perf_counter) in its second
             argument, when the next frame is due.
     """
     moments: list[Moment] = []
@@ -152,7 +152,7 @@ def drive(
 
 
 def is_at_wall(offset: float) -> bool:
-    """Returns whether a car so far off the centre line touches a wall."""
+    """Returns whether a car this far off the center line touches a wall."""
     return abs(offset) > HALF_WIDTH - HALF_CAR
 
 
@@ -165,10 +165,10 @@ class Summary:
     """The figures of a drive.
 
     Attributes:
-        outcomes: Frames by how they ended.
+        outcomes: Number of frames by how they ended.
         latency_ms: From the frames' time stamps: p50, p99 and max.
         breakdown_ms: Where the time of the answered frames went, on average; see Decision.
-        reason: What was said of the first frame that was not answered in time.
+        reason: The reason of the first frame that was not answered in time.
     """
 
     frames: int
@@ -186,7 +186,7 @@ class Summary:
 
 
 def summarize(result: Drive) -> Summary:
-    """Returns the figures of a drive of at least one frame."""
+    """Returns the figures of a drive with at least one frame."""
     decisions = [moment.decision for moment in result.moments]
     outcomes = {str(kind): sum(d.outcome is kind for d in decisions) for kind in Outcome}
     runs = itertools.groupby(decisions, key=lambda decision: decision.outcome is Outcome.IN_TIME)

@@ -1,4 +1,4 @@
-"""The driver that the network learns from. It knows the course; the network sees a scan."""
+"""The driver that the network learns from. It knows the course; the network sees only a scan."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _STEP = 0.5
 
 
 def expert_path(track: Track, pose: Array, speed: Array, steering: Array) -> Array:
-    """Returns the paths from [m, 3] poses back to the centre line and along it, [m, POINTS, 2].
+    """Returns paths from [m, 3] poses back to the center line and along it, [m, POINTS, 2].
 
-    The offset from the centre line is a quintic of the distance along it, with the car's offset,
-    direction and curvature at the start and none of them at the end (Werling et al. 2010). Points
-    are in the frame of the car, equally far apart along the path.
+    The offset from the center line is a quintic in the distance along it, with the car's offset,
+    direction and curvature at the start and all of them zero at the end (Werling et al. 2010).
+    Points are in the frame of the car, equally spaced along the path.
     """
     along, offset = track.locate(pose[:, :2])
     _, heading, curvature = track.at(along)
@@ -24,7 +24,7 @@ def expert_path(track: Track, pose: Array, speed: Array, steering: Array) -> Arr
     slope = np.tan(error) * (1 - curvature * offset)
     bend = np.tan(steering) / WHEELBASE - curvature
     merge = 8 + 0.4 * speed
-    # Longer than the path, which is shorter than the centre line inside a bend.
+    # Longer than the path, which is shorter than the center line inside a bend.
     ahead = np.arange(0, POINTS * POINT_SPACING * 1.6, _STEP)
     u = np.minimum(ahead / merge[:, None], 1)
     offsets = (

@@ -15,7 +15,7 @@ from autodrive.track import Array
 
 Box: TypeAlias = tuple[int, int, int, int]  # x, y, width, height.
 
-# The outline of the car around its rear axle: metres ahead and to the left.
+# The outline of the car around its rear axle: meters ahead and to the left.
 _BODY = np.array([[3.4, 0.9], [3.4, -0.9], [-0.8, -0.9], [-0.8, 0.9]])
 
 
@@ -72,7 +72,7 @@ def draw_scan(canvas: Canvas, moments: list[Moment], box: Box) -> bool:
 
 
 def draw_breakdown(canvas: Canvas, summary: Summary, place: tuple[int, int, int]) -> bool:
-    """Draws a bar of what an answered frame spent where, on average; False without answers."""
+    """Draws a bar of where the time of an answered frame went; False without answers."""
     left, top, width = place
     if not summary.breakdown_ms:
         return False

@@ -1,7 +1,7 @@
 """Background load on the car's server, in a process of its own.
 
-Each client sends batches of scans, one after the other, at no more than a fixed rate: so the load
-is bounded, whatever the server takes. Prints what came of it when its standard input closes.
+Each client sends batches of scans, one after the other, at a bounded rate: so the load is bounded,
+whatever the server accepts. Prints its figures when its standard input closes.
 
     python -m autodrive.load URL MODEL CLIENTS
 """
@@ -24,12 +24,12 @@ from autodrive.simulator import BEAMS
 from lepton import LeptonAI, LeptonError
 
 ROWS = 64  # Scans per request.
-REQUESTS_PER_SECOND = 100  # At most, of each client.
+REQUESTS_PER_SECOND = 100  # Maximum of each client.
 
 
 @contextlib.contextmanager
 def running(url: str, model: str, clients: int) -> Iterator[dict[str, float]]:
-    """Runs the load beside what is done meanwhile; fills in its figures in the end."""
+    """Runs the load beside the body of the `with`; fills in its figures in the end."""
     figures: dict[str, float] = {}
     if clients == 0:
         yield figures

@@ -27,7 +27,7 @@ _BREAKDOWN_TOP = 540
 _STRIPS_TOP = 742
 _STRIP_LEFT, _STRIP_RIGHT = _MARGIN + 40, WIDTH - _MARGIN
 _STRIP_HEIGHT, _STRIP_GAP = 70, 38
-# The colours of the path begin here; everything slower looks the same.
+# The colors of the path begin here; everything slower looks the same.
 _SLOW = 6.0
 
 
@@ -85,7 +85,7 @@ def _draw_map(canvas: Canvas, track: Track, moments: list[Moment], box: Box) -> 
 
 
 def _projection(track: Track, box: Box) -> tuple[Projection, float]:
-    """Returns what turns metres into pixels of the map, and the pixels of a metre."""
+    """Returns a function from meters to pixels of the map, and the pixels of a meter."""
     left, top, width, height = box
     outline = track.walls.reshape(-1, 2)
     best = (0.0, np.eye(2), np.zeros(2))
@@ -191,7 +191,7 @@ def _draw_axes(
     ticks: Sequence[float],
     label: Callable[[float], str] = lambda value: f"{value:.3g}",
 ) -> Callable[[float], float]:
-    """Draws a strip's grid; returns what turns a value into a row of pixels."""
+    """Draws a strip's grid; returns a function from a value to a row of pixels."""
     low, high = ticks[0], ticks[-1]
 
     def to_y(value: float) -> float:
@@ -216,6 +216,6 @@ def _level(speed: float) -> int:
 
 
 def _round_up(value: float) -> float:
-    """Returns the next of 1, 2, 4, 5, 10, 20, ... that is no less."""
+    """Returns the next of 1, 2, 4, 5, 10, 20, ... that is not less."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(power * step for step in (1, 2, 4, 5, 10) if power * step >= value * (1 - 1e-9))

@@ -1,4 +1,4 @@
-"""Cars on a course: how they move, and what their sensors say."""
+"""Cars on a course: how they move, and what their sensors read."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 
 from autodrive.track import Array, Track, wrapped
 
-WHEELBASE = 2.7  # Metres.
+WHEELBASE = 2.7  # Meters.
 MAX_STEERING = 0.5  # Radians at the front wheels.
 MAX_BRAKING = 6.0  # m/s^2; what the brakes can do, not what is comfortable.
 MAX_ACCELERATION = 3.0
 
 BEAMS = 64
-MAX_RANGE = 30.0  # Metres.
-# From the right to the left; 0 is straight ahead. The lidar stands above the rear axle, which is
-# the car's reference point.
+MAX_RANGE = 30.0  # Meters.
+# From right to left; 0 is straight ahead. The lidar stands above the rear axle, which is the car's
+# reference point.
 BEAM_ANGLES = np.linspace(-0.75 * np.pi, 0.75 * np.pi, BEAMS)
-# A straight beam inside the course cannot reach a wall that is further along the centre line.
+# A straight beam inside the course cannot reach a wall that is farther along the center line.
 _WALL_WINDOW = 39.0
-_WALL_STEP = 3  # Points of the centre line per segment of wall that the lidar sees.
+_WALL_STEP = 3  # Points of the center line per segment of wall that the lidar sees.
 
-RANGE_NOISE = 0.03  # Metres, one standard deviation.
+RANGE_NOISE = 0.03  # Meters, one standard deviation.
 DROPPED_BEAMS = 0.01  # Share of beams that come back without a reading.
 SPEED_NOISE = 0.05  # m/s.
 STEERING_NOISE = 0.004  # Radians.
@@ -30,7 +30,7 @@ STEERING_NOISE = 0.004  # Radians.
 
 @dataclass(frozen=True)
 class Command:
-    """What the actuators are to do from the next frame on."""
+    """What the actuators do from the next frame on."""
 
     steering: float
     acceleration: float
@@ -39,13 +39,13 @@ class Command:
 class Simulator:
     """Cars that do not see each other on one course; axis 0 of every array is the car.
 
-    A command takes effect with the next frame, at whatever moment within this one it was ready
-    (logical execution time). So a drive is determined by its seed, and not by how quick the
-    answers are, as long as they are in time.
+    A command takes effect with the next frame, at whatever moment of this frame it was ready
+    (logical execution time). So a drive depends on its seed, and not on how quick the answers are,
+    as long as they are in time.
 
     Args:
         track: The course.
-        along: [m] metres, where on the lap each car starts, at rest.
+        along: [m] meters: where on the lap each car starts, at rest.
         rng: Draws the sensors' noise.
     """
 
@@ -61,7 +61,7 @@ class Simulator:
     def sense(self) -> tuple[Array, Array]:
         """Returns scans [m, BEAMS] and odometry [m, 2] (speed, steering), with noise.
 
-        A beam reads infinity where nothing is in its range, and NaN where it was lost.
+        A beam reads infinity if nothing is in its range, and NaN if it was lost.
         """
         ranges = lidar(self.track, self.pose)
         seen = np.isfinite(ranges)
@@ -72,7 +72,7 @@ class Simulator:
         return ranges, odometry + noise
 
     def step(self, seconds: float) -> None:
-        """Moves the cars by the kinematic bicycle model, with the commands that are in effect."""
+        """Moves the cars by the kinematic bicycle model, with the commands in effect."""
         turn = self.speed * np.tan(self.steering) / WHEELBASE * seconds
         way = np.maximum(0, self.speed + self._acceleration * seconds / 2) * seconds
         middle = self.pose[:, 2] + turn / 2
@@ -99,7 +99,7 @@ def lidar(track: Track, pose: Array) -> Array:
     along, _ = track.locate(pose[:, :2])
     reach = int(_WALL_WINDOW / track.spacing)
     offsets = np.arange(-reach, reach + 1, _WALL_STEP)
-    # On the same points at each call, or the walls would move with the car.
+    # Always the same points, or the walls would move with the car.
     first = np.round(along / track.spacing).astype(int) // _WALL_STEP * _WALL_STEP
     index = (first[:, None] + offsets) % len(track.centre)
     points = track.walls[:, index].transpose(1, 0, 2, 3) - pose[:, None, None, :2]  # [m, 2, k, 2]
@@ -109,7 +109,7 @@ def lidar(track: Track, pose: Array) -> Array:
     ex, ey = (edge[..., axis].reshape(shape).astype(np.float32) for axis in (0, 1))
     angle = (pose[:, 2, None] + BEAM_ANGLES)[:, :, None]
     dx, dy = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
-    # origin + t d = p + u e, solved with cross products; a wall that is parallel divides by zero.
+    # origin + t d = p + u e, solved with cross products; a parallel wall divides by zero.
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = 1 / (dx * ey - dy * ex)
         t = (px * ey - py * ex) * scale

@@ -1,4 +1,4 @@
-"""Closed courses between two walls, and where a car is on one."""
+"""Closed courses between two walls, and a car's place on one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 
-SPACING = 0.5  # Metres between the points of a centre line, nearly.
-HALF_WIDTH = 4.0  # Metres from the centre line to either wall.
+SPACING = 0.5  # Approximate meters between the points of a center line.
+HALF_WIDTH = 4.0  # Meters from the center line to either wall.
 _TIGHTEST_RADIUS = 11.0
 _BETWEEN_CENTRES = 2 * HALF_WIDTH + 3.0
 
@@ -23,14 +23,14 @@ class Track:
     """A closed course, driven counter-clockwise.
 
     Attributes:
-        centre: [n, 2] metres, equally spaced; the last point is followed by the first.
+        centre: [n, 2] meters, equally spaced; the last point is followed by the first.
     """
 
     centre: Array
 
     @classmethod
     def random(cls, seed: int) -> Self:
-        """Draws courses until one has no bend too tight and no two parts too close."""
+        """Draws courses until one has no bend that is too tight and no two parts too close."""
         rng = np.random.default_rng(seed)
         while True:
             knots = int(rng.integers(11, 16))
@@ -46,7 +46,7 @@ class Track:
         """Reads what save() wrote.
 
         Raises:
-            ValueError: It cannot be read, or is no course.
+            ValueError: It cannot be read, or is not a course.
         """
         try:
             centre = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
@@ -57,22 +57,22 @@ class Track:
         return cls(centre)
 
     def save(self, path: Path) -> None:
-        """Writes the centre line, for the C++ program and for a look."""
+        """Writes the center line, for the C++ program and for inspection."""
         np.savetxt(path, self.centre, fmt="%.3f", delimiter=",", header="x_m,y_m", comments="")
 
     @cached_property
     def spacing(self) -> float:
-        """Metres between two points of the centre line."""
+        """Meters between two points of the center line."""
         return float(np.hypot(*(np.roll(self.centre, -1, axis=0) - self.centre).T).mean())
 
     @property
     def length(self) -> float:
-        """Metres of one lap along the centre line."""
+        """Meters of one lap along the center line."""
         return self.spacing * len(self.centre)
 
     @cached_property
     def heading(self) -> Array:
-        """[n] radians, the direction of the centre line at its points."""
+        """[n] radians, the direction of the center line at its points."""
         ahead = np.roll(self.centre, -1, axis=0) - np.roll(self.centre, 1, axis=0)
         return np.asarray(np.arctan2(ahead[:, 1], ahead[:, 0]))
 
@@ -84,15 +84,15 @@ class Track:
 
     @cached_property
     def walls(self) -> Array:
-        """[2, n, 2]: the left wall and the right one, point by point beside the centre line."""
+        """[2, n, 2]: the left wall and the right one, point by point beside the center line."""
         normal = np.stack([-np.sin(self.heading), np.cos(self.heading)], axis=1)
         return np.stack([self.centre + HALF_WIDTH * normal, self.centre - HALF_WIDTH * normal])
 
     def locate(self, points: Array) -> tuple[Array, Array]:
-        """Projects [m, 2] points onto the centre line.
+        """Projects [m, 2] points onto the center line.
 
         Returns:
-            How far along the lap each is, and how far to the left of the centre line; metres.
+            How far along the lap each is, and how far to the left of the center line, in meters.
         """
         apart = points[:, None, :] - self.centre
         nearest = np.argmin(np.einsum("mnd,mnd->mn", apart, apart), axis=1)
@@ -105,7 +105,7 @@ class Track:
         )
 
     def at(self, along: Array) -> tuple[Array, Array, Array]:
-        """Returns position [..., 2], heading and curvature of the centre line at `along` metres."""
+        """Returns position [..., 2], heading and curvature of the center line at `along` meters."""
         place = along / self.spacing
         before = np.floor(place).astype(int)
         share = place - before
@@ -126,7 +126,7 @@ class Track:
 
 
 def wrapped(angle: Array) -> Array:
-    """Returns the angle between -pi and pi."""
+    """Returns the equivalent angle between -pi and pi."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
@@ -139,7 +139,7 @@ def _closed_spline(control: Array, pieces: int = 64) -> Array:
 
 
 def _equally_spaced(points: Array) -> Array:
-    """Returns points of the same closed line that are equally far apart along it."""
+    """Returns points of the same closed line, equally spaced along it."""
     closed = np.vstack([points, points[:1]])
     along = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
     places = np.linspace(0, along[-1], round(along[-1] / SPACING), endpoint=False)

@@ -19,7 +19,7 @@ from autodrive.track import Array, Track
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _STYLES = ("bright_black", "cyan", "bold green", "bold red")  # Walls, driven, planned, missed.
 _WALL, _DRIVEN, _PLANNED, _MISSED = range(4)
-_DRAW_SECONDS = 0.012  # What drawing once takes at most; it is left out where less time is left.
+_DRAW_SECONDS = 0.012  # Maximum time to draw once; drawing is skipped if less time is left.
 _EVERY_SECONDS = 0.1
 
 
@@ -28,7 +28,7 @@ class View:
 
     Args:
         track: The course.
-        console: Where to draw; nothing is drawn unless it is a terminal that can.
+        console: Where to draw; nothing is drawn unless it is a capable terminal.
         deadline: Seconds that an answer may take.
     """
 
@@ -40,7 +40,8 @@ class View:
         height = min(max(console.height - 5, 8), 34)
         walls = track.walls.reshape(-1, 2)
         low, high = walls.min(axis=0), walls.max(axis=0)
-        # Dots are about as wide as high: a character is twice as high as wide, and has 4 x 2.
+        # Dots are about as wide as high: a character is twice as high as wide, and has 4 x 2 of
+        # them.
         self._scale = min((width * 2 - 1) / (high - low)[0], (height * 4 - 1) / (high - low)[1])
         self._corner = np.array([low[0], high[1]])
         self._size = ((high - low) * self._scale).astype(int) + 1
@@ -54,7 +55,7 @@ class View:
         if self._shown:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.__enter__()
-            # What drawing for the first time brings with it is not to happen in the loop.
+            # The overhead of drawing for the first time must not fall into the loop.
             self._live.update(_braille(self._drawn), refresh=True)
         return self
 
@@ -68,7 +69,7 @@ class View:
             self._live.__exit__(kind, value, traceback)
 
     def after_frame(self, moment: Moment, until: float) -> None:
-        """Draws, where there is time for it before `until`."""
+        """Draws, if there is time for it before `until`."""
         if self._live is None:
             return
         missed = moment.decision.outcome is not Outcome.IN_TIME
@@ -119,7 +120,7 @@ def _braille(drawn: Array) -> Text:
     kinds = cells.max(axis=(2, 3))
     text = Text(no_wrap=True)
     for row_codes, row_kinds in zip(codes, kinds, strict=True):
-        # One span per run of the same style: a span per character would take too long.
+        # One span per sequence of one style: a span per character would take too long.
         edges = np.flatnonzero(np.diff(row_kinds)) + 1
         for run, kind in zip(np.split(row_codes, edges), row_kinds[np.r_[0, edges]], strict=True):
             text.append("".join(map(chr, run)), _STYLES[kind] if kind >= 0 else "")

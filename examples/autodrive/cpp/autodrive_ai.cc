@@ -12,8 +12,8 @@ constexpr int kWarmUps = 20;
 constexpr double kSpeedScale = 15.0;
 constexpr std::string_view kOutput = "path";
 
-// A lost beam saw about what its neighbours saw: filled in between them. An empty scan sees a wall
-// everywhere.
+// A lost beam saw about what its neighbors saw: it is interpolated between them. An empty scan sees
+// a wall everywhere.
 void fill_lost_beams(std::array<double, kBeams>& ranges) {
     for (std::size_t i = 0; i < kBeams; ++i) {
         if (!std::isnan(ranges[i])) continue;

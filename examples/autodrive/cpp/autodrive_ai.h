@@ -21,30 +21,31 @@ using lepton::Clock;
 enum class Outcome : std::uint8_t {
     kInTime,
     kLate,         // No answer within the deadline, or one after it.
-    kRefused,      // The server said no, or is not there.
+    kRefused,      // The server refused, or is not there.
     kImplausible,  // An answer that no car should follow.
 };
 inline constexpr std::array<std::string_view, 4> kOutcomes{
     "in time", "late", "refused", "implausible"};
 
-// What the sensors said at one moment.
+// The sensors' readings at one moment.
 struct Frame {
     Clock::time_point stamp;
     Reading reading;
 };
 
-// What the AI made of a frame.
+// The AI's decision on a frame.
 struct Decision {
     Command command;
     Outcome outcome = Outcome::kInTime;
     Clock::duration latency{};  // From the frame's time stamp to the command.
-    // Of an answer: from the time stamp to the call, the call as the caller sees it, of which the
-    // server's own account, and from the answer to the command; all zero where there was none.
+    // For an answered frame: from the time stamp to the call, the call as the caller sees it, of
+    // which the server's own account, and from the answer to the command; all zero if there was
+    // none.
     Clock::duration prepare{};
     Clock::duration call{};
     lepton::Breakdown server;
     Clock::duration steer{};
-    std::string reason;  // Why the frame was not answered in time; empty where it was.
+    std::string reason;  // Why the frame was not answered in time; empty if it was.
 };
 
 // Turns frames into commands, each within a deadline: sensors in, a command out, a network in
@@ -58,7 +59,7 @@ struct Decision {
 //     const Decision decision = ai.decide({Clock::now(), reading});
 class AutodriveAI {
 public:
-    // Client::infer or Server::infer: fills the result, or says why not.
+    // Client::infer or Server::infer: fills the result, or returns why not.
     using Planner =
         std::function<lepton::Result<>(const lepton::InferRequest&, lepton::InferResult&)>;
 
@@ -73,11 +74,11 @@ public:
     AutodriveAI(const AutodriveAI&) = delete;
     AutodriveAI& operator=(const AutodriveAI&) = delete;
 
-    // Opens the connection and has everything run before the first frame counts; the planner's
-    // error where it does not answer, whatever the time.
+    // Opens the connection and runs everything once before the first frame counts. Returns the
+    // planner's error if it does not answer, even without a deadline.
     [[nodiscard]] lepton::Result<> warm_up();
 
-    // The command for this frame, no later than the deadline.
+    // Returns the command for this frame, by the deadline at the latest.
     [[nodiscard]] Decision decide(const Frame& frame);
 
 private:
@@ -87,7 +88,7 @@ private:
     Planner planner_;
     Clock::duration deadline_;
     PathFollower follower_;
-    std::array<float, kBeams> scan_{};  // As the network takes it.
+    std::array<float, kBeams> scan_{};  // In the form that the network takes.
     std::array<float, 2> odometry_{};
     lepton::InferRequest request_;
     lepton::InferResult result_;

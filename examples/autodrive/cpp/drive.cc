@@ -13,14 +13,14 @@
 namespace autodrive {
 namespace {
 
-// Metres that the car's middle keeps from a wall, or its side touches it.
+// Meters between the car's middle and a wall at which its side touches the wall.
 constexpr double kHalfCar = 0.9;
 
 double milliseconds(Clock::duration duration) {
     return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-// Linear between the two values next to it, as numpy's quantile.
+// Interpolates linearly between the two values next to it, like numpy's quantile.
 double quantile(const std::vector<double>& sorted, double share) {
     const double place = share * static_cast<double>(sorted.size() - 1);
     const auto below = static_cast<std::size_t>(place);

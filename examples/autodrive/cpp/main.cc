@@ -1,4 +1,4 @@
-// Drives a simulated car by a planner that Lepton serves, or that runs in this process; see
+// Drives a simulated car with a planner that Lepton serves, or that runs in this process; see
 // README.md.
 //
 //     autodrive --url http://127.0.0.1:8000 --course course.csv
@@ -96,7 +96,7 @@ Result<Arguments> parse(std::span<char*> words) {
     return arguments;
 }
 
-// Either of both; what the AI asks is the same.
+// Opens either of them; the AI's requests are the same.
 Result<AutodriveAI::Planner> open_planner(const Arguments& arguments,
                                           std::optional<lepton::Client>& client,
                                           std::optional<lepton::Server>& server) {

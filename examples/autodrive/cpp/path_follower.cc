@@ -7,18 +7,18 @@
 namespace autodrive {
 namespace {
 
-constexpr double kMaxSpeed = 14.0;    // m/s.
-constexpr double kMaxSideways = 4.0;  // m/s^2, through bends.
-constexpr double kBraking = 4.5;  // m/s^2, that the speed is planned with; the brakes have more.
-constexpr double kStopBeforeEnd = 2.0;  // Metres of path that are left when the car stands.
+constexpr double kMaxSpeed = 14.0;      // m/s.
+constexpr double kMaxSideways = 4.0;    // m/s^2, in bends.
+constexpr double kBraking = 4.5;        // m/s^2, for planning the speed; the brakes can do more.
+constexpr double kStopBeforeEnd = 2.0;  // Meters of path that are left when the car stands.
 constexpr double kAcceleration = 2.5;   // m/s^2.
-constexpr double kSpeedResponse = 0.3;  // Seconds in which a difference of speed is made up.
+constexpr double kSpeedResponse = 0.3;  // Seconds in which a difference in speed is made up.
 constexpr double kSteeringRate = 1.2;   // Radians per second.
 
 using Smoothing = std::array<std::array<double, kPathPoints>, kPathPoints>;
 
-// Least squares as a matrix, B (B^T B)^-1 B^T with B = [u, u^2, u^3]: what it gives for the points
-// of a path is the cubic next to them.
+// Least squares as a matrix, B (B^T B)^-1 B^T with B = [u, u^2, u^3]: applied to the points of a
+// path, it gives the cubic closest to them.
 constexpr Smoothing make_smoothing() {
     std::array<std::array<double, 3>, kPathPoints> basis{};
     std::array<std::array<double, 3>, 3> gram{};
@@ -58,7 +58,7 @@ double distance(const Point& from, const Point& to) {
     return std::hypot(to.x - from.x, to.y - from.y);
 }
 
-// The steering of the arc that leads to a point ahead on the path (Coulter 1992).
+// Returns the steering of the arc that leads to a point ahead on the path (Coulter 1992).
 double pure_pursuit(std::span<const Point> path, double speed) {
     double left = std::clamp(2.0 + 0.3 * speed, 3.0, 8.0);
     Point from;
@@ -77,7 +77,7 @@ double pure_pursuit(std::span<const Point> path, double speed) {
     return std::atan2(2 * kWheelbase * target.y, square);
 }
 
-// The speed from which the car can brake for each bend, and for the path's end.
+// Returns the speed from which the car can brake for each bend, and for the path's end.
 double speed_limit(std::span<const Point> path) {
     double square = kMaxSpeed * kMaxSpeed;
     double along = 0;
@@ -130,7 +130,7 @@ void Path::move(double way, double turn) {
         const double dx = points_[i].x - origin.x;
         const double dy = points_[i].y - origin.y;
         const Point moved{dx * cos + dy * sin, dy * cos - dx * sin};
-        if (kept == 0 && moved.x <= 0) continue;  // Passed.
+        if (kept == 0 && moved.x <= 0) continue;  // The car has passed it.
         points_[kept++] = moved;
     }
     size_ = kept;

@@ -10,23 +10,23 @@
 namespace autodrive {
 
 inline constexpr std::size_t kPathPoints = 8;
-inline constexpr double kPointSpacing = 3.0;  // Metres along the path from one to the next.
+inline constexpr double kPointSpacing = 3.0;  // Meters along the path between points.
 
-// Points of a path in the frame of the car, metres ahead and to the left; those that were passed
-// are gone.
+// Points of a path in the frame of the car, meters ahead and to the left; points that the car has
+// passed are removed.
 class Path {
 public:
     Path() = default;
-    // The whole path, smoothed: each point moved onto the cubic, in the distance along, that starts
-    // at the car and is closest to all.
+    // The whole path, smoothed: each point moved onto the cubic in the distance along the path that
+    // starts at the car and is closest to all.
     explicit Path(std::span<const float, 2 * kPathPoints> planned);
 
-    // Whether it is one at all: starts ahead of the car, and has no jumps.
+    // Whether the path is usable: it starts ahead of the car, and has no jumps.
     static bool is_plausible(std::span<const float, 2 * kPathPoints> planned);
 
     [[nodiscard]] std::span<const Point> points() const { return {points_.data(), size_}; }
 
-    // Seen from where the car is after `way` metres on an arc that turns it by `turn` radians.
+    // Changes to the view of the car after `way` meters on an arc that turns it by `turn` radians.
     void move(double way, double turn);
 
 private:
@@ -34,18 +34,18 @@ private:
     std::size_t size_ = 0;
 };
 
-// From a planned path to steering and acceleration, as autodrive/control.py has it. Without a new
-// path the car goes on along the last one, moved by dead reckoning; since it drives no faster than
+// Turns a planned path into steering and acceleration, like autodrive/control.py. Without a new
+// path the car goes on along the last one, moved by dead reckoning. Since it drives no faster than
 // it could stop within the path that it has, it slows down by itself and stands before the path
 // ends. Not thread-safe.
 class PathFollower {
 public:
-    // Seconds between two frames.
+    // `period` is the seconds between two frames.
     explicit PathFollower(double period) : period_(period) {}
 
-    // Takes a path, as planned from the present frame.
+    // Takes a path that was planned from the current frame.
     void plan(const Path& path) { path_ = path; }
-    // The command for the next frame; called once per frame, with what the odometry says.
+    // Returns the command for the next frame; called once per frame, with the odometry's readings.
     [[nodiscard]] Command follow(double speed, double steering);
 
     [[nodiscard]] const Path& path() const { return path_; }

@@ -7,11 +7,11 @@
 namespace autodrive {
 namespace {
 
-// A straight beam inside the course cannot reach a wall that is further along the centre line.
+// A straight beam inside the course cannot reach a wall that is farther along the center line.
 constexpr double kWallWindow = 39.0;
-constexpr std::size_t kWallStep = 3;  // Points of the centre line per segment of wall.
+constexpr std::size_t kWallStep = 3;  // Points of the center line per segment of wall.
 
-constexpr double kRangeNoise = 0.03;      // Metres, one standard deviation.
+constexpr double kRangeNoise = 0.03;      // Meters, one standard deviation.
 constexpr double kDroppedBeams = 0.01;    // Share of beams that come back without a reading.
 constexpr double kSpeedNoise = 0.05;      // m/s.
 constexpr double kSteeringNoise = 0.004;  // Radians.
@@ -43,7 +43,7 @@ double Simulator::cast(double angle, std::size_t nearest_point) const {
     const double dy = std::sin(angle);
     const std::size_t n = track_.size();
     const auto reach = std::min(static_cast<std::size_t>(kWallWindow / track_.spacing()), n / 2);
-    // On the same points at each call, or the walls would move with the car.
+    // Always the same points, or the walls would move with the car.
     const std::size_t first = (nearest_point / kWallStep * kWallStep + n - reach) % n;
     double range = std::numeric_limits<double>::infinity();
     for (const std::vector<Point>& wall : track_.walls()) {

@@ -10,39 +10,39 @@
 
 namespace autodrive {
 
-inline constexpr double kWheelbase = 2.7;    // Metres.
+inline constexpr double kWheelbase = 2.7;    // Meters.
 inline constexpr double kMaxSteering = 0.5;  // Radians at the front wheels.
 inline constexpr double kMaxBraking = 6.0;   // m/s^2; what the brakes can do.
 inline constexpr double kMaxAcceleration = 3.0;
 
 inline constexpr std::size_t kBeams = 64;
-inline constexpr double kMaxRange = 30.0;  // Metres.
-// From the first beam, on the right, to the last one, on the left; 0 is straight ahead.
+inline constexpr double kMaxRange = 30.0;  // Meters.
+// From the first beam, on the right, to the last, on the left; 0 is straight ahead.
 inline constexpr double kFirstBeam = -0.75 * std::numbers::pi;
 
-// What the actuators are to do from the next frame on.
+// What the actuators do from the next frame on.
 struct Command {
     double steering = 0;      // Radians.
     double acceleration = 0;  // m/s^2.
 };
 
-// What the sensors say, with noise.
+// The sensors' readings, with noise.
 struct Reading {
-    // Metres; infinity where nothing is in range, NaN where a beam was lost.
+    // Meters; infinity if nothing is in range, NaN if a beam was lost.
     std::array<double, kBeams> ranges{};
     double speed = 0;     // m/s.
     double steering = 0;  // Radians.
 };
 
 // One car on a course: autodrive/simulator.py in C++. A command takes effect with the next frame,
-// so a drive is determined by its seed as long as every answer is in time. Not thread-safe.
+// so a drive depends only on its seed as long as every answer is in time. Not thread-safe.
 class Simulator {
 public:
-    // At rest at the start; the track outlives it.
+    // The car is at rest at the start; the track outlives it.
     Simulator(const Track& track, std::uint64_t seed);
 
     [[nodiscard]] Reading sense();
-    // Moves the car by the kinematic bicycle model, with the command that is in effect.
+    // Moves the car by the kinematic bicycle model, with the command in effect.
     void step(double seconds);
     void actuate(Command command);
 
@@ -52,7 +52,7 @@ public:
     [[nodiscard]] double steering() const { return steering_; }
 
 private:
-    // Distance to the nearest wall in direction `angle`; infinity beyond kMaxRange.
+    // Returns the distance to the nearest wall in direction `angle`; infinity beyond kMaxRange.
     [[nodiscard]] double cast(double angle, std::size_t nearest_point) const;
 
     const Track& track_;

@@ -9,7 +9,7 @@
 
 namespace autodrive {
 
-// Metres.
+// In meters.
 struct Point {
     double x = 0;
     double y = 0;
@@ -20,22 +20,22 @@ struct Pose {
     double heading = 0;  // Radians.
 };
 
-// The angle between -pi and pi.
+// Returns the equivalent angle between -pi and pi.
 double wrapped(double angle);
 
-// A closed course between two walls, as autodrive/track.py has it.
+// A closed course between two walls, like autodrive/track.py.
 class Track {
 public:
-    static constexpr double kHalfWidth = 4.0;  // Metres from the centre line to either wall.
+    static constexpr double kHalfWidth = 4.0;  // Meters from the center line to either wall.
 
-    // Reads what Track.save() of autodrive/track.py wrote: a header, then x,y of equally spaced
-    // points. kInvalidArgument: no such file, or not of this form; names the line.
+    // Reads the file of Track.save() in autodrive/track.py: a header, then x,y of equally spaced
+    // points. Errors: kInvalidArgument if the file is missing or of another form, with the line.
     static lepton::Result<Track> load(const std::filesystem::path& file);
 
     struct Place {
-        std::size_t point = 0;  // The nearest of the centre line.
-        double along = 0;       // Metres of the lap.
-        double offset = 0;      // Metres to the left of the centre line.
+        std::size_t point = 0;  // The nearest one of the center line.
+        double along = 0;       // Meters along the lap.
+        double offset = 0;      // Meters to the left of the center line.
     };
     [[nodiscard]] Place locate(Point point) const;
 
@@ -43,7 +43,7 @@ public:
     [[nodiscard]] double spacing() const { return spacing_; }
     [[nodiscard]] double length() const { return spacing_ * static_cast<double>(size()); }
     [[nodiscard]] Pose start() const { return {centre_[0], heading_[0]}; }
-    // The left wall and the right one, point by point beside the centre line.
+    // The left wall and the right one, point by point beside the center line.
     [[nodiscard]] const std::array<std::vector<Point>, 2>& walls() const { return walls_; }
 
 private:

@@ -1,4 +1,4 @@
-"""Several points: loads one after the other, or a search; of one target or several."""
+"""Several points: loads one after the other, or a search, for one target or several."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Measure(Protocol):
 
 @dataclass(frozen=True)
 class Point:
-    """What was measured of a target under a load."""
+    """What was measured for a target under a load."""
 
     target: Target
     load: Load
@@ -33,7 +33,7 @@ class Point:
 
 @dataclass
 class Campaign:
-    """All that was measured, in its order, and the searches by target."""
+    """All measurements in their order, and the searches by target."""
 
     points: list[Point] = field(default_factory=list)
     sweeps: dict[Target, Sweep] = field(default_factory=dict)
@@ -44,13 +44,13 @@ class Campaign:
         return sorted(points, key=lambda point: point.load.rate or point.load.concurrency or 0)
 
     def warnings(self) -> list[tuple[str, str]]:
-        """Returns what the generator warned of, and at which load."""
+        """Returns the generator's warnings, and the loads at which it gave them."""
         return [
             (str(point.load), said) for point in self.points for said in point.result["warnings"]
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what --json prints of it."""
+        """Returns what --json prints."""
         return {
             "points": [point.result for point in self.points],
             "sweeps": [
@@ -69,7 +69,7 @@ class Campaign:
 def run_loads(targets: Sequence[Target], loads: Sequence[Load], measure: Measure) -> Campaign:
     """Measures each load of all targets before the next load.
 
-    What changes on the machine meanwhile meets all of them.
+    A change on the machine in the meantime then affects all targets alike.
     """
     campaign = Campaign()
     for load in loads:
@@ -85,12 +85,12 @@ def run_sweeps(
     measure: Measure,
     told: Callable[[Target, Step], None],
 ) -> Campaign:
-    """Searches the largest load of each target, their steps taken in turns.
+    """Searches for the maximum load of each target, taking their steps in turns.
 
     Args:
-        targets: At least one.
-        start: The first rate; half of what one caller alone gets when None.
-        attainment: Share of the requests to be in time.
+        targets: One or more.
+        start: The first rate; when None, half of what one caller alone gets.
+        attainment: Share of the requests that must be in time.
         measure: Measures one point.
         told: Called after each step.
 

@@ -28,7 +28,7 @@ from lepton.console import BAD_INPUT, FAILED, die, err, out
 from lepton.endpoints import endpoints_of
 from lepton.report.machine import machine
 
-_INTERRUPTED = 130  # As a shell says that Ctrl-C ended a program.
+_INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 _WIDEST = 1000
 
 Show = Callable[[str, dict[str, Any]], None]
@@ -36,7 +36,7 @@ Show = Callable[[str, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Request:
-    """The command line, but for how the result is shown."""
+    """The command line, except for how the result is shown."""
 
     urls: Sequence[str] = ()
     service: Path | None = None
@@ -45,16 +45,16 @@ class Request:
     concurrency: str | None = None
     sweep: bool = False
     attainment: float = 0.99
-    # What lepton-bench is told as it is: "--model", "digits", ...
+    # Passed on to lepton-bench unchanged: "--model", "digits", ...
     passed_on: Sequence[str] = field(default_factory=tuple)
 
 
 def run_bench(request: Request, *, html: Path | None, as_json: bool, quiet: bool) -> None:
-    """Measures and prints; ends the process where that fails.
+    """Measures and prints; ends the process if that fails.
 
     Args:
-        request: What is to be measured.
-        html: Where a report is written, or None.
+        request: What to measure.
+        html: The path of the report, or None.
         as_json: Whether to print one JSON object instead of a table.
         quiet: Whether to print nothing while it measures.
     """
@@ -80,7 +80,7 @@ def measure_all(request: Request, show: Show, *, quiet: bool) -> Campaign:
     """Returns all points that the command line asks for.
 
     Raises:
-        BenchError: The command line makes no sense, or a target cannot be measured.
+        BenchError: The command line is invalid, or a target cannot be measured.
     """
     targets = _targets(request)
     loads = _loads(request)
@@ -147,7 +147,7 @@ def _loads(request: Request) -> list[Load]:
 
 def _tell(campaign: Campaign, html: Path | None) -> None:
     table = make_table(campaign)
-    # As wide as it is: what a terminal wraps can be read, what is cut off cannot.
+    # Printed at its full width: wrapped lines can be read, cut ones cannot.
     wide = out.options.update(width=_WIDEST)
     out.width = max(out.width, Measurement.get(out, wide, table).maximum)
     out.print(table, crop=False)
@@ -182,7 +182,7 @@ def _fail(message: str, code: int, as_json: bool) -> NoReturn:
 
 @contextmanager
 def _progress(*, hidden: bool) -> Iterator[Show]:
-    """Shows which point is measured and how far it is; on a terminal only."""
+    """Shows which point is being measured and its progress; on a terminal only."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<14}"),

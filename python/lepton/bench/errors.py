@@ -1,4 +1,4 @@
-"""What goes wrong in a measurement."""
+"""The error that a measurement raises."""
 
 from __future__ import annotations
 

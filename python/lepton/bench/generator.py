@@ -19,14 +19,15 @@ def run_point(arguments: Sequence[str], progress: Callable[[dict[str, Any]], Non
     """Returns what one run of lepton-bench measured.
 
     Args:
-        arguments: Of its command line, but for --progress.
-        progress: Told a few times a second how far it is.
+        arguments: Its command line, except for --progress.
+        progress: Called with the progress a few times a second.
 
     Raises:
-        BenchError: It could not measure, for the reason that it said.
+        BenchError: It could not measure; the message is its reason.
     """
     path = bench_path()
-    # A file and no pipe: the result is longer than a pipe holds, and comes while stderr is read.
+    # A file rather than a pipe: the result is longer than a pipe holds, and comes while stderr is
+    # read.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
         try:
             process = subprocess.Popen(
@@ -58,7 +59,7 @@ def run_point(arguments: Sequence[str], progress: Callable[[dict[str, Any]], Non
 
 
 def _reason(said: list[str], status: int) -> str:
-    # CLI11 adds where help is to be had; ours is another one.
+    # CLI11 adds where to find help; ours is elsewhere.
     lines = [line for line in said if line and not line.startswith("Run with --help")]
     if not lines:
         return f"the generator ended with status {status}"

@@ -1,4 +1,4 @@
-"""What a measurement is asked for, and how the generator is told."""
+"""The options of a measurement, and the arguments for the generator."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from lepton.bench.errors import BenchError
 
 @dataclass(frozen=True)
 class Target:
-    """What is measured: a URL, or a service folder run by the generator itself."""
+    """The target: a URL, or a service folder that the generator runs itself."""
 
     place: str
     in_process: bool = False
 
     def arguments(self) -> list[str]:
-        """Returns how the generator is told."""
+        """Returns the generator's arguments."""
         return ["--service" if self.in_process else "--url", self.place]
 
 
 @dataclass(frozen=True)
 class Load:
-    """One point: so many requests a second, or so many threads that wait for their answers."""
+    """One point: a number of requests a second, or of threads that wait for their answers."""
 
     rate: float | None = None
     concurrency: int | None = None
 
     def arguments(self) -> list[str]:
-        """Returns how the generator is told; nothing for a trace at its own rate."""
+        """Returns the generator's arguments; none for a trace at its own rate."""
         if self.rate is not None:
             return ["--rate", f"{self.rate:.6g}"]
         return [] if self.concurrency is None else ["--concurrency", str(self.concurrency)]

@@ -1,4 +1,4 @@
-"""Line charts over numbers, as SVG: the colours are CSS variables of the page."""
+"""Line charts over numbers, as SVG; the colors are CSS variables of the page."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from html import escape
 
 from lepton.report.ticks import nice_ticks, tick_label
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 26, 28, 40  # Around the plot: ticks, unit, axis' name.
+# The margins around the plot: ticks, unit, the axis' name.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 26, 28, 40
 
 COLORS = ("--blue", "--orange", "--teal", "--violet", "--rose", "--olive")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large a chart is drawn; its letters are the same in all."""
+    """The size at which a chart is drawn; its letters have the same size in all."""
 
     width: int = 420
     height: int = 260
 
     @property
     def right(self) -> int:
-        """Where the plot ends."""
+        """The right end of the plot."""
         return self.width - _RIGHT
 
     @property
     def bottom(self) -> int:
-        """Where the plot ends."""
+        """The lower end of the plot."""
         return self.height - _BOTTOM
 
     def x(self, axis: Axis, value: float) -> float:
-        """Returns where a value of the horizontal axis lies."""
+        """Returns the place of a value of the horizontal axis."""
         return _LEFT + (self.right - _LEFT) * axis.place(value)
 
     def y(self, axis: Axis, value: float) -> float:
-        """Returns where a value of the vertical axis lies."""
+        """Returns the place of a value of the vertical axis."""
         return _TOP + (self.bottom - _TOP) * (1 - axis.place(value))
 
 
 @dataclass(frozen=True)
 class Axis:
-    """From values to places between 0 and 1.
+    """Maps values to places between 0 and 1.
 
     Attributes:
-        name: What is on it, for its end.
-        place: Where a value lies.
-        ticks: Values and what is written there.
+        name: What it shows, written at its end.
+        place: Returns the place of a value.
+        ticks: Values and their labels.
     """
 
     name: str
@@ -60,11 +61,11 @@ class Line:
     """A line through points, in the axes' values.
 
     Attributes:
-        name: For the legend.
+        name: Shown in the legend.
         color: A CSS variable of the page.
         points: From left to right.
-        told: What the pointer shows, one per point; without it the points have no marks.
-        dashed: For what was not measured: a bound, a deadline. Not in the legend.
+        told: Texts that the pointer shows, one per point; without them the points have no marks.
+        dashed: True for what was not measured: a bound, a deadline. It is not in the legend.
     """
 
     name: str
@@ -104,7 +105,7 @@ def percentiles(name: str, most: float) -> Axis:
     """Returns the axis of HdrHistogram's plots: each nine of a percentile is as wide as the next.
 
     Args:
-        name: What is on it.
+        name: What the axis shows.
         most: The largest share below 1 that is shown.
     """
     nines = max(1, math.ceil(-math.log10(1 - most) - 1e-9))

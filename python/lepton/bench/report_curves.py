@@ -1,4 +1,4 @@
-"""The charts of the report: what they show of a campaign."""
+"""The charts of a campaign's report."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lepton.bench.report_chart import (
 from lepton.bench.result import Result, Section
 
 _MOST_CURVES = len(COLORS)
-_FINEST = 0.004  # Of an axis: points that are closer are left out of a curve.
+_FINEST = 0.004  # Share of an axis: points that are closer than this are left out of a curve.
 
 
 def percentile_curves(campaign: Campaign) -> str:
-    """Returns latency over percentiles, a curve for each point, or for some of many."""
+    """Returns latency over percentiles: one curve per point, or for some of many points."""
     points = [point for point in _some(campaign) if point.result["total"]["latency_us"]]
     if not points:
         return "<p>No request was answered.</p>"
@@ -61,7 +61,7 @@ def percentile_curves(campaign: Campaign) -> str:
 
 
 def against_load(campaign: Campaign) -> str:
-    """Returns what was in time, and how long answers took, over the load; nothing for one point."""
+    """Returns attainment and latency over the load; nothing for a single point."""
     targets = list(dict.fromkeys(point.target for point in campaign.points))
     if max(len(campaign.of(target)) for target in targets) < 2:
         return ""
@@ -87,7 +87,7 @@ def _attainment(campaign: Campaign, targets: list[Target], x: Axis) -> str:
         for point in campaign.points
         for section in (point.result["total"], *point.result["classes"])
     )
-    # In steps of a tenth, so that what differs is seen.
+    # Round to a tenth, so that differences can be seen.
     low = min(math.floor(10 * lowest), 9)
     step = 1 if low >= 5 else 2
     y = Axis(
@@ -149,7 +149,7 @@ def _lines(
     *,
     classes: bool = True,
 ) -> list[Line]:
-    """Returns a line for each target; of a single one also for each of its classes."""
+    """Returns a line for each target; for a single one also one for each of its classes."""
     sections: list[tuple[str, Target, Callable[[Result], Section]]] = [
         (target.place if len(targets) > 1 else "all", target, lambda result: result["total"])
         for target in targets
@@ -175,7 +175,7 @@ def _lines(
 
 
 def thinned(curve: list[tuple[float, float]], x: Axis, y: Axis) -> list[tuple[float, float]]:
-    """Returns the points of a curve that can be told apart on paper, its ends included."""
+    """Returns the points of a curve that can be told apart on paper, including its ends."""
     kept = [curve[0]]
     for point, following in pairwise([*curve[1:], curve[-1]]):
         moved = max(
@@ -187,20 +187,20 @@ def thinned(curve: list[tuple[float, float]], x: Axis, y: Axis) -> list[tuple[fl
 
 
 def _curve(buckets: list[int]) -> list[tuple[float, float]]:
-    """Returns (share of requests that were no slower, microseconds), ascending."""
+    """Returns (share of requests that were not slower, microseconds), ascending."""
     highest, counts = buckets[0::2], buckets[1::2]
     total = sum(counts)
     curve, seen = [(0.0, highest[0] / 1e3)], 0
     for nanoseconds, count in zip(highest, counts, strict=True):
         seen += count
-        # Nobody knows what lies beyond the slowest of `total` requests: it is drawn where one in
-        # `total` is slower, not at 100 %, which is infinitely far to the right.
+        # Nothing is known beyond the slowest of `total` requests: it is drawn where one in `total`
+        # is slower, rather than at 100 %, which is infinitely far to the right.
         curve.append((min(seen / total, 1 - 0.5 / total), nanoseconds / 1e3))
     return curve
 
 
 def _some(campaign: Campaign) -> list[Point]:
-    """Returns points spread over the loads, as many as there are colours."""
+    """Returns points spread over the loads, as many as there are colors."""
     targets = list(dict.fromkeys(point.target for point in campaign.points))
     each = max(1, _MOST_CURVES // len(targets))
     chosen = []

@@ -22,9 +22,9 @@ def render_html(campaign: Campaign, *, command: str, machine: str) -> str:
     """Returns the page.
 
     Args:
-        campaign: At least one point.
+        campaign: One point or more.
         command: The command line that measured it.
-        machine: Where the generator ran.
+        machine: The machine that the generator ran on.
     """
     first = campaign.points[0].result
     name = str(first["model"]["name"])

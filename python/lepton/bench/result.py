@@ -1,14 +1,14 @@
-"""What the generator prints for one point: clients/bench/README.md says what each field means."""
+"""The generator's result for one point: clients/bench/README.md explains each field."""
 
 from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
-Times = dict[str, float]  # count, mean, p50 ... p99.99, max; microseconds.
+Times = dict[str, float]  # Count, mean, p50 ... p99.99, max; in microseconds.
 
 
 class Section(TypedDict):
-    """What became of requests: of all, or of one class."""
+    """The outcomes of requests: of all, or of one class."""
 
     requests: int
     answered: int
@@ -33,7 +33,7 @@ class Section(TypedDict):
 
 
 class ClassSection(Section):
-    """The same of one class of requests."""
+    """The same for one class of requests."""
 
     name: str
     share: float

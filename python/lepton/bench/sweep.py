@@ -1,10 +1,10 @@
-"""The search for the largest load at which enough requests are answered in time."""
+"""The search for the maximum load at which enough requests are answered in time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_LOWEST_RATE = 0.1  # A second; below that nothing is measured in any sensible time.
+_LOWEST_RATE = 0.1  # Per second; below that no measurement ends in reasonable time.
 _HIGHEST_RATE = 1e7
 
 
@@ -20,15 +20,15 @@ class Step:
 class Sweep:
     """Doubles the load until it is too much, then halves the interval.
 
-    Where the beginning is too much already, it is halved first. All steps use one seed: their
-    requests come at the same times, stretched, so that it is the load that differs.
+    If the start is too much already, it is halved first. All steps use one seed: their requests
+    come at the same times, stretched, so that only the load differs.
 
     Ask `next_rate()`, measure, `record()`, until it returns None.
 
     Args:
         start: The first rate, requests a second.
-        target: Share of the requests to be in time.
-        precision: How close the two sides of the limit are to be, as a share of the rate.
+        target: Share of the requests that must be in time.
+        precision: Distance between the two sides of the limit, as a share of the rate.
     """
 
     def __init__(self, start: float, target: float, precision: float = 0.05) -> None:
@@ -42,7 +42,7 @@ class Sweep:
 
     @property
     def largest(self) -> float | None:
-        """The largest rate that passed; None where none did."""
+        """The largest rate that passed; None if none did."""
         return self._good
 
     @property
@@ -51,15 +51,15 @@ class Sweep:
         return self._limited
 
     def next_rate(self) -> float | None:
-        """Returns the load that is to be measured next, or None at the end."""
+        """Returns the load to measure next, or None at the end."""
         return self._next
 
     def record(self, attainment: float, *, generator_failed: bool = False) -> Step:
-        """Takes in what next_rate() gave; returns it with the verdict.
+        """Records the result for next_rate()'s load; returns it with the verdict.
 
         Args:
             attainment: Share of the requests that were answered in time.
-            generator_failed: Whether the load could not be sent: it counts as too much.
+            generator_failed: Whether the load could not be sent: it then counts as too much.
         """
         rate = self._next
         assert rate is not None

@@ -1,4 +1,4 @@
-"""Figures in words, for the table and the report."""
+"""Formats figures for the table and the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lepton.bench.result import Times
 
 
 def time(us: float | None) -> str:
-    """Returns a time with three digits, in the unit in which it is short."""
+    """Returns a time with three digits, in the unit that makes it short."""
     if us is None:
         return "-"
     for factor, unit in ((1e6, "s"), (1e3, "ms")):
@@ -29,17 +29,17 @@ def rate(per_second: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Returns a share so that 100 % means all: 99.996 % is not rounded up."""
+    """Returns a share, where 100 % means all: 99.996 % is not rounded up."""
     if share == 1:
         return "100 %"
     return f"{int(share * 10_000) / 100:.2f} %"
 
 
 def warnings(said: Sequence[tuple[str, str]]) -> list[str]:
-    """Returns one sentence for warnings that differ in nothing but their figures.
+    """Returns one sentence for warnings that differ only in their figures.
 
     Args:
-        said: Loads, and the warning at each.
+        said: Loads, with the warning at each.
     """
     kinds: dict[str, list[str]] = {}
     for load, warning in said:
@@ -51,7 +51,7 @@ def warnings(said: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def count(number: int) -> str:
-    """Returns a count, and nothing to look at for none."""
+    """Returns a count, or an empty text for zero."""
     return f"{number:,}" if number else "-"
 
 

@@ -27,7 +27,7 @@ app = typer.Typer(
 
 @app.callback()
 def _root() -> None:
-    # SIGTERM as an exception: temporary files go, the server that a demo started is stopped.
+    # SIGTERM becomes an exception: temporary files are removed, and a demo's server is stopped.
     signal.signal(signal.SIGTERM, _terminated)
 
 

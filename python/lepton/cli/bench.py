@@ -1,4 +1,4 @@
-"""What `lepton bench` takes."""
+"""The arguments of `lepton bench`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lepton create` takes."""
+"""The arguments of `lepton create`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `lepton tune` takes."""
+"""The arguments of `lepton tune`."""
 
 from __future__ import annotations
 

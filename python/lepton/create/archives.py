@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lepton.create.errors import CreateError, one_line
 
-# What is raised of an archive: by zipfile, of features that it lacks and of passwords too,
-# by the decompressors, and by the system for places that are none.
+# Exceptions that an archive may raise: from zipfile (also for missing features and passwords), from
+# the decompressors, and from the system for invalid offsets.
 DAMAGED = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -29,10 +29,10 @@ DAMAGED = (
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Opens an archive to read.
+    """Opens an archive for reading.
 
     Raises:
-        CreateError: It is damaged, which may be seen only as it is read.
+        CreateError: It is damaged, which may show only while it is read.
     """
     try:
         with zipfile.ZipFile(path) as archive:

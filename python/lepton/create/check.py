@@ -1,4 +1,4 @@
-"""Compares what will be served with the original, on several batch sizes."""
+"""Compares the model that will be served with the original, on several batch sizes."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from lepton.datatypes import Array
 
 Answers = tuple[Mapping[str, Array], Mapping[str, Array]]
 
-# By how much inputs are moved to see how the original scatters: two steps of f32.
+# How far inputs are moved to see how the original scatters: two steps of f32.
 _NUDGE = 2.0**-22
 
 
 def compare(
     served: OpenVinoModel, original: Original, feed: Feed, options: Options, notes: list[str]
 ) -> CheckFacts:
-    """Runs both on the same inputs.
+    """Runs both models on the same inputs.
 
     Args:
-        served: Compiled.
-        original: In its framework.
+        served: The compiled model.
+        original: The model in its framework.
         feed: Inputs that both take.
-        options: Of the user.
-        notes: What is remarkable is added here.
+        options: The user's.
+        notes: Remarkable findings are added here.
 
     Raises:
-        CreateError: The served model does not run, or its outputs are others.
+        CreateError: The served model does not run, or its outputs differ.
     """
     arithmetic = served.arithmetic()
     differences = [Difference(t["name"], t["datatype"], arithmetic) for t in served.outputs]
@@ -78,7 +78,7 @@ def compare(
 
 
 def unchecked(why: str, options: Options) -> CheckFacts:
-    """Returns the facts of a model that nothing could be compared with."""
+    """Returns the facts of a model that could not be compared with anything."""
     return {
         "against": None,
         "skipped": why,
@@ -93,7 +93,7 @@ def unchecked(why: str, options: Options) -> CheckFacts:
 
 
 def mismatch(check: CheckFacts) -> str:
-    """Returns why a check did not pass, and what may be done, as the end of one line."""
+    """Returns why a check did not pass and what to do, as the end of one line."""
     remedy = "raise --tolerance, or take it as it is with --allow-mismatch"
     if any(output.get("shapes") for output in check["outputs"]):
         remedy = "take it as it is with --allow-mismatch"
@@ -113,12 +113,12 @@ def _both(
     why_none: list[str],
     notes: list[str],
 ) -> Answers | None:
-    """Returns the answers of both, or None where one does not take what it was given."""
+    """Returns the answers of both, or None if one rejects its inputs."""
     try:
         wanted = served.own_names(original.run(inputs))
     except CreateError:
         raise
-    except Exception as error:  # The framework's. Programs may be exported for two rows up.
+    except Exception as error:  # The framework's; a program may demand two rows.
         why_none.append(one_line(error))
         notes.append(f"The original does not run with a batch of {rows} ({one_line(error)}).")
         return None
@@ -139,7 +139,7 @@ def _see_scatter(
     compared: Sequence[Mapping[str, Array]],
     differences: Sequence[Difference],
 ) -> None:
-    """Has the original answer nearly the same again, where outputs are beyond the tolerance."""
+    """Runs the original on nearly the same inputs, where outputs are beyond the tolerance."""
     beyond = [one for one in differences if not one.shapes and not one.result(None)["passed"]]
     if not beyond:
         return
@@ -161,7 +161,7 @@ def _others(original: Original, inputs: Mapping[str, Array]) -> Iterator[dict[st
                 yield original.run(_nudged(inputs, seed))
     except CreateError:
         raise
-    except Exception:  # The framework's: then there is less to judge by.
+    except Exception:  # Raised by the framework: there is then less to judge by.
         return
 
 

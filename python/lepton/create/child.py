@@ -1,7 +1,7 @@
 """Runs lepton.create.worker in a process of its own.
 
 A damaged model, or one that needs more memory than there is, may end the process that loads it.
-Here that is an error like any other. lepton.create.sandbox confines it first.
+Here that becomes an ordinary error. lepton.create.sandbox confines the process first.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ def work_on(
     measure: bool,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Converts where the format needs it, checks, and measures.
+    """Converts the model if its format needs it, checks it, and measures it.
 
     Args:
         path: The user's file or folder.
         kind: Its format.
         options: What the user said about it.
-        entry: The served file or folder; written where the format is converted.
-        work: A folder for what is needed on the way.
-        writable: The folder that holds `work` and `entry`: all that the process may write to.
+        entry: The served file or folder; it is written if the format is converted.
+        work: A folder for intermediate files.
+        writable: The folder that holds `work` and `entry`; the process may write nowhere else.
         measure: Whether to measure its latency.
         progress: Called with each step as it begins.
 
     Returns:
-        What lepton.json says of a version, as far as the process knows it.
+        The entry of lepton.json for a version, as far as the process knows it.
 
     Raises:
-        CreateError: The model cannot be read, converted or run, or answers otherwise.
+        CreateError: The model cannot be read, converted or run, or its answers differ.
     """
     job = {
         "path": str(path),
@@ -64,17 +64,17 @@ def work_on(
         "work": str(work),
         "measure": measure,
     }
-    # -P: no file of the current folder is taken for a framework.
+    # -P: no file of the current folder is mistaken for a framework.
     python = [sys.executable, "-P"]
     command = [*python, sandbox.__file__, str(writable), *python, "-m", "lepton.create.worker"]
-    # What libraries keep between runs is kept for this one.
+    # What libraries would keep between runs goes to this run's folder.
     caches = dict.fromkeys(_FOLDERS_OF_LIBRARIES, str(work))
     with subprocess.Popen(
         command,
         env=os.environ | caches,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # The reason is in the error; this is the libraries' chatter.
+        stderr=subprocess.DEVNULL,  # The error has the reason; this is only the libraries' chatter.
         text=True,
         start_new_session=True,  # So that whatever it starts ends with it.
     ) as process:
@@ -91,7 +91,8 @@ def work_on(
         try:
             assert process.stdin is not None
             assert process.stdout is not None
-            with contextlib.suppress(BrokenPipeError):  # It has ended already: how is said below.
+            # It has ended already; how is reported below.
+            with contextlib.suppress(BrokenPipeError):
                 json.dump(job, process.stdin)
                 process.stdin.close()
             for line in process.stdout:
@@ -103,7 +104,7 @@ def work_on(
                 if "result" in said:
                     return dict(said["result"])
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(10)  # How it ends is to be said.
+                process.wait(10)  # Its exit status is reported.
         finally:
             timer.cancel()
             with contextlib.suppress(ProcessLookupError):

@@ -18,10 +18,10 @@ from lepton.create.last_service import remember
 from lepton.create.options import Options, parse_input, parse_module_args, parse_ranges
 from lepton.create.service import Service, create_service
 
-# The first words of the steps in their order; copying is instead of converting.
+# The first words of the steps, in their order; copying takes the place of converting.
 _STEPS = ("reading", "loading", "converting", "running", "comparing", "measuring", "writing")
 _PLACES = {**{step: place for place, step in enumerate(_STEPS)}, "copying": 0}
-_INTERRUPTED = 130  # As a shell says that Ctrl-C ended a program.
+_INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 
 
 def run_create(
@@ -33,13 +33,13 @@ def run_create(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Creates a service and prints what was made; ends the process where that fails.
+    """Creates a service and prints what was made; ends the process if that fails.
 
     Args:
         model_path: The model.
         output_path: The service folder.
         name: The model's name, or None.
-        given: The fields of Options, as the command line has them.
+        given: The fields of Options, as given on the command line.
         as_json: Whether to print one JSON object instead of words.
         quiet: Whether to print nothing but errors.
     """
@@ -91,7 +91,7 @@ def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
     ]
     worst = max(one for one in differences if one is not None)
     how = "as" if check["passed"] else "OTHERWISE than"
-    # Of rows of classes, not of pictures.
+    # Only rows of classes, not images.
     rows = {tensor["name"] for tensor in signature["outputs"] if len(tensor["shape"]) == 2}
     tops = [
         output["top1"]
@@ -100,7 +100,7 @@ def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
     ]
     top1 = f"top-1 agrees in {min(tops):.0%}, " if tops else ""
     cosines = [one for output in check["outputs"] if (one := output.get("cosine")) is not None]
-    # Beyond the tolerance other figures have decided.
+    # Beyond the tolerance, other figures have decided.
     beyond = check["passed"] and worst > check["tolerance"] and cosines
     alike = f", cosine {min(cosines):.5f}" if beyond else ""
     return (
@@ -128,7 +128,7 @@ def _fail(message: str, code: int, as_json: bool) -> NoReturn:
 
 @contextmanager
 def _progress(*, hidden: bool) -> Iterator[Callable[[str], None]]:
-    """Shows which step is at work and for how long; on a terminal only."""
+    """Shows the current step and how long it has taken; on a terminal only."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.fields[place]}/{task.total:.0f} {task.description:<36}"),

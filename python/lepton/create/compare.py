@@ -12,25 +12,25 @@ from lepton.create.facts import OutputCheck
 from lepton.create.graph_facts import Arithmetic
 from lepton.datatypes import Array
 
-# What f32 arithmetic in another order may differ by, with a margin for deep models. A mistake in a
-# conversion is larger by orders of magnitude.
+# The difference that another order of f32 arithmetic may cause, with a margin for deep models. A
+# mistake in a conversion is larger by orders of magnitude.
 TOLERANCE = 1e-3
-# Of 16-bit floats, which hold two to three digits.
+# For 16-bit floats, which hold two to three digits.
 COARSE_TOLERANCE = 2e-2
-# Outputs of smaller values are compared as if this were their largest.
+# Outputs with smaller values are compared as if this were their largest.
 _SMALLEST_SCALE = 1e-6
-# What rounding leaves of values that cancel out, as share of the input's: 16 steps of f32.
+# What rounding leaves of values that cancel out, as a share of the input's: 16 steps of f32.
 _ROUNDING = 16 * 2.0**-23
-# A difference counts as the original's own scatter up to this many times what was seen of that.
+# A difference counts as the original's own scatter up to this many times the scatter that was seen.
 _SCATTERS = 4.0
-# Of models that round to few steps: how alike outputs are to be, and in how many rows the same
-# element is the largest, as far as it is larger by more than the outputs differ.
+# For models that round to few steps: how alike outputs must be, and in how many rows the same
+# element must be the largest, where it is larger by more than the outputs differ.
 _QUANTIZED_COSINE = 0.98
 _QUANTIZED_TOP1 = 0.9
 _QUANTIZED_TOLERANCE = 0.25
-# What is the original's own scatter has the original's direction.
+# A difference that is the original's own scatter leaves the direction of the output unchanged.
 _SCATTERED_COSINE = 0.99
-_QUANTIZED_STEPS = 2  # Of integer outputs, which are such roundings.
+_QUANTIZED_STEPS = 2  # For integer outputs, which are the result of such rounding.
 
 
 @dataclass
@@ -38,8 +38,8 @@ class Difference:
     """The largest differences of one output over all runs.
 
     Args:
-        name: The output's.
-        datatype: As it is served.
+        name: The output's name.
+        datatype: The served datatype.
         arithmetic: How the model computes.
     """
 
@@ -63,21 +63,21 @@ class Difference:
 
     @property
     def exact(self) -> bool:
-        """True for what is no float: elements are equal or not."""
+        """True for outputs that are not floats: their elements are equal or not."""
         return self.datatype not in ("FP16", "BF16", "FP32", "FP64")
 
     @property
     def default_tolerance(self) -> float:
-        """What is usual for the datatype and the arithmetic."""
+        """The usual tolerance for the datatype and the arithmetic."""
         coarse = self.datatype in ("FP16", "BF16") or self.arithmetic == "half"
         return COARSE_TOLERANCE if coarse and not self.exact else TOLERANCE
 
     def add(self, served: Array, original: Array, scale: float = 0.0) -> None:
-        """Takes another run's outputs.
+        """Adds the outputs of one run.
 
         Args:
-            served: The served model's.
-            original: The original's.
+            served: The served model's output.
+            original: The original's output.
             scale: The largest value of the inputs.
         """
         if served.shape != original.shape:
@@ -101,7 +101,7 @@ class Difference:
             self._count_tops(got, want, apart)
 
     def add_scatter(self, other: Array, original: Array) -> None:
-        """Takes the original's outputs of nearly the same run, which says how much it scatters."""
+        """Adds the original's outputs of nearly the same run, which show how much it scatters."""
         if other.shape != original.shape or other.dtype.kind not in "fiub":
             return
         apart = _apart(other.astype(np.float64), original.astype(np.float64))
@@ -110,7 +110,7 @@ class Difference:
         self._scattered = max(self._scattered, int((apart > 0).sum()))
 
     def result(self, tolerance: float | None) -> OutputCheck:
-        """Returns what was found; None takes the tolerance of datatype and arithmetic."""
+        """Returns the result; None stands for the default tolerance of datatype and arithmetic."""
         equal = self._same / self._elements if self.exact and self._elements else None
         found: OutputCheck = {
             "name": self.name,
@@ -137,7 +137,7 @@ class Difference:
         if (1 - equal if equal is not None else self.max_rel) <= bound:
             return True
         if tolerance is not None or not math.isfinite(self.max_abs):
-            return False  # The user's word counts as it is.
+            return False  # The user's value counts as it is.
         if self.exact:
             few = self.arithmetic == "quantized" and 0 < self.max_abs <= _QUANTIZED_STEPS
             scattered = 0 < self._elements - self._same <= 2 * self._scattered
@@ -182,7 +182,7 @@ def scale_of(inputs: Mapping[str, Array]) -> float:
 
 
 def describe(outputs: Sequence[OutputCheck], tolerance: float) -> str:
-    """Returns the figures of what did not pass, as a part of one line."""
+    """Returns the figures of the outputs that did not pass, as a part of one line."""
     said = []
     for output in outputs:
         if output["passed"]:
@@ -208,7 +208,7 @@ def describe(outputs: Sequence[OutputCheck], tolerance: float) -> str:
 
 
 def _apart(got: Array, want: Array) -> Array:
-    # What is no number, or infinite, must be the same in both.
+    # NaN and infinities must be the same in both.
     alike = (got == want) | (np.isnan(got) & np.isnan(want))
     with np.errstate(invalid="ignore"):
         apart = np.where(alike, 0.0, np.abs(got - want))
@@ -216,7 +216,7 @@ def _apart(got: Array, want: Array) -> Array:
 
 
 def _cosine(got: Array, want: Array) -> float:
-    """Returns the cosine of the angle between two outputs, over what is a number in both."""
+    """Returns the cosine of the angle between two outputs, over elements finite in both."""
     both = np.isfinite(got) & np.isfinite(want)
     a, b = got[both].ravel(), want[both].ravel()
     lengths = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
@@ -226,7 +226,7 @@ def _cosine(got: Array, want: Array) -> float:
 
 
 def _plain(array: Array) -> Array:
-    """Returns strings as bytes, in whatever form they came."""
+    """Returns strings as bytes, whatever their type."""
     if array.dtype.kind not in "SUO":
         return array
     plain = np.empty(array.shape, dtype=np.object_)

@@ -1,4 +1,4 @@
-"""To OpenVINO's model: what all frameworks have in common."""
+"""Conversion to OpenVINO's model: what all frameworks have in common."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def convert(model: Any, path: Path, **arguments: Any) -> Any:  # noqa: ANN401 - 
     """Runs openvino.convert_model().
 
     Args:
-        model: What it takes: a framework's object or a path.
-        path: The user's file, for messages.
-        **arguments: As of convert_model().
+        model: A framework's object or a path, as convert_model() takes it.
+        path: The user's file; used in messages.
+        **arguments: Passed to convert_model().
 
     Raises:
-        CreateError: OpenVINO cannot express it; names the operators that it does not know.
+        CreateError: OpenVINO cannot express it; the message names the unknown operators.
     """
     try:
         return ov.convert_model(model, **arguments)
-    except Exception as error:  # OpenVINO's, and those of the framework that it calls.
+    except Exception as error:  # Raised by OpenVINO and by the framework that it calls.
         raise CreateError(f"{path} cannot be converted: {reason_of(error)}") from None
 
 
 def name_tensors(model: Any, inputs: Sequence[InputSpec], outputs: Sequence[str]) -> None:  # noqa: ANN401
-    """Gives inputs and outputs, in their order, the names, shapes and types that are served."""
+    """Gives inputs and outputs, in their order, the names, shapes and types to serve."""
     shapes = {}
     for port, spec in zip(model.inputs, inputs, strict=True):
         port.get_node().set_friendly_name(spec.name)
@@ -62,7 +62,8 @@ def name_tensors(model: Any, inputs: Sequence[InputSpec], outputs: Sequence[str]
     for port, name in zip(model.outputs, outputs, strict=True):
         result = port.get_node()
         source = result.input_value(0)
-        # A tensor has one name in the file: what is also an input or another output gets its own.
+        # A tensor has one name in the file: an output that is also an input or another output gets
+        # its own.
         if source.get_node().get_type_name() == "Parameter" or source in taken:
             result.input(0).replace_source_output(opset16.identity(source).output(0))
         taken.add(source)
@@ -77,7 +78,7 @@ def output_names(count: int) -> list[str]:
 
 
 def reason_of(error: Exception) -> str:
-    """Returns what an OpenVINO message says, without the places in its sources, on one line."""
+    """Returns an OpenVINO message on one line, without the places in its sources."""
     text = str(error)
     operators = re.search(r"No conversion rule found for operations: (.+)", text)
     if operators:
@@ -90,7 +91,7 @@ def reason_of(error: Exception) -> str:
         return "its content is not what its name says, or it is damaged"
     failed = _UNCONVERTED.search(text)
     if failed:
-        # The first that failed; those behind it mostly follow from it.
+        # The first that failed; those after it mostly follow from it.
         text = text[failed.start() :]
         text = text.split("\n\n")[0].partition("with a message:")[2] or text
     node, reasons = _node_in(text), []
@@ -120,7 +121,7 @@ _CHATTER = re.compile(
 
 
 def _node_in(text: str) -> str:
-    """Returns which operation a message is about: "MaxPool pool1"."""
+    """Returns the operation that a message is about: "MaxPool pool1"."""
     for pattern in (
         r"(\w+) node with name '([^']*)'",
         r"While validating ONNX node '<Node\((\w+)\): ([^>]*)>'",

@@ -1,4 +1,4 @@
-"""The one error of this package."""
+"""The only error of this package."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 
 class CreateError(Exception):
-    """The user's input cannot become a service; one line that says why and what to do."""
+    """The user's input cannot become a service; one line says why and what to do."""
 
 
-# What the frameworks' messages have besides their words: colours, codes, places in their sources.
+# What the frameworks' messages hold besides their words: colors, codes, places in their sources.
 _NOISE = re.compile(
     r"\x1b\[[0-9;]*m?"
     r"|\[ONNXRuntimeError\] : \d+ : \w+ : "
@@ -22,9 +22,9 @@ _NOISE = re.compile(
 
 
 def one_line(error: BaseException, limit: int = 400) -> str:
-    """Returns what an exception says as one line: its type where the text alone says too little."""
+    """Returns an exception as one line, with its type if the text alone says too little."""
     text = str(error).strip()
-    if "Traceback" in text:  # TorchScript's: the reason is its last line.
+    if "Traceback" in text:  # From TorchScript: the reason is its last line.
         text = text.splitlines()[-1].removeprefix("RuntimeError: ")
     text = re.sub(r"\s+", " ", _NOISE.sub("", text)).strip()
     kind = type(error).__name__
@@ -32,6 +32,6 @@ def one_line(error: BaseException, limit: int = 400) -> str:
         return kind
     if len(text) > limit:
         text = text[:limit].rsplit(" ", 1)[0] + " ..."
-    # Words of ONNX Runtime's: they say no more than that it failed.
+    # ONNX Runtime's words, which only say that it failed.
     plain = ("CreateError", "RuntimeError", "Exception", "Fail", "RuntimeException")
     return text if kind in plain else f"{kind}: {text}"

@@ -1,4 +1,4 @@
-"""Which sizes the open extents of made-up inputs have."""
+"""Chooses sizes for the open extents of made-up inputs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lepton.create.options import InputSpec
 
-# What is tried one after the other, by what an axis seems to count. Sequences are short, images
-# are larger and often take multiples of 32 alone, sound has thousands of samples a second.
+# Sizes to try one after the other, by what an axis seems to count. Sequences are short, images are
+# larger and often must be multiples of 32, sound has thousands of samples a second.
 _CANDIDATES = {
     "steps": (8, 32, 224, 1, 512, 16000),
     "pixels": (224, 320, 640, 256, 32, 64, 48, 512, 8, 1),
@@ -20,7 +20,7 @@ _CANDIDATES = {
 _SOUND = re.compile(r"audio|wave|speech|pcm|signal|samples|input_values")
 _TIME = re.compile(r"seq|len|time|frame|step|token")
 _CHANNELS = (1, 3, 4)
-# Of all inputs together: 5 pictures of 1024 pixels.
+# For all inputs together: 5 images of 1024 pixels.
 _MOST_ELEMENTS = 1 << 24
 _BATCH = re.compile(r"batch|^n$", re.IGNORECASE)
 
@@ -28,12 +28,12 @@ Sizes = Mapping[str, int]
 
 
 class Extents:
-    """The open extents of some inputs: those of one name are the same in each input.
+    """The open extents of some inputs; those with one name are the same in each input.
 
     Args:
         specs: The inputs. Open extents of one kind without a name are the same too.
         batched: Whether the first axis of each counts rows.
-        by_name: Whether an axis does that is called a batch, where they do not.
+        by_name: Whether an axis called a batch counts rows if the first axes do not.
     """
 
     def __init__(self, specs: Sequence[InputSpec], batched: bool, by_name: bool = True) -> None:
@@ -49,7 +49,7 @@ class Extents:
 
     @property
     def attempts(self) -> int:
-        """How many sizes there are to try."""
+        """The number of sizes to try."""
         return max(map(len, self._candidates.values()), default=1)
 
     def attempt(self, number: int) -> dict[str, int]:
@@ -77,7 +77,7 @@ class Extents:
         ]  # fmt: skip
 
     def bounded(self, rows: int, sizes: Sizes) -> bool:
-        """Whether the inputs of some sizes are no larger than need be, or than is reasonable."""
+        """Whether the inputs of some sizes are no larger than necessary, or than is reasonable."""
         least = dict.fromkeys(sizes, 1)
         elements, needed = (
             sum(math.prod(self.shape(spec, rows, which)) for spec in self._specs)
@@ -86,7 +86,7 @@ class Extents:
         return elements <= max(needed, _MOST_ELEMENTS)
 
     def longest(self, spec: InputSpec, sizes: Sizes) -> int:
-        """Returns the extent that a length in `spec` may be of: that of another input's steps."""
+        """Returns the extent that a length in `spec` may count: the steps of another input."""
         others = [other for other in self._specs if other.name != spec.name]
         steps = [sizes[self._name(other, axis)] for other in others
                  for axis, extent in enumerate(other.shape)
@@ -111,7 +111,7 @@ class Extents:
         return self.rows is not None and bool(spec.dims) and spec.dims[axis] == self.rows
 
     def _name_of_rows(self) -> str | None:
-        """Returns what an axis is called that counts rows without being the first of each input."""
+        """Returns the name of an axis that counts rows without being each input's first."""
         for spec in self._specs:
             for dim, extent in zip(spec.dims, spec.shape, strict=False):
                 if extent == -1 and _BATCH.search(dim):
@@ -150,7 +150,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 
 
 def _terms(name: str) -> ast.expr | None:
-    """Returns what is to be computed where a name is a sum or the like of others, else None."""
+    """Returns the expression to compute if a name is a sum or the like of others, else None."""
     try:
         body = ast.parse(name, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""What lepton.json says of each version: the record of how it was made, and what was found.
+"""The facts in lepton.json about each version: how it was made, and what was found.
 
 `lepton.json` is `{"format": 1, "name": ..., "versions": {"1": Facts, ...}}`. The report is made
 from a version's `Facts` alone. Keys are only ever added; a reader takes a missing one as unknown,
@@ -14,7 +14,7 @@ class SourceFacts(TypedDict):
     """The file or folder that the user named."""
 
     path: str
-    # In the form of `sha256sum`; of a folder, the hash of its lines of `sha256sum`.
+    # In the form of `sha256sum`; for a folder, the hash of its lines of `sha256sum`.
     sha256: str
     size_bytes: int
     files: list[str]
@@ -29,14 +29,14 @@ class TensorFacts(TypedDict):
 
 
 class SignatureFacts(TypedDict):
-    """What the served model takes and gives, as the server's metadata says it."""
+    """The inputs and outputs of the served model, as the server's metadata reports them."""
 
     inputs: list[TensorFacts]
     outputs: list[TensorFacts]
 
 
 class LatencyFacts(TypedDict):
-    """How long one run of `batch` rows takes in OpenVINO in-process."""
+    """The time that one run of `batch` rows takes in OpenVINO in-process."""
 
     batch: int
     runs: int
@@ -45,34 +45,34 @@ class LatencyFacts(TypedDict):
 
 
 class OutputCheck(TypedDict):
-    """How far one output is from the original's, over all runs of the check."""
+    """The difference of one output from the original's, over all runs of the check."""
 
     name: str
-    # Largest |served - original|; null where one of them is no number and the other is.
+    # Maximum |served - original|; null where only one of them is a number.
     max_abs: float | None
-    # The same, divided by the largest |original| of that output in the run.
+    # The same, divided by the maximum |original| of that output in the run.
     max_rel: float | None
     # Share of rows whose largest element is in the same place; null where there are no classes:
-    # fewer than two axes, fewer than two elements in the last, or no floating point.
+    # fewer than two axes, fewer than two elements in the last, or not floating point.
     top1: float | None
     # Share of elements that are equal, for integers, booleans and strings; null for floats.
     equal: float | None
     passed: bool
-    # The least cosine between the output and the original's; null for what is no float.
+    # Minimum cosine between the output and the original's; null for what is not a float.
     cosine: NotRequired[float | None]
-    # How far the original is from itself, absolute, where that was looked at: computed in another
-    # way, or on inputs that differ in the last digits.
+    # How far the original is from itself, absolute, if that was measured: computed in another way,
+    # or on inputs that differ in the last digits.
     scatter: NotRequired[float | None]
-    # The shape served and the original's, where they differ.
+    # The served shape and the original's, if they differ.
     shapes: NotRequired[list[list[int]]]
 
 
 class CheckFacts(TypedDict):
     """The comparison with the original framework."""
 
-    # What computed the reference, e.g. "torch 2.15.0"; null when nothing did.
+    # What computed the reference, e.g. "torch 2.15.0"; null if nothing did.
     against: str | None
-    # Why nothing did, in words for a person; null when something did.
+    # Why nothing did, in words for a person; null if something did.
     skipped: str | None
     inputs: Literal["random", "example"]
     # The file of --example.
@@ -80,7 +80,7 @@ class CheckFacts(TypedDict):
     # Batch sizes that were compared; [] when the model has no batch axis (one run then).
     batches: list[int]
     runs: int
-    # The bound on each output's max_rel (for what is no float: on 1 - equal).
+    # The bound on each output's max_rel (on 1 - equal for what is not a float).
     tolerance: float
     # How the model computes: "plain", in "half" precision, or "quantized".
     arithmetic: NotRequired[str]
@@ -90,7 +90,7 @@ class CheckFacts(TypedDict):
 
 
 class Facts(TypedDict):
-    """All about one version."""
+    """Everything about one version."""
 
     created: str  # UTC, e.g. 2026-11-23T22:00:00Z
     lepton: str  # The version of Lepton that made it.
@@ -101,13 +101,13 @@ class Facts(TypedDict):
     format: str
     # Whose format it is, e.g. "PyTorch", "TensorFlow"; "OpenVINO" for its own.
     framework: NotRequired[str]
-    # Versions of what took part, by package: openvino, and e.g. torch, keras, tensorflow.
+    # Versions of the packages involved: openvino, and e.g. torch, keras, tensorflow.
     versions: NotRequired[dict[str, str]]
     # True when the version holds OpenVINO IR made from the source; False: the source itself.
     converted: NotRequired[bool]
-    # What the user said about it: --input, --module, --module-args, as given.
+    # The user's --input, --module and --module-args, as given.
     options: NotRequired[dict[str, object]]
-    # How long loading, converting, checking took, by step.
+    # Seconds for loading, converting and checking, by step.
     seconds: NotRequired[dict[str, float]]
     openvino: str
     precision: str
@@ -120,12 +120,12 @@ class Facts(TypedDict):
     latency: list[LatencyFacts]
     # The shapes of one row of the inputs that latency was measured with: open extents have a value.
     measured_shapes: NotRequired[dict[str, list[int]]]
-    # The value of all elements of those that have one, such as masks and sampling rates; of lengths
-    # the largest.
+    # The value of all elements, for inputs where it is the same, such as masks and sampling rates;
+    # the largest one for lengths.
     measured_values: NotRequired[dict[str, int]]
-    # How the server runs it best on this machine, for the server (proto/tuning.proto).
+    # The best way for the server to run it on this machine (proto/tuning.proto).
     tuning: NotRequired[dict[str, object]]
-    # What config.pbtxt says where the model had none before.
+    # The config.pbtxt that was written if the model had none before.
     config: NotRequired[str]
-    # Remarks for a person, one sentence each, e.g. of what was assumed.
+    # Remarks for a person, one sentence each, e.g. about assumptions.
     notes: NotRequired[list[str]]

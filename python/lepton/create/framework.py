@@ -1,9 +1,9 @@
-"""What each framework brings: the formats it can be recognised by, and the original model.
+"""What each framework provides: the formats that it recognizes, and the original model.
 
 A module of a framework has
 
     FORMATS: tuple[Format, ...]
-    def detect(path: Path) -> Format | None     told by content; quick; imports no framework
+    def detect(path: Path) -> Format | None     decides by content; quick; imports no framework
     def load(job: Job) -> Original              in the child process; may take seconds
     def file_inputs(path: Path) -> list[InputSpec] | None   may be left out: the inputs in the
                                                 words of a file that is served as it is
@@ -36,12 +36,12 @@ class Format:
     """A kind of model file.
 
     Attributes:
-        name: For people: "TorchScript".
-        framework: Whose it is: "PyTorch".
+        name: What people call it: "TorchScript".
+        framework: Whose format it is: "PyTorch".
         module: The module of lepton.create that loads it: "pytorch".
-        suffixes: What its files are called; a folder has "".
-        extension: Of the entry in a model repository, ".savedmodel" for that folder; ".xml" when it
-            is converted.
+        suffixes: Suffixes of its files; a folder has "".
+        extension: The entry's in a model repository, ".savedmodel" for that folder; ".xml" if it is
+            converted.
         converted: Whether a version holds OpenVINO IR made from it instead of the file itself.
     """
 
@@ -55,13 +55,13 @@ class Format:
 
 @dataclass(frozen=True)
 class Job:
-    """What the child process is to do.
+    """The child process's task.
 
     Attributes:
         path: The user's file or folder.
         format: The name of its Format.
         options: What the user said about it.
-        work: A folder for what is needed on the way; removed afterwards.
+        work: A folder for intermediate files; removed afterwards.
     """
 
     path: Path
@@ -71,7 +71,7 @@ class Job:
 
 
 class NoReferenceError(Exception):
-    """The original cannot be run here, in words for a person; the file itself will be served."""
+    """The original cannot be run here, for a reason in words; the file itself will be served."""
 
 
 @dataclass
@@ -79,8 +79,8 @@ class Original(ABC):
     """A model as its own framework runs it.
 
     Attributes:
-        against: Framework and version, as people read it: "torch 2.15.0".
-        versions: Versions of the packages that take part, by package.
+        against: Framework and version, as people read them: "torch 2.15.0".
+        versions: Versions of the packages involved, by package.
         inputs: Every input of one call; open extents are -1.
         notes: Remarks for the report, one sentence each.
     """
@@ -92,12 +92,12 @@ class Original(ABC):
 
     @abstractmethod
     def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401 - openvino has no types
-        """Returns the openvino.Model that answers alike, its tensors named; f32 stays f32.
+        """Returns the equivalent openvino.Model, its tensors named; f32 stays f32.
 
         Not called where Format.converted is false.
 
         Args:
-            sample: Inputs of some rows that run() has taken, for those who need to trace it.
+            sample: Inputs of some rows that run() has taken, for frameworks that trace the model.
 
         Raises:
             CreateError: OpenVINO cannot express it.
@@ -116,39 +116,39 @@ class Original(ABC):
     def run_otherwise(self, inputs: Mapping[str, Array]) -> dict[str, Array] | None:
         """Returns the original's answer, computed in another way that is as good, or None.
 
-        How far it is from that of run() is the original's own scatter.
+        Its difference from run()'s answer is the original's own scatter.
         """
         del inputs
         return None
 
     def sample(self, batch: int) -> dict[str, Array] | None:
-        """Returns inputs of `batch` rows to compare with, or None for noise as `inputs` says."""
+        """Returns inputs of `batch` rows to compare with, or None for noise that fits `inputs`."""
         del batch
         return None
 
     def extremes(self) -> dict[str, Array] | None:
-        """Returns inputs at the edges of what the model takes, to compare with once, or None."""
+        """Returns inputs at the edges of what the model takes, to compare once, or None."""
         return None
 
     def config(self) -> str:
-        """Returns what config.pbtxt is to say where the service has none yet; "" for no file."""
+        """Returns a config.pbtxt for a service that has none yet; "" for no file."""
         return ""
 
 
 class CodeError(CreateError):
-    """The file is more than data, and the user has not said to trust it."""
+    """The file holds more than data, and the user has not said to trust it."""
 
 
 def refuse_code(job: Job, find: Callable[[], list[str]], words: str) -> None:
-    """Refuses a file that is more than data, unless the user trusts it.
+    """Refuses a file that holds more than data, unless the user trusts it.
 
     Args:
         job: What the user gave.
-        find: Returns what the file names that is no data.
-        words: What the file then does, with "{}" for what it names.
+        find: Returns what the file names besides data.
+        words: What the file would do, with "{}" for what it names.
 
     Raises:
-        CodeError: There is something.
+        CodeError: The file names something.
     """
     named = [] if job.options.trust_pickle else find()
     if named:
@@ -169,7 +169,7 @@ def need(module: str, extra: str, why: str) -> ModuleType:
     Args:
         module: What to import.
         extra: The extra of lepton that installs it.
-        why: What it is for, as the end of "... is needed to".
+        why: Its purpose, as the end of "... is needed to".
 
     Raises:
         CreateError: It is not installed, or does not load.

@@ -1,4 +1,4 @@
-"""What a model's graph says about the inputs that suit it, and how exactly it computes."""
+"""What a model's graph tells about suitable inputs, and how exactly it computes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 Arithmetic = Literal["plain", "half", "quantized"]
 
-# Operations that hand on the integers of their first input, in another shape or type.
+# Operations that pass on the integers of their first input, in another shape or type.
 _HANDS_ON = {
     "Convert", "ConvertLike", "Unsqueeze", "Squeeze", "Reshape", "Transpose", "Identity", "Concat",
     "StridedSlice", "Slice", "Split", "VariadicSplit", "Broadcast", "Tile", "Gather", "Clamp",
     "Pad", "Reverse", "Roll",
 }  # fmt: skip
-# Those that look up rows of a table, by the input that has the indices; the table is input 0, or
-# that of the unit vectors.
+# Operations that look up rows of a table, with the input that has the indices; the table is input
+# 0, or that of the unit vectors.
 _LOOKS_UP = {
     "OneHot": 0,
     "Gather": 1,
@@ -33,8 +33,8 @@ _FEW_ELEMENTS = 16
 def index_bounds(model: Any) -> dict[str, int]:  # noqa: ANN401 - openvino's bindings have no types
     """Returns how many rows the tables have that integer inputs index, by the inputs' names.
 
-    Of several tables the smallest counts. What reaches none, or one whose size is open, is left
-    out; the names are all that the input's tensor has.
+    With several tables the smallest counts. Inputs that reach no table, or one of open size, are
+    left out; the names are all those of the input's tensor.
     """
     bounds: dict[str, int] = {}
     for port in model.inputs:
@@ -47,7 +47,7 @@ def index_bounds(model: Any) -> dict[str, int]:  # noqa: ANN401 - openvino's bin
 
 
 def divisors(model: Any) -> set[str]:  # noqa: ANN401
-    """Returns the names of integer inputs that others are divided by: zeros end the process."""
+    """Returns the names of integer inputs that are divisors: zeros end the process."""
     names: set[str] = set()
     for port in model.inputs:
         if port.get_element_type().is_integral() and _divides(port):
@@ -70,15 +70,15 @@ def _divides(port: Any) -> bool:  # noqa: ANN401
 
 
 def _table_sizes(port: Any) -> Iterator[int]:  # noqa: ANN401
-    """Follows the integers of `port` to where they are indices."""
-    # What an addition of constants has moved them by belongs to each way.
+    """Follows the integers of `port` to where they are used as indices."""
+    # Each path carries what additions of constants have moved the integers by.
     waiting, seen = [(port, 0)], set()
     while waiting:
         output, moved = waiting.pop()
         for used in output.get_target_inputs():
             node, index = used.get_node(), used.get_index()
             kind = node.get_type_name()
-            # By friendly name: wrappers of one node are made anew each time.
+            # Keyed by friendly name: wrappers of one node are made anew each time.
             if (key := (node.get_friendly_name(), index, moved)) in seen:
                 continue
             seen.add(key)
@@ -109,7 +109,7 @@ def _table_size(node: Any) -> int | None:  # noqa: ANN401
 
 
 def _constant(output: Any) -> int | None:  # noqa: ANN401
-    """Returns the one integer that a tensor has, or the largest of several; None if it varies."""
+    """Returns a tensor's one integer, or the largest of several; None if it varies."""
     node = output.get_node()
     if node.get_type_name() in ("Convert", "Unsqueeze", "Squeeze", "Reshape", "Broadcast"):
         return _constant(node.input_value(0))
@@ -168,7 +168,7 @@ def _elements(node: Any) -> int:  # noqa: ANN401
 
 
 def _is_of_constant(node: Any) -> bool:  # noqa: ANN401
-    """Whether it is a constant, or one in another type: weights that are stored in fewer bits."""
+    """Whether it is a constant, or a converted one: weights that are stored in fewer bits."""
     if node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()
     return bool(node.get_type_name() == "Constant")

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _FORMAT = Format("Hugging Face folder", "Transformers", "hugging_face", ("",))
 FORMATS: tuple[Format, ...] = (_FORMAT,)
 
-# Sentences, which also are what is measured; then scripts and punctuation that tokenizers treat
-# differently, nothing at all, and more than most models take.
+# Sentences, which are also used for measuring; then scripts and punctuation that tokenizers treat
+# differently, an empty text, and one that is longer than most models take.
 _SAMPLES = (
     "The quick brown fox jumps over the lazy dog.",
     "How much does it cost?",
@@ -46,14 +46,14 @@ _EXTREMES = (
     "Please don't e-mail me at 9:30 a.m. -- call +1 (555) 010-9999 instead!",
     "Latency is what a caller waits for; throughput is what the owner pays for. " * 60,
 )
-# Most rows of one run: beyond it a row gets no cheaper (a sentence of seven words in all-MiniLM-L6
-# takes 4.7 ms alone, 2.3 in a run of eight, 2.2 in one of sixteen), and a long text in a batch has
-# all others wait.
+# Maximum rows of one run: beyond it a row gets no cheaper (a sentence of seven words in
+# all-MiniLM-L6 takes 4.7 ms alone, 2.3 in a run of eight, 2.2 in one of sixteen), and a long text
+# in a batch makes all others wait.
 _MAX_BATCH = 16
 
 
 def detect(path: Path) -> Format | None:
-    """Tells a folder of Hugging Face by its config.json or modules.json."""
+    """Recognizes a Hugging Face folder by its config.json or modules.json."""
     known = any((path / name).is_file() for name in ("config.json", "modules.json"))
     return _FORMAT if path.is_dir() and known else None
 
@@ -94,7 +94,7 @@ class _TextModel(Original):
         self._output = "logits" if folder.labels else "embedding"
         try:
             self._tokenizer = hugging_face_torch.load_tokenizer(folder)
-        except Exception as error:  # Whatever a tokenizer's own class raises.
+        except Exception as error:  # A tokenizer's own class may raise anything.
             raise CreateError(
                 f"{folder.encoder} has no usable tokenizer: {one_line(error)}"
             ) from None
@@ -114,11 +114,11 @@ class _TextModel(Original):
         tokens = self._tokens(["one", "and two or three"])
         try:
             with warnings.catch_warnings():
-                # Tracing warns of each size that it takes for fixed; the check finds those that are
-                # not, with several lengths.
+                # Tracing warns about each size that it takes as fixed; the check finds the wrong
+                # ones, with several lengths.
                 warnings.simplefilter("ignore")
                 model = ov.convert_model(self._module, example_input=tokens)
-        except Exception as error:  # torch's and OpenVINO's.
+        except Exception as error:  # Raised by torch and OpenVINO.
             raise CreateError(
                 f"{self._folder.architecture} cannot be converted: {one_line(error)}"
             ) from None
@@ -141,11 +141,11 @@ class _TextModel(Original):
         return _batch([_SAMPLES[i % len(_SAMPLES)] for i in range(batch)])
 
     def extremes(self) -> dict[str, Array]:
-        """Returns texts that tokenizers find hard, in one batch."""
+        """Returns texts that are hard for tokenizers, in one batch."""
         return _batch(_EXTREMES)
 
     def config(self) -> str:
-        """Lets requests share runs: the server does so by itself for small models only."""
+        """Lets requests share runs, which the server by itself does for small models only."""
         return f"# Texts of one run, of several requests as well.\nmax_batch_size: {_MAX_BATCH}\n"
 
     def _load_module(self, given: set[str]) -> Any:  # noqa: ANN401 - torch is an extra
@@ -171,7 +171,7 @@ class _TextModel(Original):
             return TextModule(self._folder, tuple(wanted))
         except CreateError:
             raise
-        except Exception as error:  # Of safetensors, of torch, of the model's own class.
+        except Exception as error:  # Raised by safetensors, torch or the model's own class.
             raise CreateError(f"{self._folder.path} does not load: {one_line(error)}") from None
 
     def _tokens(self, texts: list[str]) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""A Hugging Face folder: config.json, weights, a tokenizer, and what sentence-transformers adds.
+"""A Hugging Face folder: config.json, weights, a tokenizer, and sentence-transformers' files.
 
 Reads what the files say, without torch or transformers: which task the model has, and how the
 vectors of its tokens become one vector for the text.
@@ -21,7 +21,7 @@ _TOKENIZER_FILES = (
     "spiece.model",
     "tokenizer.model",
 )
-# In the order in which sentence-transformers puts them after each other when there are several.
+# In the order in which sentence-transformers concatenates them when there are several.
 _POOLING_MODES = {
     "cls": "pooling_mode_cls_token",
     "max": "pooling_mode_max_tokens",
@@ -34,12 +34,12 @@ _POOLING_MODES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """What is done with the vectors of the tokens, or with the vector of the text, in its turn.
+    """One step that processes the tokens' vectors, or the vector of the text.
 
     Attributes:
         kind: Pooling makes one vector per text; the others change it.
-        modes: Of pooling, e.g. ("mean",); the results of several are put after each other.
-        folder: Of a dense layer: where its config.json and weights are.
+        modes: For pooling, e.g. ("mean",); the results of several are concatenated.
+        folder: For a dense layer: the folder of its config.json and weights.
     """
 
     kind: Literal["pooling", "dense", "normalize", "layer_norm"]
@@ -49,18 +49,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class TextFolder:
-    """What a folder says of its text model.
+    """What a folder says about its text model.
 
     Attributes:
         path: The folder.
         encoder: The folder of the transformer itself: `path`, or one below it.
         architecture: The class that config.json names, e.g. "BertModel".
-        task: What the model gives: a vector per text, or a score per label.
+        task: The model's output: a vector per text, or a score per label.
         layers: What follows the transformer, for embeddings.
-        max_length: Longest text in tokens; None where only the tokenizer says it.
-        lower_case: Whether text is to be lower-cased before the tokenizer.
+        max_length: Longest text in tokens; None if only the tokenizer knows it.
+        lower_case: Whether text must be lower-cased before the tokenizer.
         labels: The names of the classes, for classification.
-        notes: What was assumed, and what a caller must know.
+        notes: Assumptions, and what a caller must know.
     """
 
     path: Path
@@ -78,8 +78,8 @@ def read_folder(path: Path) -> TextFolder:
     """Reads what a folder's files say.
 
     Raises:
-        CreateError: A file is missing or is not what its name says, or the model is of a kind that
-            cannot be made into one graph.
+        CreateError: A file is missing or not what its name says, or this kind of model cannot be
+            made into one graph.
     """
     modules = _modules(path)
     encoder = path / (modules[0][1] if modules else "")

@@ -25,7 +25,7 @@ def tokenizer_graph(tokenizer: Any) -> ov.Model:  # noqa: ANN401 - transformers 
     """
     try:
         graph = convert_tokenizer(tokenizer, truncation=True)
-    except Exception as error:  # Its own classes, and those of what it calls.
+    except Exception as error:  # Raised by its own classes, and by those that it calls.
         raise CreateError(
             f"OpenVINO Tokenizers cannot convert {type(tokenizer).__name__}: {one_line(error)}"
         ) from None
@@ -34,7 +34,7 @@ def tokenizer_graph(tokenizer: Any) -> ov.Model:  # noqa: ANN401 - transformers 
 
 
 def token_names(tokenizer: ov.Model) -> set[str]:
-    """Returns what a tokenizer's graph gives, e.g. input_ids and attention_mask."""
+    """Returns the outputs of a tokenizer's graph, e.g. input_ids and attention_mask."""
     return {name for port in tokenizer.outputs for name in port.get_names()}
 
 
@@ -42,9 +42,9 @@ def join(tokenizer: ov.Model, model: ov.Model, output: str) -> ov.Model:
     """Returns one graph: text [batch] in, the model's answer out. Both parts are used up.
 
     Args:
-        tokenizer: Of tokenizer_graph().
-        model: Its inputs have names of the tokenizer's outputs.
-        output: What the answer is called.
+        tokenizer: Made by tokenizer_graph().
+        model: Its inputs are named like the tokenizer's outputs.
+        output: The name of the answer.
     """
     tokens = {name: port for port in tokenizer.outputs for name in port.get_names()}
     for parameter in model.get_parameters():
@@ -62,10 +62,10 @@ def join(tokenizer: ov.Model, model: ov.Model, output: str) -> ov.Model:
 
 
 def _make_stateless(tokenizer: ov.Model) -> None:
-    """Replaces variables by what they begin with.
+    """Replaces variables by their initial values.
 
-    Whether text is cut is a variable, so that a caller can turn it off. A server's requests must
-    not change each other's answers.
+    Whether text is truncated is a variable, so that a caller can turn it off. A server's requests
+    must not change each other's answers.
     """
     for node in tokenizer.get_ops():
         if node.get_type_name() == "ReadValue":

@@ -1,6 +1,6 @@
-"""A text model in torch: the transformer, and what makes one vector, or scores, of its output.
+"""A text model in torch: the transformer, and the layers that make a vector or scores of it.
 
-Imports torch and transformers: lepton.create.hugging_face imports it when they are needed.
+Imports torch and transformers, so lepton.create.hugging_face imports it only when needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from transformers import (
 from lepton.create.errors import CreateError
 from lepton.create.hugging_face_folder import Layer, TextFolder
 
-# Neither a download nor code of the folder's own; weights that are no pickle, computed in f32.
+# No download, no code from the folder; weights without pickles, computed in f32.
 _SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _ACTIVATIONS = {
     "Tanh": nn.Tanh,
@@ -39,8 +39,8 @@ class TextModule(nn.Module):  # type: ignore[misc]  # torch is no dependency of 
 
     Args:
         folder: The model.
-        arguments: Which of the tokenizer's tensors forward() gets, in this order; attention_mask is
-            one of them.
+        arguments: The tokenizer's tensors that forward() gets, in this order; attention_mask is one
+            of them.
     """
 
     def __init__(self, folder: TextFolder, arguments: tuple[str, ...]) -> None:
@@ -66,7 +66,7 @@ class TextModule(nn.Module):  # type: ignore[misc]  # torch is no dependency of 
 
 
 class Pooling(nn.Module):  # type: ignore[misc]
-    """One vector per text of those of its tokens, as sentence-transformers computes it."""
+    """Pools the vectors of a text's tokens into one, as sentence-transformers computes it."""
 
     def __init__(self, modes: tuple[str, ...]) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Pooling(nn.Module):  # type: ignore[misc]
         if mode == "max":
             return tokens.masked_fill(kept == 0, torch.finfo(tokens.dtype).min).amax(dim=1)
         if mode in ("cls", "lasttoken"):
-            # The first or the last token that is one, wherever the padding is.
+            # The first or the last real token, wherever the padding is.
             order = torch.cumsum(mask, dim=1)
             wanted = torch.ones_like(order[:, :1]) if mode == "cls" else order[:, -1:]
             chosen = ((order == wanted) & (mask > 0)).unsqueeze(-1).to(tokens.dtype)
@@ -95,7 +95,7 @@ class Pooling(nn.Module):  # type: ignore[misc]
 
 
 class Normalize(nn.Module):  # type: ignore[misc]
-    """Vectors of length 1."""
+    """Scales vectors to length 1."""
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Returns `vectors`, each divided by its length."""
@@ -103,7 +103,7 @@ class Normalize(nn.Module):  # type: ignore[misc]
 
 
 def load_tokenizer(folder: TextFolder) -> PreTrainedTokenizerBase:
-    """Returns the folder's tokenizer, which cuts texts at the folder's longest length."""
+    """Returns the folder's tokenizer, which truncates texts at the folder's maximum length."""
     tokenizer = AutoTokenizer.from_pretrained(folder.encoder, **_SAFE)
     if folder.max_length is not None:
         tokenizer.model_max_length = folder.max_length

@@ -1,4 +1,4 @@
-"""Keras models: loaded by Keras, exported as a SavedModel, and that converted."""
+"""Keras models: loaded by Keras, exported as a SavedModel, and then converted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def detect(path: Path) -> Format | None:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
     except DAMAGED:
-        return None  # Whoever else reads such archives says that it is damaged.
+        return None  # Another reader of such archives will say that it is damaged.
     return KERAS if {"config.json", "model.weights.h5"} <= names else None
 
 
@@ -48,17 +48,17 @@ def load(job: Job) -> Original:
         CreateError: It holds code, or Keras is not installed, or cannot load it.
     """
     refuse_code(job, lambda: code_in(job.path), "holds Python code ({}), which loading it runs")
-    # The exporter writes TensorFlow's functions, so TensorFlow must be what computes.
+    # The exporter writes TensorFlow's functions, so TensorFlow must be the backend.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     why = f"read {job.path.name}, a Keras model,"
     tensorflow = import_tensorflow(why)
     keras = need("keras", "tensorflow", why)
     try:
-        # A Lambda layer is Python code in the file, as a pickle is.
+        # A Lambda layer is Python code in the file, just as a pickle is.
         model = keras.saving.load_model(
             job.path, compile=False, safe_mode=not job.options.trust_pickle
         )
-    except Exception as error:  # Whatever Keras and the layers' own classes raise.
+    except Exception as error:  # Raised by Keras and the layers' own classes.
         raise CreateError(_why_not(job.path, error)) from None
     if not model.built or not getattr(model, "inputs", None):
         raise CreateError(
@@ -87,14 +87,14 @@ class _Keras(Original):
         super().__init__(against, versions, [_spec(name, one) for name, one in takes.items()])
 
     def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401
-        """Converts what Keras has exported."""
+        """Converts Keras's export."""
         from lepton.create.conversion import convert
 
         del sample
         return convert(self._folder, self._job.path)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Returns the answer of the model itself, named as its export names it."""
+        """Returns the model's own answer, with the names of its export."""
         tree = self._keras.tree
         given = tree.map_structure(lambda one: inputs[one.name], _takes(self._model))
         answer = self._model(given, training=False)
@@ -104,15 +104,15 @@ class _Keras(Original):
 
 
 def _takes(model: Any) -> Any:  # noqa: ANN401
-    """Returns how a model takes its inputs: one, a list, a dict."""
-    takes = getattr(model, "input", None)  # A loaded Sequential does not say; it takes one.
+    """Returns the form of a model's inputs: one, a list, a dict."""
+    takes = getattr(model, "input", None)  # A loaded Sequential does not say; it takes one input.
     return model.inputs[0] if takes is None else takes
 
 
 def _for_serving(model: Any, keras: Any) -> Any:  # noqa: ANN401
-    """Returns a model that calls this one as it is called when it is not trained.
+    """Returns a model that calls this one in inference mode.
 
-    Export leaves that to each layer, and those that augment data do so unless they are told not to.
+    Export leaves the mode to each layer, and layers that augment data do so unless told not to.
     """
     fresh = keras.tree.map_structure(
         lambda one: keras.Input(batch_shape=one.shape, dtype=one.dtype, name=one.name),

@@ -1,6 +1,6 @@
-"""Which code the configuration of a Keras model names, found without Keras.
+"""Finds the code that a Keras model's configuration names, without Keras.
 
-It is JSON that says which class of which module each layer is, and Keras imports what it says.
+The configuration is JSON that names the class and module of each layer, and Keras imports them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 from lepton.create.archives import opened
 from lepton.create.pytorch_pickle import UNREADABLE, named_in_archive
 
-# What a module may be: those of layers and what layers are made of. Others have functions too that
-# open files, load what they are told to, or switch such checks off.
+# The modules that are allowed: those of layers and what layers are made of. Others also have
+# functions that open files, load what they are told to, or switch such checks off.
 _MODULES = re.compile(
     r"(keras|keras\.src|tf_keras|tf_keras\.src|tensorflow\.keras|keras_hub|keras_nlp|keras_cv)"
     r"(\.(layers|models|engine|initializers|regularizers|constraints|activations|losses|metrics"
     r"|ops|optimizers|dtype_policies|random|mixed_precision)(\.\w+)*)?"
 )
-# Where a layer names a function; such as a configuration of Keras itself does.
+# Allowed where a layer names a function, as Keras's own configurations do.
 _MODULES_OF_FUNCTIONS = re.compile(
     r"builtins|keras(\.src)?\.(activations|losses|metrics|initializers)(\.\w+)*"
 )
@@ -38,7 +38,7 @@ _CONFIGURATION = re.compile(r"model_config|training_config|layer_config")
 
 
 def code_in(path: Path) -> list[str]:
-    """Returns what a .keras or HDF5 file names besides the parts of Keras, and its pickles."""
+    """Returns what a .keras or HDF5 file names outside Keras, and its pickles."""
     if zipfile.is_zipfile(path):
         pickles = named_in_archive(path, unpickled=False)
         with opened(path) as archive:
@@ -48,10 +48,10 @@ def code_in(path: Path) -> list[str]:
 
 
 def _attributes(path: Path) -> list[bytes]:
-    """Returns the configurations that an HDF5 file holds, with the reader that Keras uses."""
+    """Returns the configurations in an HDF5 file, using Keras's reader."""
     try:
         h5py: Any = import_module("h5py")
-    except ModuleNotFoundError:  # Then Keras is missing too, which is said when it is needed.
+    except ModuleNotFoundError:  # Keras is then missing too, which is reported when it is needed.
         return []
     try:
         with h5py.File(path, "r") as file:
@@ -61,7 +61,7 @@ def _attributes(path: Path) -> list[bytes]:
                 if _CONFIGURATION.fullmatch(name)
             ]
     except (OSError, ValueError, TypeError, RuntimeError):
-        return []  # Nothing that Keras reads either, which says what is wrong.
+        return []  # Keras does not read it either, and says what is wrong.
 
 
 def _named(configs: list[bytes]) -> list[str]:
@@ -87,8 +87,8 @@ def _of(held: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
         if not known or not (module is None or _MODULES_OF_FUNCTIONS.fullmatch(str(module))):
             yield f"{module or 'function'}.{name if isinstance(name, str) else kind}"
     elif isinstance(kind, str):
-        # Lambda, TFOpLambda and SlicingOpLambda call what they are told to; __lambda__ is the
-        # function of the first.
+        # Lambda, TFOpLambda and SlicingOpLambda call what they are told to; __lambda__ is the first
+        # one's function.
         if "lambda" in kind.lower():
             yield f"a {'Lambda' if kind == '__lambda__' else kind} layer"
         elif module is not None and not _MODULES.fullmatch(str(module)):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 
 def _file() -> Path:
-    # As the XDG base directory specification has it: a relative path there is to be ignored.
+    # By the XDG base directory specification, a relative path there is ignored.
     home = os.environ.get("XDG_STATE_HOME", "")
     base = Path(home) if os.path.isabs(home) else Path.home() / ".local/state"
     return base / "lepton" / "last_service"
 
 
 def remember(service: Path) -> None:
-    """Notes a service folder; where that cannot be written, nothing depends on it."""
+    """Notes a service folder; a failure to write it does no harm."""
     with contextlib.suppress(OSError, RuntimeError):
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)

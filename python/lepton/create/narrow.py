@@ -1,7 +1,7 @@
-"""The inputs that a service takes, where they are others than OpenVINO reads in the file.
+"""The inputs that a service takes, if they differ from those that OpenVINO reads in the file.
 
-The user may narrow them by --input, or say what the file leaves out; and a name may get lost on the
-way into OpenVINO.
+The user may narrow them with --input, or supply what the file leaves out; and a name may get lost
+on the way into OpenVINO.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def inputs_of(model: Any, path: Path, loader: ModuleType, options: Options) -> l
     """Returns the inputs of a file as OpenVINO, the file itself and the user describe them.
 
     Args:
-        model: As OpenVINO has read it.
+        model: The model as OpenVINO has read it.
         path: The file.
         loader: The module of its framework.
         options: What the user says about it.
@@ -69,10 +69,10 @@ def inputs_of(model: Any, path: Path, loader: ModuleType, options: Options) -> l
 def narrowed(
     specs: Sequence[InputSpec], wanted: Sequence[InputSpec], path: Path
 ) -> list[InputSpec]:
-    """Returns the inputs of a model with what --input says of them.
+    """Returns the inputs of a model as --input changes them.
 
     Raises:
-        CreateError: It says what they cannot be.
+        CreateError: It asks for what they cannot be.
     """
     names = [spec.name for spec in specs]
     for want in wanted:
@@ -90,7 +90,7 @@ def narrowed(
 
 
 def is_as(model: Any, specs: Sequence[InputSpec]) -> bool:  # noqa: ANN401
-    """Whether a model's inputs have these names and shapes already."""
+    """Whether a model's inputs already have these names and shapes."""
     return all(
         input_name(port) == spec.name and port.get_partial_shape() == ov.PartialShape([*spec.shape])
         for port, spec in zip(model.inputs, specs, strict=True)
@@ -101,7 +101,7 @@ def make(model: Any, specs: Sequence[InputSpec], path: Path) -> None:  # noqa: A
     """Gives a model's inputs these names and shapes; its outputs keep their names.
 
     Raises:
-        CreateError: OpenVINO cannot have it so.
+        CreateError: OpenVINO cannot apply them.
     """
     try:
         name_tensors(model, specs, [tensor["name"] for tensor in output_facts(model, ranked=False)])

@@ -1,4 +1,4 @@
-"""ONNX models: served as they are, checked against ONNX Runtime where it is installed."""
+"""ONNX models: served as they are, compared with ONNX Runtime if it is installed."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FORMATS = (ONNX,)
 
 
 def detect(path: Path) -> Format | None:
-    """Returns ONNX for what is called so: a protobuf does not say what it is."""
+    """Recognizes ONNX by the file's name: a protobuf does not say what it is."""
     return ONNX if path.is_file() and path.suffix.lower() in ONNX.suffixes else None
 
 
 def file_inputs(path: Path) -> list[InputSpec] | None:
-    """Returns the inputs as the file has them: OpenVINO loses its words for open extents."""
+    """Returns the inputs as the file has them: OpenVINO loses the names of open extents."""
     return graph_inputs(path)
 
 
@@ -33,7 +33,7 @@ def load(job: Job) -> Original:
     """Loads it in ONNX Runtime.
 
     Raises:
-        NoReferenceError: That is not installed, or does not know an operator.
+        NoReferenceError: It is not installed, or does not know an operator.
     """
     try:
         runtime = need("onnxruntime", "onnx", "compare with ONNX Runtime")
@@ -47,7 +47,7 @@ class _Onnx(Original):
         version = version_of("onnxruntime")
         super().__init__(f"onnxruntime {version}", {"onnxruntime": version}, [])
         self._path, self._runtime = job.path, runtime
-        self._plain: Any = None  # Its session without optimizations, once it is needed.
+        self._plain: Any = None  # A session without optimizations, opened when it is needed.
         try:
             self._session = self._open(runtime.GraphOptimizationLevel.ORT_ENABLE_ALL)
         except Exception as error:
@@ -85,7 +85,7 @@ class _Onnx(Original):
 
 
 def _text(array: Array) -> Array:
-    """Returns an array of bytes as one of str, which is what ONNX Runtime takes."""
+    """Returns an array of bytes as one of str, which ONNX Runtime takes."""
     if array.dtype.kind != "O":
         return array
     text = np.empty(array.shape, dtype=np.object_)

@@ -1,7 +1,7 @@
-"""What an ONNX file says of itself, read from its protobuf without the onnx package.
+"""What an ONNX file says about itself, read from its protobuf without the onnx package.
 
-Only what is asked for is decoded: weights are passed over, so that a large file costs no more than
-a small one. Numbers of fields are those of onnx.proto.
+Only what is asked for is decoded: weights are skipped, so that a large file costs no more than a
+small one. Field numbers are those of onnx.proto.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lepton.create.protobuf import Cut, DamagedError
 _GRAPH, _FUNCTIONS = 7, 25
 # GraphProto
 _NODE, _INITIALIZER, _INPUT, _SPARSE_INITIALIZER = 1, 5, 11, 15
-# Where tensors, and graphs that hold some, lie in each message: fields by kind of what they hold.
+# The fields that hold tensors, or graphs with tensors, in each message, by the kind of content.
 _OF_MODEL = {_GRAPH: "graph", _FUNCTIONS: "function"}
 _OF_GRAPH = {_NODE: "node", _INITIALIZER: "tensor", _SPARSE_INITIALIZER: "sparse"}
 _INSIDE = {
@@ -35,13 +35,13 @@ _DATATYPES = {
     1: "FP32", 2: "UINT8", 3: "INT8", 4: "UINT16", 5: "INT16", 6: "INT32", 7: "INT64",
     8: "BYTES", 9: "BOOL", 10: "FP16", 11: "FP64", 12: "UINT32", 13: "UINT64", 16: "BF16",
 }  # fmt: skip
-_DEEPEST = 64  # Of graphs within graphs; what is deeper is no model.
+_DEEPEST = 64  # Maximum depth of graphs within graphs; no model is nested deeper.
 
 
 def external_files(path: Path) -> list[str]:
-    """Returns the names of the files beside an ONNX file in which it keeps weights.
+    """Returns the names of the files beside an ONNX file that hold its weights.
 
-    A file that is damaged names those before the damage: what reads it whole says what is wrong.
+    For a damaged file, those before the damage: a full read says what is wrong.
     """
     names: set[str] = set()
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -56,9 +56,9 @@ def external_files(path: Path) -> list[str]:
 
 
 def graph_inputs(path: Path) -> list[InputSpec] | None:
-    """Returns the inputs as the file has them, its words for open extents included.
+    """Returns the inputs as the file has them, including its names for open extents.
 
-    None where one has no shape or no datatype that the protocol has, or the file is damaged.
+    None if one has no shape or a datatype that the protocol lacks, or the file is damaged.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
@@ -91,7 +91,7 @@ def _spec(value: Cut) -> InputSpec | None:
         return None
     extents, dims = [], []
     for dim in shape.all(1):
-        # A dimension without a value, or with 0 as some exporters write it, is an open one.
+        # A dimension without a value, or with 0 as some exporters write it, is open.
         extent = dim.number(1) or 0
         extents.append(extent if 0 < extent < 1 << 63 else -1)
         word = dim.text(2) if extents[-1] == -1 else ""

@@ -1,4 +1,4 @@
-"""What only OpenVINO reads here: its own format, and PaddlePaddle's."""
+"""Formats that only OpenVINO reads here: its own, and PaddlePaddle's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORMATS = (IR, PADDLE)
 
 
 def detect(path: Path) -> Format | None:
-    """Returns the format that the file's name says."""
+    """Returns the format by the file's name."""
     if not path.is_file():
         return None
     return next((one for one in FORMATS if path.suffix.lower() in one.suffixes), None)

@@ -1,4 +1,4 @@
-"""A model as the server's engine will run it: its signature, its answers, how long they take."""
+"""A model as the server's engine will run it: its signature, answers and latency."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from lepton.create.samples import Feed
 from lepton.datatypes import Array
 
 PRECISION = "f32"
-# The protocol's datatypes by OpenVINO's element types; the others cannot be said in it.
+# The protocol's datatypes by OpenVINO's element types; the protocol lacks the others.
 DATATYPES = {kind.get_type_name(): name for name, kind in ELEMENT_TYPES.items()}
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
-# A batch size is run until one of these is reached, but three times at least.
+# A batch size is run until one of these limits is reached, but at least three times.
 MEASURE_SECONDS = 0.25
 MEASURE_RUNS = 300
 # Larger batches are left out once one run takes longer than this.
@@ -39,7 +39,7 @@ SLOW_RUN_SECONDS = 1.0
 class OpenVinoModel:
     """A model that OpenVINO has read.
 
-    The names and the settings are those with which the server's engine runs it: f32, one stream.
+    The names and the settings are those of the server's engine: f32, one stream.
 
     Args:
         path: The model's file or SavedModel folder.
@@ -60,7 +60,7 @@ class OpenVinoModel:
 
     @property
     def signature(self) -> SignatureFacts:
-        """What the server's metadata will say."""
+        """The signature that the server's metadata will report."""
         return {"inputs": self.inputs, "outputs": self.outputs}
 
     @property
@@ -70,19 +70,19 @@ class OpenVinoModel:
         return all(tensor["shape"] and tensor["shape"][0] == -1 for tensor in tensors)
 
     def specs(self) -> list[InputSpec]:
-        """Returns its inputs in the form in which a user describes them."""
+        """Returns its inputs in the form that a user gives them."""
         return [
             InputSpec(tensor["name"], tensor["datatype"], tuple(tensor["shape"]))
             for tensor in self.inputs
         ]
 
     def index_bounds(self) -> dict[str, int]:
-        """Returns how many rows the tables have that integer inputs index, where that is known."""
+        """Returns how many rows the tables have that integer inputs index, if that is known."""
         bounds = index_bounds(self._model)
         return {t["name"]: bounds[t["name"]] for t in self.inputs if t["name"] in bounds}
 
     def divisors(self) -> set[str]:
-        """Returns the integer inputs that others are divided by."""
+        """Returns the integer inputs that are divisors."""
         return divisors(self._model) & {tensor["name"] for tensor in self.inputs}
 
     def arithmetic(self) -> Arithmetic:
@@ -90,11 +90,11 @@ class OpenVinoModel:
         return arithmetic(self._model)
 
     def computes_in_fp64(self) -> bool:
-        """Whether any of it is said to be computed in 64-bit floats."""
+        """Whether the graph asks for 64-bit floats anywhere."""
         return computes_in_fp64(self._model)
 
     def compile(self) -> None:
-        """Prepares it to run.
+        """Compiles it, so that it can run.
 
         Raises:
             CreateError: It does not compile.
@@ -113,7 +113,7 @@ class OpenVinoModel:
         self._known_shapes: set[tuple[tuple[int, ...], ...]] = set()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Returns its answer, by output. After compile().
+        """Returns its answer, by output. Precondition: compile().
 
         Raises:
             RuntimeError: OpenVINO's, when the inputs do not suit it.
@@ -122,16 +122,16 @@ class OpenVinoModel:
         try:
             self._request.infer(self._tensors(inputs))
         except RuntimeError:
-            self.compile()  # What has failed half-way answers wrongly afterwards.
+            self.compile()  # A model that failed half-way gives wrong answers afterwards.
             raise
         names = [tensor["name"] for tensor in self.outputs]
         return {name: self._answer(index) for index, name in enumerate(names)}
 
     def _check_shapes(self, inputs: Mapping[str, Array]) -> None:
-        """Has the graph refuse shapes before they are run.
+        """Makes the graph refuse shapes before they are run.
 
-        A run that fails may leave wrong numbers behind, and with one thread OpenVINO even keeps
-        silent about it.
+        A failed run may leave wrong numbers behind, and with one thread OpenVINO does not even
+        report it.
         """
         shapes = tuple(inputs[tensor["name"]].shape for tensor in self.inputs)
         if shapes not in self._known_shapes and any(-1 in t["shape"] for t in self.inputs):
@@ -140,10 +140,10 @@ class OpenVinoModel:
         self._known_shapes.add(shapes)
 
     def own_names(self, answer: Mapping[str, Array]) -> dict[str, Array]:
-        """Returns another's answer under the names of this model's outputs.
+        """Returns another model's answer under the names of this model's outputs.
 
         Raises:
-            CreateError: It cannot be told which is which.
+            CreateError: The outputs cannot be matched.
         """
         found: dict[str, Array] = {}
         for tensor, names in zip(self.outputs, self._output_names, strict=True):
@@ -162,7 +162,7 @@ class OpenVinoModel:
         )
 
     def measure(self, feed: Feed, begin: Callable[[int], None]) -> list[LatencyFacts]:
-        """Measures each batch size; calls begin(batch) before each. After compile()."""
+        """Measures each batch size; calls begin(batch) before each. Precondition: compile()."""
         latencies: list[LatencyFacts] = []
         for batch in BATCH_SIZES if self.batches and feed.batched else (1,):
             begin(batch)
@@ -176,9 +176,9 @@ class OpenVinoModel:
 
     def _measure(self, inputs: Mapping[str, Array], batch: int) -> LatencyFacts | None:
         try:
-            self.run(inputs)  # The first of a shape prepares it.
+            self.run(inputs)  # The first run of a shape prepares it.
         except RuntimeError:
-            # Its axis 0 is open, but the graph fixes it further in: it is served row by row.
+            # Its axis 0 is open, but the graph fixes it further inside: it is served row by row.
             return None
         seconds: list[float] = []
         until = time.perf_counter() + MEASURE_SECONDS
@@ -237,7 +237,7 @@ def read_model(path: Path, core: Any = None) -> Any:  # noqa: ANN401 - openvino'
         except RuntimeError as error:
             if "unsupported opset: extension" not in str(error):
                 raise
-        # As engines/openvino/tokenizers.cc does in the server.
+        # The server does the same in engines/openvino/tokenizers.cc.
         import openvino_tokenizers
 
         core.add_extension(str(openvino_tokenizers._ext_path))
@@ -247,15 +247,15 @@ def read_model(path: Path, core: Any = None) -> Any:  # noqa: ANN401 - openvino'
 
 
 def input_name(port: Any) -> str:  # noqa: ANN401
-    """Returns what the server calls an input."""
+    """Returns the server's name for an input."""
     return _choose_name(port, [port.get_node().get_friendly_name()])
 
 
 def output_facts(model: Any, *, ranked: bool = True) -> list[TensorFacts]:  # noqa: ANN401
-    """Returns what the server says of each output; with `ranked` false, of shapes still open too.
+    """Returns the server's facts on each output; with `ranked` false, also for open shapes.
 
     Raises:
-        CreateError: The protocol cannot say it.
+        CreateError: The protocol cannot express it.
     """
     tensors: list[TensorFacts] = []
     for port in model.outputs:
@@ -263,7 +263,7 @@ def output_facts(model: Any, *, ranked: bool = True) -> list[TensorFacts]:  # no
         source = port.get_node().input_value(0).get_node().get_friendly_name()
         name = _choose_name(port, [result, source] if port.get_names() else [source])
         if any(name == other["name"] for other in tensors):
-            name = result  # Two outputs of one tensor, which has the names of both.
+            name = result  # Two outputs share one tensor, which has the names of both.
         if not ranked and port.get_partial_shape().rank.is_dynamic:
             tensors.append({"name": name, "datatype": "", "shape": []})
         else:
@@ -276,7 +276,7 @@ def _input(port: Any) -> TensorFacts:  # noqa: ANN401
 
 
 def _choose_name(port: Any, preferred: list[str]) -> str:  # noqa: ANN401
-    """Chooses among a tensor's names as engines/openvino/signature.cc does in the server."""
+    """Chooses among a tensor's names as the server does in engines/openvino/signature.cc."""
     names = set(port.get_names())
     for name in preferred:
         if name in names or not names:

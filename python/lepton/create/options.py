@@ -1,4 +1,4 @@
-"""What the user may say about a model, besides where it lies."""
+"""What the user may say about a model, besides its path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from lepton.create.errors import CreateError
 
-# The words for an element type: numpy's, the short ones of compilers, KServe's.
+# The names of element types: numpy's, the short ones of compilers, KServe's.
 _DATATYPES = {
     "BOOL": ("bool", "boolean"),
     "UINT8": ("u8", "uint8"),
@@ -30,7 +30,7 @@ _DATATYPES = {
     "BYTES": ("string", "str", "bytes"),
 }
 DATATYPE_OF_WORD = {word: name for name, words in _DATATYPES.items() for word in words}
-# The least and the largest value that an input has, both included.
+# The minimum and the maximum value of an input, both included.
 Range = tuple[float, float]
 LONGEST_SECONDS = 3600.0
 _INPUT = re.compile(r"(?P<name>[^:\[\]]+):(?P<dtype>\w+)\[(?P<extents>[^\[\]]*)\]")
@@ -42,11 +42,11 @@ class InputSpec:
     """One input: KServe's datatype; -1 is an extent that a request chooses.
 
     Attributes:
-        name: As requests will call it.
-        datatype: KServe's word.
+        name: The name that requests will use.
+        datatype: KServe's name for it.
         shape: Its extents.
-        dims: What the user called each open extent; "" for one that is fixed or has no name.
-            Extents of one name are the same in each request.
+        dims: The user's name of each open extent; "" for one that is fixed or has no name. Extents
+            with one name are the same in each request.
     """
 
     name: str
@@ -56,7 +56,7 @@ class InputSpec:
 
     @property
     def batched(self) -> bool:
-        """True when its first axis is open, which counts rows."""
+        """True if its first axis is open, which counts rows."""
         return bool(self.shape) and self.shape[0] == -1
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ def parse_input(text: str) -> InputSpec:
     """Reads `name:dtype[extent,...]`.
 
     Raises:
-        CreateError: It has another form, or a word that is no datatype.
+        CreateError: It has another form, or an unknown datatype.
     """
     found = _INPUT.fullmatch(text.strip())
     if not found:
@@ -103,10 +103,10 @@ def parse_input(text: str) -> InputSpec:
 
 
 def parse_range(text: str) -> tuple[str, Range]:
-    """Reads `name=low:high`: the values that an input has, both ends included.
+    """Reads `name=low:high`: the values of an input, both ends included.
 
     Raises:
-        CreateError: It has another form, or no value is within it.
+        CreateError: It has another form, or contains no value.
     """
     # The last "=": names of tensors may hold anything, bounds only numbers.
     name, equals, bounds = text.strip().rpartition("=")
@@ -170,16 +170,16 @@ class Options:
     """How to read, convert and check a model.
 
     Attributes:
-        inputs: Of --input; empty where the file is to say it.
-        ranges: Of --range, by input.
+        inputs: From --input; empty if the file describes them.
+        ranges: From --range, by input.
         example: An .npz file with one array per input, by name.
-        module: Where a state dict's class is: "package.module:Class".
+        module: The class of a state dict: "package.module:Class".
         module_args: Keyword arguments of that class.
-        trust_pickle: Whether code that the file brings may run.
-        tolerance: Largest difference from the original, as share of the output's largest value;
+        trust_pickle: Whether code in the file may run.
+        tolerance: Maximum difference from the original, as a share of the output's largest value;
             None for the default of the output's datatype.
-        allow_mismatch: Whether a model beyond the tolerance is written all the same.
-        time_limit: How many seconds converting, checking and measuring may take together.
+        allow_mismatch: Whether to write a model even if it is beyond the tolerance.
+        time_limit: Maximum seconds for converting, checking and measuring together.
     """
 
     inputs: tuple[InputSpec, ...] = ()
@@ -201,7 +201,7 @@ class Options:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Options:
-        """Returns the options that as_json() gave."""
+        """Returns the options that as_json() returned."""
         inputs = tuple(
             InputSpec(one["name"], one["datatype"], tuple(one["shape"]), tuple(one["dims"]))
             for one in values["inputs"]
@@ -211,7 +211,7 @@ class Options:
         return Options(**{**values, "inputs": inputs, "ranges": ranges, "example": example})
 
     def as_given(self) -> dict[str, object]:
-        """Returns what a person would want to see again; without what was left at its default."""
+        """Returns the options that a person wants to see again: those not left at their default."""
         given = {
             "input": [str(spec) for spec in self.inputs],
             "range": [

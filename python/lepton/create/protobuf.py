@@ -1,4 +1,4 @@
-"""Reads messages of protobuf without their schema: only what is asked for is decoded."""
+"""Reads protobuf messages without their schema: only what is asked for is decoded."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class _Field(NamedTuple):
     """One field of a message."""
 
     number: int
-    value: int  # Of a varint; where the bytes begin, of others.
+    value: int  # A varint's value; for other types the offset of the bytes.
     end: int
 
 
 class DamagedError(Exception):
-    """What stands there is no message."""
+    """The bytes are not a message."""
 
 
 class Cut(NamedTuple):
@@ -27,7 +27,7 @@ class Cut(NamedTuple):
     end: int
 
     def fields(self) -> Iterator[_Field]:
-        """Yields its fields; raises DamagedError at the first that is none."""
+        """Yields its fields; raises DamagedError at the first invalid one."""
         data, at, end = self.data, self.begin, self.end
         while at < end:
             key, at = _varint(data, at, end)
@@ -52,11 +52,11 @@ class Cut(NamedTuple):
         return Cut(self.data, field.value, field.end)
 
     def all(self, number: int) -> Iterator[Cut]:
-        """Yields what each field of a number holds."""
+        """Yields what each field with a number holds."""
         return (self.inside(field) for field in self.fields() if field.number == number)
 
     def first(self, number: int) -> Cut | None:
-        """Returns what the first field of a number holds."""
+        """Returns what the first field with a number holds."""
         return next(self.all(number), None)
 
     def content(self) -> bytes:
@@ -64,11 +64,11 @@ class Cut(NamedTuple):
         return self.data[self.begin : self.end]
 
     def number(self, number: int) -> int | None:
-        """Returns the first field of a number, which is a varint."""
+        """Returns the first field with a number, as a varint."""
         return next((field.value for field in self.fields() if field.number == number), None)
 
     def text(self, number: int) -> str:
-        """Returns the first field of a number as text; "" without one."""
+        """Returns the first field with a number as text; "" if there is none."""
         part = self.first(number)
         return "" if part is None else part.content().decode(errors="replace")
 

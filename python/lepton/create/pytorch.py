@@ -1,4 +1,4 @@
-"""PyTorch's models: loads them, runs them, and has OpenVINO convert them."""
+"""PyTorch models: loads and runs them, and has OpenVINO convert them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def load(job: Job) -> Original:
     )
     pytorch_file.check_sums(job.path)
     torch = need("torch", "torch", f"read {job.path.name}, a {name},")
-    warnings.simplefilter("ignore")  # Of tracing and deprecations: the check tells what matters.
+    warnings.simplefilter("ignore")  # About tracing and deprecations; the check finds what matters.
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     if name == pytorch_file.EXPORTED.name:
         return _Exported(job, torch)
@@ -63,7 +63,7 @@ def load(job: Job) -> Original:
 
 
 class _Torch(Original):
-    """What both kinds have: a callable of tensors, whose outputs are flattened."""
+    """The common part of both kinds: a callable on tensors, with flattened outputs."""
 
     def __init__(self, job: Job, torch: Any, inputs: list[InputSpec]) -> None:  # noqa: ANN401
         version = version_of("torch")
@@ -75,7 +75,7 @@ class _Torch(Original):
         raise NotImplementedError
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Returns the module's outputs; those of nested structures in their order."""
+        """Returns the module's outputs; nested ones are flattened in their order."""
         torch = self._torch
         with torch.no_grad():
             answer = self._call(*(self._tensor(inputs[spec.name], spec) for spec in self.inputs))
@@ -104,7 +104,7 @@ class _Torch(Original):
 
 
 class _Eager(_Torch):
-    """A module: TorchScript, or one of Python that is traced."""
+    """A module: TorchScript, or a Python module that is traced."""
 
     def __init__(self, job: Job, torch: Any, module: Any) -> None:  # noqa: ANN401
         self._module = module.eval()
@@ -117,7 +117,7 @@ class _Eager(_Torch):
         return self._module(**dict(zip(self._order, tensors, strict=True)))
 
     def convert(self, sample: Mapping[str, Array]) -> Any:  # noqa: ANN401
-        """Traces the module with `sample`, so that what depends on values is as it was there."""
+        """Traces the module with `sample`, whose values decide what depends on values."""
         import openvino as ov
 
         from lepton.create.conversion import ELEMENT_TYPES
@@ -131,7 +131,7 @@ class _Eager(_Torch):
         call = self._call
 
         class Flat(torch.nn.Module):  # type: ignore[misc,name-defined]
-            """Takes tensors by position, and gives them as a tuple."""
+            """Takes tensors by position and returns them as a tuple."""
 
             def __init__(self, module: Any) -> None:  # noqa: ANN401
                 super().__init__()
@@ -149,7 +149,7 @@ class _Eager(_Torch):
 
 
 class _Exported(_Torch):
-    """A program of torch.export: it knows its inputs."""
+    """A program from torch.export, which knows its inputs."""
 
     def __init__(self, job: Job, torch: Any) -> None:  # noqa: ANN401
         self._program = guarded(job, lambda: torch.export.load(job.path))
@@ -185,9 +185,9 @@ def _arguments(module: Any, scripted: bool) -> tuple[list[str], int]:  # noqa: A
 
 
 def _ordered(job: Job, arguments: list[str], needed: int) -> tuple[list[InputSpec], list[str]]:
-    """Returns the inputs that the user described, and the argument of forward for each.
+    """Returns the inputs that the user described, and forward's argument for each.
 
-    Names of arguments say which is meant; other names are given in the order of the arguments.
+    Names of arguments are matched; inputs with other names follow the order of the arguments.
     """
     options = job.options
     specs: Sequence[InputSpec] = options.inputs
@@ -242,7 +242,7 @@ def _datatype(dtype: Any, torch: Any) -> str:  # noqa: ANN401
 
 
 def _flatten(torch: Any, answer: Any, name: str = "") -> list[tuple[str, Any]]:  # noqa: ANN401
-    """Returns the tensors of nested tuples, lists and dicts with the names that dicts give."""
+    """Returns the tensors of nested tuples, lists and dicts, with the names from dicts."""
     if isinstance(answer, torch.Tensor):
         return [(name, answer)]
     if isinstance(answer, Mapping):

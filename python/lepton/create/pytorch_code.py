@@ -1,4 +1,4 @@
-"""Which of PyTorch's files would run code of their maker, found without PyTorch."""
+"""Finds code in PyTorch files that would run when they are loaded, without PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lepton.create import pytorch_file
 from lepton.create.archives import opened
 from lepton.create.pytorch_pickle import UNREADABLE, classes_of, named_in_archive
 
-# Operators that touch files, processes or other machines; all others of these namespaces compute.
+# Operators that access files, processes or other machines; all others in these namespaces compute.
 _BEYOND = {"save", "from_file", "rpc_async", "rpc_sync", "rpc_remote", "_save", "_load"}
 _NAMESPACES = {"aten", "prim", "prims", "quantized", "_quantized", "torchvision", "higher_order"}
 _CLASSES = {"quantized", "rnn"}
@@ -27,7 +27,7 @@ _TARGET = re.compile(
     r"|xor|lshift|rshift|getitem|index|is_|is_not)"
     r"|torch\._C\._(set_grad_enabled|functorch\.\w+)"
 )
-# What the sizes of its tensors are computed with, which PyTorch hands to eval().
+# The expressions for the sizes of its tensors, which PyTorch passes to eval().
 _FUNCTIONS = re.compile(
     r"Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|CeilDiv|ModularIndexing|floor|ceiling|FloorToInt"
     r"|CeilToInt|IntTrueDiv|FloatTrueDiv|TruncToInt|TruncToFloat|RoundToInt|RoundDecimal|ToFloat"
@@ -45,7 +45,7 @@ _LONGEST_EXPRESSION = 10_000
 
 
 def code_in(path: Path, kind: str) -> list[str]:
-    """Returns what a file of PyTorch would do besides computing with its tensors.
+    """Returns what a PyTorch file would do besides computing with its tensors.
 
     Args:
         path: The file.
@@ -59,7 +59,7 @@ def code_in(path: Path, kind: str) -> list[str]:
     if kind == pytorch_file.EXPORTED.name:
         return [*dict.fromkeys([*named_in_archive(path), *_of_program(path)])]
     if kind == pytorch_file.SAFETENSORS.name:
-        return []  # Numbers, and JSON that says what they are.
+        return []  # It holds numbers, and JSON that describes them.
     return classes_of(path)
 
 
@@ -74,7 +74,7 @@ def _of_source(source: str) -> Iterator[str]:
     source = source.replace("\\\n", "")
     strings = [found[0][1:-1] for found in _STRING.finditer(source)]
     bare = re.sub(r"#[^\n]*", "", _STRING.sub(" ", source))
-    # Attributes may be named by strings as well.
+    # Strings may name attributes as well.
     named = set(re.findall(r"\.\s*(\w+)", bare)) | set(strings)
     yield from (f"aten::{word}" for word in sorted(named & _BEYOND))
     if "getattr" in bare and any("\\" in one for one in strings):
@@ -127,7 +127,7 @@ def _computes(target: str) -> bool:
 
 
 def _is_arithmetic(text: str) -> bool:
-    """Returns whether an expression only computes with numbers and sizes."""
+    """Returns whether an expression computes only with numbers and sizes."""
     if len(text) > _LONGEST_EXPRESSION:
         return False
     try:

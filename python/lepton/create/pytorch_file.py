@@ -1,4 +1,4 @@
-"""Tells what a file of PyTorch holds, by its content, without PyTorch and without running it."""
+"""Finds out what a PyTorch file holds, by its content, without PyTorch and without running it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SAFETENSORS = Format("safetensors", "PyTorch", "pytorch", (".safetensors",))
 FORMATS = (TORCHSCRIPT, EXPORTED, STATE_DICT, PICKLED, SAFETENSORS)
 
 _ZIP = b"PK\x03\x04"
-_LONGEST_HEADER = 100 << 20  # Of safetensors: the bound of its own reader.
+_LONGEST_HEADER = 100 << 20  # The limit of safetensors' own reader.
 
 
 def detect(path: Path) -> Format | None:
-    """Returns what the file holds, or None when it is not of PyTorch.
+    """Returns what the file holds, or None if it is not a PyTorch file.
 
     Raises:
-        CreateError: It begins as a file of PyTorch and does not end as one.
+        CreateError: It begins like a PyTorch file, but the rest is not one.
     """
     if not path.is_file():
         return None
@@ -44,7 +44,7 @@ def detect(path: Path) -> Format | None:
 
 
 def check_sums(path: Path) -> None:
-    """Reads an archive through once: PyTorch itself does not compare the checksums in it.
+    """Reads an archive once in full, since PyTorch does not verify its checksums.
 
     Raises:
         CreateError: A checksum is wrong.
@@ -53,7 +53,7 @@ def check_sums(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if not member.CRC:  # PyTorch may have been told to write none.
+            if not member.CRC:  # PyTorch may have been told not to write one.
                 continue
             try:
                 with archive.open(member) as file:

@@ -1,4 +1,4 @@
-"""What the pickles in a file would import, found without unpickling."""
+"""Finds what the pickles in a file would import, without unpickling them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from typing import IO, Any
 from lepton.create.archives import DAMAGED
 from lepton.create.errors import CreateError
 
-# torch.save() before 1.6 wrote pickles of protocol 2, of which the first is this number.
+# Before 1.6, torch.save() wrote several pickles of protocol 2, the first of which is this number.
 LEGACY_BEGIN = b"\x80\x02\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
 UNREADABLE = "what cannot be read"
 
-# What the pickle of tensors may name; anything else might run code to be rebuilt. Names are given
-# one by one: torch.load, for one, unpickles whatever file it is told to.
+# What the pickle of tensors may name; anything else might run code when it is rebuilt. Names are
+# listed one by one, since torch.load, for one, unpickles whatever file it is told to.
 _HARMLESS = re.compile(
     r"torch\.(\w+Storage|Size|device|Tensor|(b?float|u?int|complex|q?u?int)\d+(_\w+)?|bool"
     r"|half|double|long|short|strided)"
@@ -33,7 +33,7 @@ _HARMLESS = re.compile(
     r"|torch\.nn\.parameter\.(Parameter|Buffer)"
     r"|collections\.(OrderedDict|defaultdict)"
 )
-# What TorchScript's own reader takes besides, none of it Python's.
+# What TorchScript's own reader accepts besides; none of it is Python's.
 _OF_TORCHSCRIPT = re.compile(
     r"__torch__\.(?!torch\.classes\.).*|__torch__\.torch\.classes\.(quantized|rnn)\.\w+"
     r"|torch\.jit\._pickle\.\w+"
@@ -45,14 +45,14 @@ _RAW = re.compile(
 )
 _IDENTIFIERS = re.compile(r"[^\W\d][\w.]*")
 _PICKLES_OF_LEGACY = 5  # Magic number, protocol, system, object, keys of tensors.
-_DEEPEST = 4  # Of archives in archives.
-_LARGEST_UNPACKED = 1 << 30  # Of a member that is compressed, or is an archive itself.
-_WIDE = (1 << 32) - 1  # Instead of a number that has no room in 32 bits.
+_DEEPEST = 4  # Maximum depth of archives in archives.
+_LARGEST_UNPACKED = 1 << 30  # For a member that is compressed, or is an archive itself.
+_WIDE = (1 << 32) - 1  # Stands for a number that does not fit in 32 bits.
 _ZIP = b"PK\x03\x04"
 
 
 def classes_of(path: Path) -> list[str]:
-    """Returns what the pickles of torch.save() want to import besides tensors.
+    """Returns what the pickles of torch.save() would import besides tensors.
 
     Raises:
         CreateError: It is damaged.
@@ -68,12 +68,12 @@ def classes_of(path: Path) -> list[str]:
 
 
 def named_in_archive(path: Path, *, scripted: bool = False, unpickled: bool = True) -> list[str]:
-    """Returns what the pickles in a zip archive want to import besides tensors.
+    """Returns what the pickles in a zip archive would import besides tensors.
 
     Args:
         path: The archive; pickles are found in members of any name.
-        scripted: Whether only the reader of TorchScript will unpickle it.
-        unpickled: Whether anything will be; then what only looks like a pickle is suspicious.
+        scripted: Whether only TorchScript's reader will unpickle it.
+        unpickled: Whether anything will be unpickled; then a broken pickle is suspicious.
 
     Raises:
         CreateError: It is damaged, or two readers may find different members in it.
@@ -93,7 +93,7 @@ def _distinct(streams: Iterator[list[str]] | list[list[str]]) -> list[str]:
 def _check_end(file: IO[bytes]) -> None:
     """Refuses an archive in which readers may find different lists of members.
 
-    Some go by the place of the list that the end of the archive says, others by its size.
+    Some readers go by the list's offset in the archive's end record, others by its size.
     """
     size = file.seek(0, io.SEEK_END)
     begin = max(0, size - (1 << 16) - 22 - 76)
@@ -105,7 +105,7 @@ def _check_end(file: IO[bytes]) -> None:
     length, place, comment = struct.unpack("<LLH", tail[end + 12 : end + 22])
     list_ends = end
     if end >= 76 and tail[end - 20 : end - 16] == b"PK\x06\x07":
-        list_ends = end - 76  # Where the end of an archive of 64 bits begins.
+        list_ends = end - 76  # The start of the end record of a 64-bit archive.
         if tail[list_ends : list_ends + 4] != b"PK\x06\x06":
             raise zipfile.BadZipFile("its end is elsewhere")
         wide_length, wide_place = struct.unpack("<QQ", tail[list_ends + 40 : list_ends + 56])
@@ -123,10 +123,10 @@ def _in_archive(file: IO[bytes], depth: int, *, unpickled: bool) -> Iterator[lis
     _check_end(file)
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
-        # PyTorch's reader does not tell cases apart.
+        # PyTorch's reader ignores case.
         names = [member.filename.lower() for member in members]
         if len(set(names)) < len(names):
-            # Two readers may take different ones of them.
+            # Two readers may pick different ones.
             raise zipfile.BadZipFile("two members of one name")
         asked = {
             name
@@ -163,7 +163,7 @@ def _in_member(
     elif strict and _is_tar(begin):
         yield [f"a tar archive ({name})"]
     elif begin.startswith(b"\x93NUMPY"):
-        # An array of objects is a pickle behind a line that says so.
+        # An array of objects is a pickle, after a header line that says so.
         if re.search(rb"'descr':[^}]*O", begin):
             yield [f"an array of objects ({name})"]
     else:
@@ -179,11 +179,11 @@ def _is_tar(block: bytes) -> bool:
 
 
 def _asked_by(config: bytes) -> set[str]:
-    """Returns the members that a list of weights or constants says are pickled."""
+    """Returns the members that a list of weights or constants declares as pickled."""
     try:
         entries = list(json.loads(config)["config"].values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return set()  # Not a list that PyTorch would take either.
+        return set()  # PyTorch would not accept it either.
     return {
         str(entry.get("path_name")).rpartition("/")[2].lower()
         for entry in entries
@@ -192,12 +192,12 @@ def _asked_by(config: bytes) -> set[str]:
 
 
 def _pickles(stream: IO[bytes], *, strict: bool) -> Iterator[list[str]]:
-    """Yields what each of the pickles wants to import that stand one after another.
+    """Yields what each of several consecutive pickles would import.
 
     Args:
-        stream: Where the first begins, if it is one.
-        strict: Whether what looks like one and is not is suspicious. It is in what will be
-            unpickled: what stands before the damage would be run.
+        stream: Positioned where the first begins, if it is one.
+        strict: Whether a broken pickle is suspicious. It is, if the file will be unpickled: what
+            stands before the damage would run.
     """
     for count in range(_PICKLES_OF_LEGACY):
         begin = stream.read(1)
@@ -216,7 +216,7 @@ def _pickles(stream: IO[bytes], *, strict: bool) -> Iterator[list[str]]:
 
 def _operations(stream: IO[bytes]) -> Iterator[tuple[pickletools.OpcodeInfo, Any, int | None]]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Of escapes in what is no text.
+        warnings.simplefilter("ignore")  # About escapes in what is not text.
         yield from pickletools.genops(stream)
 
 
@@ -229,7 +229,7 @@ def _globals(stream: IO[bytes], *, strict: bool) -> tuple[bool, list[str]]:
             if opcode.name in ("GLOBAL", "INST"):
                 found.append(str(argument).replace(" ", "."))
             elif opcode.name == "STACK_GLOBAL":
-                # Its names may come from the memo: then those seen last are a wrong guess, which
+                # Its names may come from the memo: those seen last are then a wrong guess, which
                 # must not pass for a harmless one.
                 recent = ".".join(texts[-2:])
                 found.append(recent if not _HARMLESS.fullmatch(recent) else f"{recent} or another")
@@ -240,7 +240,7 @@ def _globals(stream: IO[bytes], *, strict: bool) -> tuple[bool, list[str]]:
         whole = True
     except ValueError as error:
         whole = False
-        # Python itself may read on behind an argument that is malformed for its tools.
+        # Python itself may read on after an argument that its tools find malformed.
         if strict and "unknown" not in str(error) and "exhausted" not in str(error):
             found.append(UNREADABLE)
     except (EOFError, OverflowError, MemoryError, UnicodeError):

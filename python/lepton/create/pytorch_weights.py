@@ -1,4 +1,4 @@
-"""A module of PyTorch that Python code makes: a pickle, or a class with a file's weights."""
+"""A PyTorch module that Python code makes: a pickle, or a class with a file's weights."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lepton.create import pytorch_file
 from lepton.create.errors import CreateError, one_line
 from lepton.create.framework import Job, need
 
-# Where training scripts keep the weights among other things; the first that is there counts, unless
+# The keys under which training scripts keep the weights; the first one present counts, unless
 # another fits the module better.
 _KEYS_OF_WEIGHTS = (
     "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights",
     "params", "ema_state_dict", "state_dict_ema", "model_ema", "params_ema", "ema",
 )  # fmt: skip
-_DEEPEST = 3  # Of dicts in dicts.
-_LONGEST_PREFIX = 4  # Of names before each weight's own.
+_DEEPEST = 3  # Maximum depth of dicts in dicts.
+_LONGEST_PREFIX = 4  # Maximum number of names before each weight's own.
 
 
 def guarded(job: Job, load: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """Returns what load() gives; whatever it raises becomes one line about the file."""
+    """Returns load()'s result; whatever it raises becomes one line about the file."""
     try:
         return load()
     except Exception as error:  # torch raises what its readers and the file's classes raise.
@@ -34,12 +34,12 @@ def guarded(job: Job, load: Callable[[], Any]) -> Any:  # noqa: ANN401
 
 
 def load_module(job: Job, torch: Any) -> Any:  # noqa: ANN401
-    """Returns the module of a pickle, or of --module with the file's weights.
+    """Returns the module of a pickle, or --module's with the file's weights.
 
     Raises:
-        CreateError: What the file holds, the class, or its arguments do not fit each other.
+        CreateError: The file's content, the class and its arguments do not fit each other.
     """
-    # The user's own modules are where the command runs, as for `python -m`.
+    # The user's own modules are in the current folder, as for `python -m`.
     sys.path.insert(0, os.getcwd())
     if job.format == pytorch_file.SAFETENSORS.name:
         need("safetensors", "torch", f"read {job.path.name}")
@@ -65,7 +65,7 @@ def load_module(job: Job, torch: Any) -> Any:  # noqa: ANN401
         raise CreateError(f"{job.path} holds weights: add --module package.module:Class")
     module = _made(job.options.module, job.options.module_args, torch)
     own = set(module.state_dict())
-    # The file's own order decides among those that fit alike.
+    # Among those that fit alike, the file's own order decides.
     fitting = max((_named_as(weights, own) for weights in found), key=lambda w: len(own & set(w)))
     return _filled(module, fitting, job)
 
@@ -76,7 +76,7 @@ def _weights(held: Any, torch: Any, depth: int = 0) -> Iterator[OrderedDict[str,
         return
     if held and all(isinstance(value, torch.Tensor) for value in held.values()):
         weights = OrderedDict((str(name), tensor) for name, tensor in held.items())
-        # The versions of the modules that wrote it, by which some of them read it otherwise.
+        # The versions of the modules that wrote it, which change how some of them read it.
         versions = getattr(held, "_metadata", None)
         if isinstance(versions, Mapping):
             weights._metadata = dict(versions)  # type: ignore[attr-defined]
@@ -88,9 +88,9 @@ def _weights(held: Any, torch: Any, depth: int = 0) -> Iterator[OrderedDict[str,
 
 
 def _named_as(weights: OrderedDict[str, Any], own: set[str]) -> OrderedDict[str, Any]:
-    """Returns weights without what stands before each name and not in the module's own.
+    """Returns weights without the prefix that the module's own names lack.
 
-    DistributedDataParallel, torch.compile and Lightning put something there.
+    DistributedDataParallel, torch.compile and Lightning add such a prefix.
     """
     for _ in range(_LONGEST_PREFIX):
         first = {name.partition(".")[0] for name in weights}
@@ -106,7 +106,7 @@ def _named_as(weights: OrderedDict[str, Any], own: set[str]) -> OrderedDict[str,
 
 
 def _made(place: str, arguments: dict[str, Any], torch: Any) -> Any:  # noqa: ANN401
-    """Returns what --module makes."""
+    """Returns the module that --module makes."""
     name, _, attribute = place.partition(":")
     if not name or not attribute:
         raise CreateError(f'--module "{place}" is not of the form package.module:Class')
@@ -136,14 +136,14 @@ def _made(place: str, arguments: dict[str, Any], torch: Any) -> Any:  # noqa: AN
 def _filled(module: Any, weights: OrderedDict[str, Any], job: Job) -> Any:  # noqa: ANN401
     own = module.state_dict(keep_vars=True)
     try:
-        # The module decides: some read what others have written under other names.
+        # The module decides: some accept weights under names that others have written.
         missing, unknown = module.load_state_dict(weights, strict=False)
         other: list[str] = []
-    except Exception as error:  # Of shapes, or what a module's own code raises.
+    except Exception as error:  # Raised for shapes, or by a module's own code.
         missing = [name for name in own if name not in weights]
         unknown = [name for name in weights if name not in own]
         other = _other_shapes(own, weights) or [one_line(error)]
-    # One tensor of two names may be in the file once.
+    # A tensor with two names may be in the file once.
     filled = {own[name].data_ptr() for name in own if name in weights}
     missing = [name for name in missing if own[name].data_ptr() not in filled]
     problems = [f"it lacks {missing[0]} ({len(missing)} in all)"] if missing else []

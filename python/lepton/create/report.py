@@ -1,4 +1,4 @@
-"""The report that a person reads, as Markdown: report.md beside a model's versions."""
+"""The report for a person, as Markdown: report.md beside a model's versions."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def render(name: str, version: str, facts: Facts) -> str:
     """Returns the report of one version.
 
     Args:
-        name: The model's.
-        version: Which of its versions.
+        name: The model's name.
+        version: One of its versions.
         facts: That version's entry of lepton.json.
     """
     signature = facts["signature"]
@@ -69,7 +69,7 @@ def _row(kind: str, tensor: TensorFacts) -> str:
 
 
 def _picture(name: str, facts: Facts) -> list[str]:
-    """Draws inputs, model and outputs beside each other."""
+    """Draws inputs, model and outputs side by side."""
 
     def labels(tensors: list[TensorFacts]) -> list[str]:
         said = report_words.extents

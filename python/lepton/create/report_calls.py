@@ -1,4 +1,4 @@
-"""How to call a service: the lines that a report shows, ready to be pasted."""
+"""How to call a service: code for the report, ready to be pasted."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lepton.create.facts import Facts, TensorFacts
 
 URL = "http://127.0.0.1:8000"
 TEXT = "How fast is it?"
-# Tensors of more elements are too long to be read as JSON.
+# Tensors with more elements are too long to be read as JSON.
 _LONGEST_EXAMPLE = 64
-# What a JSON request holds as an example, by datatype; BF16 and FP16 have no JSON form.
+# Example values in a JSON request, by datatype; BF16 and FP16 have no JSON form.
 _JSON_VALUES = {"BOOL": "false", "BYTES": json.dumps(TEXT), "FP32": "0.0", "FP64": "0.0"}
 _CPP_TYPES = {"FP32": "float", "FP64": "double", "BOOL": "std::uint8_t", "FP16": "std::uint16_t"}
 _NUMPY_TYPES = {"BOOL": "bool_", "FP16": "float16", "FP32": "float32", "FP64": "float64"}
@@ -23,14 +23,14 @@ _NONE: Mapping[str, Given] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Given:
-    """What an example gives as one input: a shape that runs, and the value of all its elements."""
+    """An example's value for one input: a shape that runs, and the value of all its elements."""
 
     shape: list[int]
     value: int = 0
 
 
 def given(facts: Facts) -> dict[str, Given]:
-    """Returns what examples are to give, by input: what the model was measured with."""
+    """Returns the examples' values, by input: those that the model was measured with."""
     values = facts.get("measured_values", {})
     return {
         name: Given(shape, values.get(name, 0))
@@ -39,7 +39,7 @@ def given(facts: Facts) -> dict[str, Given]:
 
 
 def _given(tensor: TensorFacts, inputs: Mapping[str, Given]) -> Given:
-    # Files of older releases lack it; then each open extent is 1.
+    # Files of older releases lack it; each open extent is then 1.
     shape = [1 if extent == -1 else extent for extent in tensor["shape"]]
     return inputs.get(tensor["name"], Given(shape))
 
@@ -47,7 +47,7 @@ def _given(tensor: TensorFacts, inputs: Mapping[str, Given]) -> Given:
 def curl_line(
     model: str, inputs: list[TensorFacts], examples: Mapping[str, Given] = _NONE
 ) -> str | None:
-    """Returns a command for a shell; None for inputs without a JSON form, or with a long one."""
+    """Returns a shell command; None for inputs whose JSON form is missing or too long."""
     tensors = []
     for tensor in inputs:
         example, datatype = _given(tensor, examples), tensor["datatype"]
@@ -68,7 +68,7 @@ def curl_line(
 def python_lines(
     model: str, inputs: list[TensorFacts], examples: Mapping[str, Given] = _NONE
 ) -> list[str]:
-    """Returns a program for Python."""
+    """Returns a Python program."""
     values = [_python_value(tensor, _given(tensor, examples)) for tensor in inputs]
     call = [f"print(client.inference({values[0]}))"]
     if len(inputs) > 1:
@@ -87,7 +87,7 @@ def python_lines(
 def cpp_lines(
     model: str, inputs: list[TensorFacts], examples: Mapping[str, Given] = _NONE
 ) -> list[str]:
-    """Returns a program for C++20, to be linked with lepton::client."""
+    """Returns a C++20 program, to be linked with lepton::client."""
     lines = [
         "#include <cstdint>",
         "#include <iostream>",
@@ -125,7 +125,7 @@ def _python_value(tensor: TensorFacts, example: Given) -> str:
             return f'["{TEXT}"]'
         return f'np.full({tuple(example.shape)}, b"", object)'
     kind = _NUMPY_TYPES.get(tensor["datatype"], tensor["datatype"].lower())
-    # Values of BF16 travel as the FP32 values that they are.
+    # BF16 is passed as the FP32 values that it stands for.
     kind = "float32" if kind == "bf16" else kind
     if example.value in (0, 1):
         return f"np.{('zeros', 'ones')[example.value]}({tuple(example.shape)}, np.{kind})"

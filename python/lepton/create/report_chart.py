@@ -9,19 +9,20 @@ from html import escape
 from lepton.report.ticks import nice_ticks, tick_label
 
 _WIDTH, _HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 34, 40  # Around the plot: ticks, legend, axis' name.
+# The margins around the plot: ticks, legend, the axis' name.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 34, 40
 _PLOT_WIDTH, _PLOT_HEIGHT = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values over the chart's categories.
+    """The values of a series over the chart's categories.
 
     Attributes:
-        name: For the legend.
+        name: Shown in the legend.
         color: A CSS variable of the page, e.g. "--blue".
         values: One per category.
-        told: What the pointer shows, one per value.
+        told: Texts that the pointer shows, one per value.
     """
 
     name: str
@@ -80,7 +81,7 @@ def _y(value: float, top: float) -> float:
 def _frame(
     title: str, axis: str, unit: str, categories: Sequence[str], data: list[Series]
 ) -> tuple[float, str]:
-    """Returns the axis' end, and the chart with {marks} where the data goes."""
+    """Returns the axis' end, and the chart with {marks} in the place of the data."""
     ticks = nice_ticks(max(value for series in data for value in series.values))
     parts = [
         f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '

@@ -1,4 +1,4 @@
-"""The report that a person reads, as one HTML page: report.html beside a model's versions.
+"""The report for a person, as one HTML page: report.html beside a model's versions.
 
 Self-contained: no script, font or picture from elsewhere. Follows the reader's light or dark mode.
 """
@@ -24,8 +24,8 @@ def render_html(name: str, version: str, facts: Facts) -> str:
     """Returns the page about one version.
 
     Args:
-        name: The model's.
-        version: Which of its versions.
+        name: The model's name.
+        version: One of its versions.
         facts: That version's entry of lepton.json.
     """
     check = facts.get("check")

@@ -1,4 +1,4 @@
-"""What both forms of the report say in the same words."""
+"""The wording that both forms of the report share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lepton.create.facts import CheckFacts, Facts, OutputCheck, TensorFacts
 
 
 def origin(facts: Facts) -> list[tuple[str, str]]:
-    """Returns what is known of the file and of how it was read, as names and values."""
+    """Returns what is known about the file and how it was read, as names and values."""
     source = facts["source"]
     rows = [
         ("file", source["path"]),
@@ -23,13 +23,13 @@ def origin(facts: Facts) -> list[tuple[str, str]]:
 
 
 def versions(facts: Facts) -> str:
-    """Returns the packages that took part, with their versions."""
+    """Returns the packages involved, with their versions."""
     packages = {"openvino": facts["openvino"], **facts.get("versions", {})}
     return ", ".join(f"{name} {version}" for name, version in sorted(packages.items()))
 
 
 def extents(tensor: TensorFacts, batches: bool) -> str:
-    """Returns a shape as people say it: the open first axis of a batching model counts rows."""
+    """Returns a shape for people; the open first axis of a batching model counts rows."""
     words = [
         ("rows" if axis == 0 and batches else "any") if extent == -1 else str(extent)
         for axis, extent in enumerate(tensor["shape"])
@@ -38,13 +38,13 @@ def extents(tensor: TensorFacts, batches: bool) -> str:
 
 
 def counts_rows(facts: Facts) -> bool:
-    """Whether the first axis counts rows: as the server says, or else as the shapes look."""
+    """Whether the first axis counts rows: as the server says, or else as the shapes suggest."""
     batching = facts.get("batching")
     return batching.startswith("yes") if batching else facts["batches"]
 
 
 def sharing(facts: Facts) -> str:
-    """Returns whether requests share runs, as the server says; "" where it was not asked."""
+    """Returns whether requests share runs, as the server says; "" if it was not asked."""
     batching = facts.get("batching", "")
     answer, _, why = batching.partition(", ")
     if answer == "yes":
@@ -55,7 +55,7 @@ def sharing(facts: Facts) -> str:
 
 
 def measured_with(facts: Facts) -> str:
-    """Returns what latency was measured on: the machine, and the inputs of one row."""
+    """Returns the basis of the latency figures: the machine, and the inputs of one row."""
     check, shapes = facts.get("check"), facts.get("measured_shapes", {})
     kind = f"rows of {check['example']}" if check and check["example"] else "made-up input"
     listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
@@ -65,7 +65,7 @@ def measured_with(facts: Facts) -> str:
 
 
 def verdict(check: CheckFacts | None) -> str:
-    """Returns what the comparison with the original came to, in one word or two."""
+    """Returns the outcome of the comparison with the original, in one word or two."""
     if check is None or check["against"] is None:
         return "not compared"
     return "agrees" if check["passed"] else "differs"
@@ -131,21 +131,21 @@ def _figures(output: OutputCheck) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """Returns a difference with two digits; what is no number as such."""
+    """Returns a difference with two digits; what is not a number, as such."""
     return "no number" if value is None else f"{value:.1e}" if value else "0"
 
 
 def share(value: float) -> str:
-    """Returns a share as per cent, small ones in powers of ten."""
+    """Returns a share in percent; small ones in powers of ten."""
     return f"{value:.0e}" if 0 < value < 1e-3 else f"{value * 100:.4g} %"
 
 
 def duration(us: float) -> str:
-    """Returns a time in the unit in which it is short."""
+    """Returns a time in the unit that makes it short."""
     return f"{us / 1000:.2f} ms" if us >= 1000 else f"{us:.1f} µs"
 
 
 def rate(batch: int, us: float) -> str:
-    """Returns rows per second, of runs that follow each other."""
+    """Returns rows per second, for consecutive runs."""
     value = batch / us * 1e6
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""The inputs on which a model is compared with its original: given by the user, or made up."""
+"""The inputs for comparing a model with its original: given by the user, or made up."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lepton.datatypes import NUMPY_TYPES, Array
 Run = Callable[[Mapping[str, Array]], object]
 
 BATCHES = (1, 2, 5)
-# Integers index tables whose size is unknown: they are below the first of these that runs.
+# Integers index tables of unknown size: they are below the first of these that runs.
 _UPPER = (100, 10, 2, 1)
 _WORDS = ("a", "small", "boat", "crosses", "the", "wide", "river", "at", "noon")
 _LARGEST_BATCH = 64
-# No further inputs are tried after that.
+# After this time no further inputs are tried.
 _SETTLE_SECONDS = 60.0
 _SAMPLE_RATE = re.compile(r"^(sr|sample_?rate|sampling_?rate|rate)$")
 _LENGTH = re.compile(r"(^|[_./])(x|input|seq|sequence|wav|audio|feat|feature|text|token)?s?_?"
@@ -33,12 +33,12 @@ _LENGTH = re.compile(r"(^|[_./])(x|input|seq|sequence|wav|audio|feat|feature|tex
 
 
 class UnsuitedError(CreateError):
-    """No input was found that a model takes."""
+    """No inputs were found that the model takes."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An input that the original takes and OpenVINO refuses, in words for a person."""
+    """The original takes an input that OpenVINO refuses; the text is for a person."""
 
     rows: int
     sizes: str
@@ -50,7 +50,7 @@ def read_example(path: Path) -> dict[str, Array]:
     """Reads the arrays of an .npz file.
 
     Raises:
-        CreateError: It is no such file, or holds what only unpickling could read.
+        CreateError: It is not such a file, or holds what only unpickling could read.
     """
     try:
         archive = np.load(path, allow_pickle=False)
@@ -68,7 +68,7 @@ def read_example(path: Path) -> dict[str, Array]:
 
 
 def specs_of_example(arrays: Mapping[str, Array]) -> list[InputSpec]:
-    """Returns the inputs that arrays stand for; their first axis is the batch if all have one."""
+    """Returns the inputs that arrays imply; their first axis is the batch if all have one."""
     batched = len({array.shape[:1] for array in arrays.values()} | {()}) == 2 and all(
         array.ndim for array in arrays.values()
     )
@@ -86,7 +86,7 @@ def check_example(
     """Returns the arrays in the order of the model's inputs.
 
     Raises:
-        CreateError: Names, datatypes or shapes are not those of the model.
+        CreateError: Names, datatypes or shapes are not the model's.
     """
     missing = [spec.name for spec in specs if spec.name not in arrays]
     unknown = sorted(set(arrays) - {spec.name for spec in specs})
@@ -127,8 +127,8 @@ class Feed:
         specs: The model's inputs.
         example: Arrays that check_example() has passed; None for made-up ones.
         own: Gives inputs of some rows that suit the model, or None; preferred to made-up ones.
-        ranges: The values of made-up inputs, by input, both ends included, where they are known.
-        table_size: Other integers are below it; None tries what the model takes.
+        ranges: The values of made-up inputs, by input, both ends included, if known.
+        table_size: Other integers are below it; None tries sizes until the model takes one.
     """
 
     def __init__(
@@ -152,18 +152,18 @@ class Feed:
         self.refused: list[Refusal] = []
 
     def settle(self, run: Run, served: Run = lambda inputs: None) -> dict[str, Array]:
-        """Finds made-up inputs that the model takes; returns two rows of them, or what there is.
+        """Finds made-up inputs that the model takes; returns two rows of them, or those there are.
 
-        What `run` takes and `served` does not is noted in `refused`, and the next is tried; so too
-        where an answer is empty, as of a sound that is too short.
+        Inputs that `run` takes and `served` refuses are noted in `refused`, and the next are tried;
+        so too if an answer is empty, as for a sound that is too short.
 
         Args:
             run: The original, which decides what suits the model.
-            served: What is served, where there is an original besides.
+            served: The served model, if it is not the original.
 
         Raises:
-            UnsuitedError: It takes none of them, or not the example.
-            CreateError: What is served takes nothing that the original does.
+            UnsuitedError: It takes none of them, or rejects the example.
+            CreateError: The served model takes nothing that the original takes.
         """
         first: Exception | None = None
         empty: tuple[int, bool, Extents, dict[str, int], int] | None = None
@@ -176,19 +176,19 @@ class Feed:
             inputs = self.rows(rows)
             try:
                 answer = run(inputs)
-            except Exception as error:  # Whatever the framework raises.
+            except Exception as error:  # The framework may raise anything.
                 first = first or error
                 continue
             try:
                 served(inputs)
-            except Exception as error:  # OpenVINO's.
+            except Exception as error:  # Raised by OpenVINO.
                 self._refuse(rows, error)
                 first = first or error
                 continue
             if not _is_empty(answer):
                 return inputs
             empty = empty or (rows, self.batched, self._extents, sizes, upper)
-        if empty is not None:  # It may be that nothing is found in noise.
+        if empty is not None:  # Perhaps it finds nothing in noise.
             rows, self.batched, self._extents, self._sizes, self._upper = empty
             return self.rows(rows)
         self._upper, self._sizes = self._uppers[0], self._extents.attempt(0)
@@ -208,12 +208,12 @@ class Feed:
         raise UnsuitedError(f"does not run with {kind} of {shapes} ({one_line(first)}): {remedy}")
 
     def know(self, bounds: Mapping[str, int]) -> None:
-        """Takes the sizes of the tables that inputs index, where no range was given for them."""
+        """Takes the sizes of the tables that inputs index, if no range was given for them."""
         for name, size in bounds.items():
             self._ranges.setdefault(name, (0, size - 1))
 
     def spare_zero(self, names: Collection[str]) -> None:
-        """Has made-up integers of these inputs be above 0: others are divided by them."""
+        """Keeps made-up integers of these inputs above 0, because they are divisors."""
         self._divisors = set(names)
 
     @property
@@ -222,7 +222,7 @@ class Feed:
         return self.batched or self._extents.rows is not None
 
     def batches(self) -> list[int]:
-        """Returns the batch sizes to compare; none when there is no batch axis."""
+        """Returns the batch sizes to compare; none without a batch axis."""
         if not self.rowed:
             return []
         if self._example is not None and not self.batched:
@@ -231,7 +231,7 @@ class Feed:
         return sorted({*BATCHES, *(rows for rows in own if rows <= _LARGEST_BATCH)})
 
     def rows(self, count: int) -> dict[str, Array]:
-        """Returns inputs of `count` rows, or the one input where there is no batch axis."""
+        """Returns inputs of `count` rows, or the one input if there is no batch axis."""
         if self._example is not None:
             if not self.batched:
                 return dict(self._example)
@@ -249,11 +249,11 @@ class Feed:
         }
 
     def sizes(self) -> str:
-        """Returns the open extents that were settled on, for a person; "" where there are none."""
+        """Returns the open extents that were settled on, for a person; "" if there are none."""
         return "" if self._example is not None else self._extents.told(self._sizes)
 
     def works(self, run: Run) -> tuple[list[str], list[str]]:
-        """Tries the other sizes of open extents; returns those that work, and those that do not."""
+        """Tries the other sizes of open extents; returns those that work and those that do not."""
         settled = self._sizes
         works: list[str] = []
         fails: list[str] = []
@@ -280,7 +280,7 @@ class Feed:
         self.refused.append(refusal)
 
     def _attempts(self) -> Iterator[tuple[int, int, dict[str, int]]]:
-        """Yields what may be tried: rows, the bound of integers, and the sizes of open extents."""
+        """Yields the attempts: rows, the bound of integers, and the sizes of open extents."""
         fixed = self._example is not None
         unknown = any("INT" in s.datatype and s.name not in self._ranges for s in self._specs)
         batched = self.batched
@@ -309,7 +309,7 @@ class Feed:
         if "mask" in name:
             return np.ones(shape, kind)
         if spec.datatype == "BOOL":
-            # One alone is a switch, such as whether it is trained: off.
+            # A single one is a switch, such as the training mode: off.
             return np.asarray(rng.integers(0, 2, shape) * (math.prod(shape) > 1), np.bool_)
         if "INT" in spec.datatype:
             return self._integers(spec, shape, rng)
@@ -328,11 +328,11 @@ class Feed:
             return np.full(shape, 16000, kind)
         longest = self._extents.longest(spec, self._sizes)
         if _LENGTH.search(name) and len(shape) < 3 and longest:
-            # How much of another input counts: all of the first row, less of others.
+            # How much of another input counts: all of the first row, less of the others.
             made = rng.integers(max(1, longest // 2), longest + 1, shape)
             return _largest_first(made, min(longest, _largest_of(kind))).astype(kind)
         if spec.datatype == "UINT8" and self._upper > 2 and spec.name not in self._divisors:
-            return np.asarray(rng.integers(0, 256, shape), np.uint8)  # Images come as bytes.
+            return np.asarray(rng.integers(0, 256, shape), np.uint8)  # Images are bytes.
         upper, least = min(self._upper, _largest_of(kind)), int(spec.name in self._divisors)
         made = rng.integers(least, max(upper, least + 1), shape)
         return _largest_first(made, max(upper - 1, least)).astype(kind)
@@ -343,7 +343,7 @@ def _largest_of(kind: Any) -> int:  # noqa: ANN401 - one of numpy's integer type
 
 
 def _largest_first(made: Any, largest: int) -> Array:  # noqa: ANN401 - an array, or a scalar
-    """Returns an array that has the largest value among its own."""
+    """Returns an array whose largest value is moved to the front."""
     array = np.asarray(made)
     array.reshape(-1)[:1] = largest
     return array
@@ -368,7 +368,7 @@ def _within(bounds: Range, spec: InputSpec, shape: list[int], rng: np.random.Gen
 
 
 def check_ranges(ranges: Mapping[str, Range], specs: Sequence[InputSpec], path: Path) -> None:
-    """Raises CreateError where a range of --range names no input, or values that it cannot have."""
+    """Raises CreateError if --range names no input, or values that it cannot have."""
     known = {spec.name: spec for spec in specs}
     for name, (low, high) in ranges.items():
         spec = known.get(name)
@@ -392,14 +392,14 @@ def check_ranges(ranges: Mapping[str, Range], specs: Sequence[InputSpec], path: 
 
 
 def _is_empty(answer: object) -> bool:
-    """Whether one of the outputs has no element."""
+    """Whether one of the outputs is empty."""
     return isinstance(answer, Mapping) and any(
         isinstance(array, np.ndarray) and not array.size for array in answer.values()
     )
 
 
 def uniform_values(inputs: Mapping[str, Array]) -> dict[str, int]:
-    """Returns the inputs of which all elements are one number without a fraction but 0."""
+    """Returns the inputs whose elements are all one whole number other than 0."""
     return {
         name: int(array.flat[0])
         for name, array in inputs.items()
@@ -408,7 +408,7 @@ def uniform_values(inputs: Mapping[str, Array]) -> dict[str, int]:
         and bool((array == array.flat[0]).all())
         and array.flat[0] != 0
         and float(array.flat[0]).is_integer()
-        # Of one element alone only integers are a choice, not noise.
+        # A single element is a deliberate choice only if it is an integer.
         and (array.size > 1 or array.dtype.kind != "f")
     }
 

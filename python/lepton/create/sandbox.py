@@ -1,13 +1,14 @@
-"""Takes from the process that reads a model what it does not need.
+"""Takes away from the process that reads a model what it does not need.
 
     python sandbox.py FOLDER PROGRAM [ARGUMENT ...]
 
 runs PROGRAM confined, with what the kernel does not offer as further arguments. It is a program of
-its own since Landlock confines one thread, and numpy starts more when it is imported.
+its own because Landlock confines one thread, and importing numpy starts more.
 
-A model's file is read by frameworks that were not written for files of strangers. What gets past
-the look at the file finds no network, one folder to write to, no way to more privileges, and a
-bound of memory. The kernel does it, by Landlock and seccomp, for the process and all it starts.
+A model's file is read by frameworks that were not written for files from strangers. An attack that
+gets past the inspection of the file finds no network, one folder to write to, no way to more
+privileges, and a limit on memory. The kernel enforces this, with Landlock and seccomp, for the
+process and all that it starts.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, _PR_SET_NO_NEW_PRIVS = 22, 2, 38
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # The same on every architecture.
 _GET_VERSION = _PATH_BENEATH = 1
-# Rights of writing by the version that knows them first: to write, remove and make files of each
-# kind; to link from elsewhere; to truncate. Those of reading are left alone.
+# Write rights by the first version that has them: to write, remove and make files of each kind; to
+# link from elsewhere; to truncate. Read rights are left alone.
 _WRITES = {1: 0b1_1111_1111_0010, 2: 1 << 13, 3: 1 << 14}
 _WRITE_FILE = 1 << 1
 _CONNECT_AND_BIND_TCP, _SINCE_TCP = 0b11, 4
 _SCOPE_SOCKETS_AND_SIGNALS, _SINCE_SCOPE = 0b11, 6
 
-# The system calls that are refused, by architecture: its AUDIT_ARCH, and their numbers.
-# socket, connect, bind and listen; io_uring, which does what they do; ptrace, process_vm_writev and
+# The refused system calls, by architecture: its AUDIT_ARCH, and their numbers. They are socket,
+# connect, bind and listen; io_uring, which can do the same; ptrace, process_vm_writev and
 # pidfd_getfd, which reach into other processes; those of mounts, modules, BPF, keys and reboot.
 _MACHINES: dict[str, tuple[int, tuple[int, ...]]] = {
     "x86_64": (
@@ -48,7 +49,7 @@ _MACHINES: dict[str, tuple[int, tuple[int, ...]]] = {
          270, 271, 273, 280, 282, 425, 426, 427, 428, 429, 430, 431, 432, 438, 442),
     ),
 }  # fmt: skip
-_X32 = 0x40000000  # The second set of system calls of x86-64 begins there.
+_X32 = 0x40000000  # The start of x86-64's second set of system calls.
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050000 | 13, 0x80000000  # EACCES
 
 
@@ -57,13 +58,13 @@ class _Filter(ctypes.Structure):
 
 
 def confine(folder: Path) -> list[str]:
-    """Confines this process and its children for good; to be called while it has one thread.
+    """Confines this process and its children for good; call it while there is one thread.
 
     Args:
-        folder: What it may write to, besides /dev/null.
+        folder: The folder that it may write to, besides /dev/null.
 
     Returns:
-        What the kernel does not keep them from.
+        The protections that the kernel does not offer.
     """
     _limit_memory()
     _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -76,7 +77,7 @@ def confine(folder: Path) -> list[str]:
 
 
 def _limit_memory() -> None:
-    """Bounds what it allocates by what there is, so that it fails before others are ended."""
+    """Limits its memory to what is available, so that it fails before others are killed."""
     bound = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
@@ -129,7 +130,7 @@ def _refuse_calls() -> bool:
         step(equal, architecture, 1, 0),
         step(give, _KILL),
         step(load, 0),  # seccomp_data.nr
-        # Each jump is over the calls behind it and the step that allows.
+        # Each jump skips the calls after it and the step that allows.
         step(above, _X32, len(calls) + 1, 0),
         *(step(equal, call, len(calls) - at + 1, 0) for at, call in enumerate(calls, 1)),
         step(give, _ALLOW),

@@ -1,7 +1,7 @@
 """Writes a service folder: a model repository that `lepton serve` reads.
 
 <output>/<name>/<version>/model.<ext>   the model, as it was given or as OpenVINO IR
-<output>/<name>/lepton.json             where each version is from, and what was measured
+<output>/<name>/lepton.json             the origin of each version, and its measurements
 <output>/<name>/report.md, report.html  the latest version, for a person
 """
 
@@ -35,7 +35,7 @@ from lepton.report.machine import machine
 
 __all__ = ["CreateError", "Service", "create_service"]
 
-# File names that say nothing about the model; the folder's name does then.
+# File names that say nothing about the model; the folder's name is used then.
 _UNTELLING = {"model", "saved_model", "openvino_model", "inference", "frozen_graph"}
 _LONGEST_TUNING = 600.0  # Seconds; a model that takes longer is measured when it is served.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -43,7 +43,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Service:
-    """What create_service() made."""
+    """The result of create_service()."""
 
     repository: Path
     name: str
@@ -65,14 +65,14 @@ def create_service(
     measure: bool = True,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Service:
-    """Checks a model and writes it, converted where that is needed, as a service's next version.
+    """Checks a model and writes it, converted if needed, as a service's next version.
 
-    Nothing is left behind when it fails: the version is made in a hidden folder beside its place
-    and renamed when it is whole.
+    Nothing is left behind if it fails: the version is made in a hidden folder beside its place and
+    renamed when it is complete.
 
     Args:
         model_path: The model's file, or the folder of a SavedModel or of Hugging Face.
-        output_path: The repository: a folder that is made where it is missing.
+        output_path: The repository; the folder is created if it is missing.
         name: The model's name; that of the file, or of its folder, when left out.
         options: What the file does not say, and how to check it.
         measure: Whether to measure its latency.
@@ -98,7 +98,7 @@ def create_service(
         content.mkdir(parents=True)
         _check_space(source, output_path)
         progress("copying")
-        # What is looked at, loaded and served is one and the same, whatever becomes of the file.
+        # The model is inspected, loaded and served from one copy, whatever happens to the file.
         copied = source.copy_to(work / "given")
         with _known_as(source.path, copied, content / source.entry):
             copy = find_source(copied, options)
@@ -129,7 +129,7 @@ def create_service(
 
 @contextlib.contextmanager
 def _known_as(given: Path, copied: Path, entry: Path) -> Iterator[None]:
-    """Has errors speak of the path that the user gave, not of those of its copies."""
+    """Makes errors name the path that the user gave, not those of its copies."""
     try:
         yield
     except CreateError as error:
@@ -140,7 +140,7 @@ def _known_as(given: Path, copied: Path, entry: Path) -> Iterator[None]:
 
 
 def _check_made(content: Path, path: Path) -> None:
-    """Refuses a version with links: they would be followed where nothing is confined."""
+    """Refuses a version with links, which would be followed where nothing is confined."""
     if any(one.is_symlink() or not (one.is_file() or one.is_dir()) for one in content.rglob("*")):
         raise CreateError(f"{path} became more than files and folders: it is not to be trusted")
 
@@ -153,7 +153,7 @@ def _facts(
     measure: bool,
     progress: Callable[[str], None],
 ) -> Facts:
-    """Has `entry`, which is what will be served, written if it is not there yet, and checked."""
+    """Writes `entry`, which will be served, if it is not there yet, and checks it."""
     writable = entry.parent.parent
     read = {
         "path": str(source.path),
@@ -187,7 +187,7 @@ def _facts(
 
 
 def _served(work: Path, content: Path, folder: Path, facts: Facts) -> str | None:
-    """Has the server load the version before it is published; returns whether requests share runs.
+    """Loads the version in the server before it is published; returns whether requests share runs.
 
     Raises:
         CreateError: The server does not load it.
@@ -210,7 +210,7 @@ def _served(work: Path, content: Path, folder: Path, facts: Facts) -> str | None
 def _tuning(entry: Path, config: str | None, work: Path) -> dict[str, object]:
     """Returns the server's own measurement, so that it starts with it.
 
-    What cannot be measured here, the server finds out when it starts: nothing then.
+    What cannot be measured here, the server finds out when it starts; returns nothing then.
     """
     settings = work / "config.pbtxt"
     if config:
@@ -229,8 +229,8 @@ def _tuning(entry: Path, config: str | None, work: Path) -> dict[str, object]:
 
 
 def _check_space(source: ModelSource, folder: Path) -> None:
-    """Refuses early what would fail after minutes of conversion."""
-    # A copy; what is written; what Keras exports on the way is as large again as that.
+    """Refuses early what would only fail after minutes of conversion."""
+    # A copy, and what is written; Keras's intermediate export is as large again.
     need = source.size_bytes() * (3 if source.format.converted else 1)
     free = shutil.disk_usage(folder).free
     if free < need:
@@ -241,9 +241,9 @@ def _check_space(source: ModelSource, folder: Path) -> None:
 
 
 def _publish(content: Path, work: Path, folder: Path, name: str, facts: Facts) -> str:
-    """Moves a whole version into its place and returns its number. Under the repository's lock."""
+    """Moves a complete version into its place, under the repository's lock; returns its number."""
     if not folder.exists():
-        # The first version comes with its model's folder, so that no reader meets an empty one.
+        # The first version comes with its model's folder, so that no reader sees an empty one.
         whole = work / "model"
         whole.mkdir()
         content.rename(whole / "1")
@@ -273,7 +273,7 @@ def _latest_version(folder: Path) -> int:
 
 
 def _read_known(folder: Path) -> dict[str, Any]:
-    """Returns the versions that lepton.json knows; none where there is no such file."""
+    """Returns the versions in lepton.json; none without such a file."""
     path = folder / "lepton.json"
     if not path.exists():
         return {}
@@ -294,7 +294,7 @@ def _write_facts(folder: Path, name: str, version: str, facts: Facts) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file so that a reader sees the old text or the new, never a part."""
+    """Writes a file so that a reader sees the old text or the new one, never a part."""
     new = path.with_name(f".{path.name}.new")
     try:
         new.write_text(text)

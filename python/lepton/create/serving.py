@@ -1,8 +1,8 @@
-"""Has the server itself load what was made, in a process of its own, and say how it runs it.
+"""Makes the server load the new version, in a process of its own, and say how it runs it.
 
     python -m lepton.create.serving REPOSITORY NAME
 
-prints {"batching": ...}, or {"error": ...} where the model does not load.
+prints {"batching": ...}, or {"error": ...} if the model does not load.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _SECONDS = 120.0
 
 
 def batching_of(repository: Path, name: str) -> str | None:
-    """Returns the server's word on whether requests to a model share runs: "yes", or "no, ...".
+    """Returns the server's statement on whether requests share runs: "yes", or "no, ...".
 
-    None where the server could not be asked: it is not there, or takes too long.
+    Returns None if the server could not be asked: it is missing, or takes too long.
 
     Args:
         repository: A model repository with that one model.
-        name: Of the model.
+        name: The model's name.
 
     Raises:
         CreateError: The server does not load the model.
@@ -64,7 +64,7 @@ def main(repository: str, name: str) -> None:
     except LeptonError as error:
         said = {"error": one_line(error).removeprefix("InvalidInput: ")}
     print(json.dumps(said), flush=True)
-    os._exit(0)  # All is said; not through the engine's destructors.
+    os._exit(0)  # All is said; skip the engine's destructors.
 
 
 if __name__ == "__main__":

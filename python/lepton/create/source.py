@@ -15,7 +15,7 @@ from lepton.create.options import Options
 
 __all__ = ["CreateError", "ModelSource", "find_source"]
 
-# Those that know a file by its content come before those that go by its name.
+# Modules that recognize a file by its content come before those that go by its name.
 _MODULES = (hugging_face, pytorch_file, keras, tensorflow, onnx, openvino_ir)
 FORMATS: tuple[Format, ...] = tuple(one for module in _MODULES for one in module.FORMATS)
 _BY_NAME_ONLY = {*onnx.FORMATS, *openvino_ir.FORMATS, tensorflow.FROZEN}
@@ -23,12 +23,12 @@ _BY_NAME_ONLY = {*onnx.FORMATS, *openvino_ir.FORMATS, tensorflow.FROZEN}
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A model as it lies on disk.
+    """A model on disk.
 
     Attributes:
         path: The file, or the folder of a SavedModel or of Hugging Face.
         format: What it is.
-        files: All that belongs to it, by its path below the version folder when it is served as it
+        files: All that belongs to it, by its path below the version folder if it is served as it
             is, else by its name.
     """
 
@@ -54,7 +54,7 @@ class ModelSource:
         return sum(path.stat().st_size for path in self.files.values())
 
     def copy_to(self, folder: Path) -> Path:
-        """Copies the model as it lies into an empty folder, and returns the path of the copy."""
+        """Copies the model as it is into an empty folder, and returns the path of the copy."""
         inside = self.path.is_dir()
         copy = folder / (self.path.resolve().name or "model")
         for path in self.files.values():
@@ -72,7 +72,7 @@ class ModelSource:
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 target.hardlink_to(path)
-            except OSError:  # There are file systems without.
+            except OSError:  # Some file systems have no links.
                 shutil.copyfile(path, target)
 
 
@@ -80,8 +80,8 @@ def find_source(path: Path, options: Options | None = None) -> ModelSource:
     """Returns the model that `path` names.
 
     Raises:
-        CreateError: There is nothing, or it is of no kind that is known, or not of the kind that
-            its name says, or a file that belongs to it is missing, or an option does not suit it.
+        CreateError: Nothing is there, or it is of an unknown kind or not of the kind that its name
+            says, or a file that belongs to it is missing, or an option does not suit it.
     """
     options = options or Options()
     if not path.exists():
@@ -130,7 +130,7 @@ def _by_name(path: Path, found: Format | None) -> Format:
 
 
 def _check_options(path: Path, kind: Format, options: Options) -> None:
-    """Refuses what would have no effect."""
+    """Refuses options that would have no effect."""
     for given, option in ((options.module, "--module"), (options.module_args, "--module-args")):
         if given and kind.module != "pytorch":
             raise CreateError(
@@ -159,7 +159,7 @@ def _files(path: Path, kind: Format) -> dict[str, Path]:
     if kind in onnx.FORMATS:
         for name in external_files(path):
             files[name] = _beside(path, name)
-    # Weights in a file of their own; a model without weights has none.
+    # Weights are in a file of their own; a model without weights has none.
     for suffix in {".xml": (".bin",), ".pdmodel": (".pdiparams",)}.get(kind.extension, ()):
         weights = path.with_suffix(suffix)
         if weights.is_file():

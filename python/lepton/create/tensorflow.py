@@ -1,4 +1,4 @@
-"""TensorFlow's models: served as they are, checked against TensorFlow where it is installed."""
+"""TensorFlow models: served as they are, compared with TensorFlow if it is installed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def load(job: Job) -> Original:
 def import_tensorflow(why: str) -> ModuleType:
     """Imports TensorFlow for the CPU, without its messages."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # The reference is that of the CPU.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # The reference is computed on the CPU.
     return need("tensorflow", "tensorflow", why)
 
 
@@ -104,7 +104,7 @@ def _saved_model(path: Path, tensorflow: Any) -> Runner:  # noqa: ANN401
     takes = function.structured_input_signature[1]
 
     def call(inputs: Mapping[str, Array]) -> dict[str, Array]:
-        assert loaded is not None  # Its variables live as long as it does.
+        assert loaded is not None  # Its variables live only as long as it does.
         given = {
             name: tensorflow.constant(array, takes[name].dtype)
             for name, array in by_name(inputs, list(takes)).items()
@@ -171,7 +171,7 @@ def by_name(given: Mapping[str, Array], names: list[str]) -> dict[str, Array]:
     """Returns the arrays under TensorFlow's own names, which OpenVINO may have decorated.
 
     Raises:
-        CreateError: They cannot be told apart.
+        CreateError: The outputs cannot be told apart.
     """
     plain = {_plain(name): array for name, array in given.items()}
     if {_plain(name) for name in names} == set(plain):

@@ -1,8 +1,9 @@
-"""Which operations of TensorFlow's files reach beyond the computation, found without TensorFlow.
+"""Finds operations in TensorFlow files that reach beyond computing, without TensorFlow.
 
 A graph may write files and run Python as well as multiply matrices, when it is run and, in a
-SavedModel, already when it is loaded. What is known to compute is let pass, all else is named.
-Numbers of fields are those of saved_model.proto, meta_graph.proto, graph.proto, function.proto.
+SavedModel, already when it is loaded. Operations that are known to compute pass, all others are
+reported. Field numbers are those of saved_model.proto, meta_graph.proto, graph.proto,
+function.proto.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from lepton.create.protobuf import Cut, DamagedError
 
-# The kinds that compute: by what they are about, each with all of its forms.
+# The operations that compute, grouped by purpose, each in all of its forms.
 _COMPUTES = re.compile(
     # Values, shapes, control flow, calls, state.
     r"Const|Placeholder(WithDefault|V2)?|_?Arg|_?Retval|NoOp|Identity(N)?"
@@ -79,18 +80,18 @@ _COMPUTES = re.compile(
     r"|(De|En)code(Jpeg|Png|Gif|Bmp|Image|Wav|AndCropJpeg|JpegVariableQuality|WebP)"
     r"|ExtractJpegShape|Farmhash\w*|Fingerprint"
 )
-# What writes and reads the variables' file: harmless where only saving and restoring runs it.
+# These write and read the file of variables: harmless if only saving and restoring runs them.
 _WRITES_VARIABLES = {"SaveV2", "MergeV2Checkpoints"}
 _OF_VARIABLES = _WRITES_VARIABLES | {"RestoreV2", "ShardedFilename"}
 _SAVER = re.compile(r"__inference__traced_(save|restore)_\d+")
-# Collections of a TensorFlow 1 graph that name what runs when it is loaded.
+# Collections of a TensorFlow 1 graph whose content runs when it is loaded.
 _RUN_AT_LOAD = {"saved_model_main_op", "legacy_init_op", "saved_model_initializers", "init_op"}
 
 UNREADABLE = "what cannot be read"
 
 
 def operations_beyond(path: Path) -> list[str]:
-    """Returns the operations of a file or folder that are not known to do no more than compute."""
+    """Returns the operations of a file or folder that are not known to compute only."""
     if path.is_dir():
         others = [
             name for name in ("saved_model.cpb", "saved_model.pbtxt") if (path / name).exists()
@@ -100,7 +101,7 @@ def operations_beyond(path: Path) -> list[str]:
         path = path / "saved_model.pb"
         read: Callable[[Cut], set[str]] = _of_saved_model
     elif path.suffix.lower() == ".tflite":
-        # Operations of TensorFlow itself in a file of TensorFlow Lite; others it does not know.
+        # TensorFlow's own operations in a TensorFlow Lite file; it knows no others.
         found = re.findall(rb"Flex[A-Z]\w*", path.read_bytes())
         return sorted({name.decode() for name in found})
     else:
@@ -114,7 +115,7 @@ def operations_beyond(path: Path) -> list[str]:
 
 def _of_saved_model(model: Cut) -> set[str]:
     graphs = list(model.all(2))
-    # TensorFlow 2 runs functions that the objects name, TensorFlow 1 nodes of the graph.
+    # TensorFlow 2 runs functions that the objects name, TensorFlow 1 runs nodes of the graph.
     by_objects = len(graphs) == 1 and graphs[0].first(7) is not None
     found: set[str] = set()
     for meta in graphs:
@@ -125,12 +126,12 @@ def _of_saved_model(model: Cut) -> set[str]:
 
 
 def _of_graph(graph: Cut, meta: Cut | None = None, objects: bytes | None = None) -> set[str]:
-    """Returns what is not known to compute.
+    """Returns the operations that are not known to compute.
 
     Args:
         graph: The GraphDef.
         meta: The MetaGraphDef that holds it, if any.
-        objects: Its objects, where these say which functions run.
+        objects: Its objects, if these say which functions run.
     """
     bodies: dict[str, list[Cut]] = defaultdict(list)
     for library in graph.all(2):
@@ -161,7 +162,7 @@ def _of_graph(graph: Cut, meta: Cut | None = None, objects: bytes | None = None)
 
 
 def _computes(op: str, functions: Iterable[str]) -> bool:
-    # A function's name is an operation too; such as no operation has.
+    # A function's name is an operation too, but one that no operation has.
     return bool(_COMPUTES.fullmatch(op)) or (op.startswith("__") and op in functions)
 
 
@@ -170,7 +171,7 @@ def _operations(nodes: Iterable[Cut]) -> set[str]:
 
 
 def _last(message: Cut, number: int) -> str:
-    """Returns a field's text; of several the last counts."""
+    """Returns a field's text; the last of several counts."""
     texts = [part.content().decode(errors="replace") for part in message.all(number)]
     return texts[-1] if texts else ""
 
@@ -187,7 +188,7 @@ def _functions_named(node: Cut) -> set[str]:
 
 
 def _run(nodes: list[Cut], meta: Cut) -> set[str]:
-    """Returns which operations on the variables' file are run by more than saving and restoring."""
+    """Returns operations on the variables' file that more than saving and restoring runs."""
     consumers: dict[str, set[str]] = defaultdict(set)
     kinds: dict[str, set[str]] = defaultdict(set)
     for node in nodes:

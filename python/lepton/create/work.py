@@ -42,7 +42,7 @@ class Work:
     Args:
         job: What the user gave.
         entry: The served file or folder: there already, or to be written by convert().
-        module: Of lepton.create, which loads the format.
+        module: The module of lepton.create that loads the format.
         step: Called with each step as it begins.
     """
 
@@ -51,13 +51,13 @@ class Work:
         self._loader = import_module(f"lepton.create.{module}")
         self._original: Original | None = None
         self._as_is = False  # Whether the user's file is served, not what was made of it.
-        self._converted = False  # Whether it is not, although it might be.
+        self._converted = False  # Whether something else is served although the file could be.
         self._why_none: str | None = None
         self._seconds: dict[str, float] = {}
         self._notes: list[str] = []
 
     def convert(self) -> None:
-        """Loads the original and writes what OpenVINO makes of it."""
+        """Loads the original and writes OpenVINO's conversion of it."""
         with self._timed("loading", f"the {self._job.format}"):
             self._original = original = self._loader.load(self._job)
         specs = narrowed(original.inputs, self._job.options.inputs, self._job.path)
@@ -71,7 +71,7 @@ class Work:
             self._save(model)
 
     def load(self) -> None:
-        """Reads what will be served, and loads the original to compare with if that is possible."""
+        """Reads what will be served, and loads the original to compare with, if possible."""
         self._as_is = True
         specs = self._read()
         self._check_ranges(specs)
@@ -85,7 +85,7 @@ class Work:
             except CodeError:
                 raise
             except CreateError as error:
-                # The file is served as it is: that another runtime refuses it is no reason not to.
+                # The file is served as it is, even if another runtime refuses it.
                 self._why_none = str(error).removeprefix(f"{self._job.path} ")
         if self._original is None:
             self._be_careful(specs)
@@ -118,7 +118,7 @@ class Work:
             )
         config = "" if original is None else original.config()
         self._original = original = None
-        gc.collect()  # What the framework holds would only disturb the measuring.
+        gc.collect()  # What the framework still holds would disturb the measurement.
         latency = []
         if measure:
             latency = served.measure(self._feed, lambda rows: self._step(f"measuring {rows} rows"))
@@ -141,7 +141,7 @@ class Work:
     def _save(self, model: Any) -> None:  # noqa: ANN401 - openvino's bindings have no types
         try:
             ov.save_model(model, self._entry, compress_to_fp16=False)
-        except RuntimeError as error:  # What it says of a full disk names neither disk nor file.
+        except RuntimeError as error:  # On a full disk it names neither disk nor file.
             free = shutil.disk_usage(self._entry.parent).free
             raise CreateError(
                 f"the model made of {self._job.path} cannot be written ({one_line(error)}): "
@@ -149,14 +149,14 @@ class Work:
             ) from None
 
     def _read(self) -> list[InputSpec]:
-        """Returns the inputs of the file; makes a model with those of --input where they differ."""
+        """Returns the inputs of the file; writes a model with --input's inputs if they differ."""
         job = self._job
         model, as_read = self._model_of_file()
         specs = inputs_of(model, job.path, self._loader, job.options)
         if as_read and is_as(model, specs):
             return specs
         make(model, specs, job.path)
-        # It is what is served instead, in the folder where the file was copied to.
+        # The new model is served instead, from the folder that the file was copied to.
         shutil.rmtree(self._entry.parent)
         self._entry.parent.mkdir()
         self._entry = self._entry.parent / "model.xml"
@@ -165,14 +165,14 @@ class Work:
         return specs
 
     def _model_of_file(self) -> tuple[Any, bool]:
-        """Returns OpenVINO's model of the file, and whether it reads it without being told more."""
+        """Returns OpenVINO's model of the file, and whether it was read without further options."""
         job = self._job
         try:
             return read_model(self._entry), True
         except CreateError as error:
             specs = getattr(self._loader, "file_inputs", lambda path: None)(job.path)
             if not specs or not re.search(r"\brank\b|\bshape|dynamic", str(error)):
-                raise  # What is unknown to OpenVINO is no shape.
+                raise  # What OpenVINO does not know is not a shape.
             if not job.options.inputs:
                 said = " ".join(f'--input "{spec}"' for spec in specs).replace(",batch", ",-1")
                 raise CreateError(
@@ -189,7 +189,7 @@ class Work:
         return Feed(specs, example, original.sample, ranges)
 
     def _be_careful(self, specs: list[InputSpec]) -> None:
-        """Has made-up integers index no table that may be smaller: OpenVINO does not look."""
+        """Keeps made-up integers within tables of unknown size: OpenVINO does not check."""
         example = self._example(specs)
         self._feed = Feed(specs, example, ranges=self._job.options.ranges, table_size=1)
 
@@ -200,7 +200,7 @@ class Work:
             raise CreateError(f"{self._job.path} {self._said_of(original, error)}") from None
 
     def _settle_both(self, served: OpenVinoModel) -> None:
-        """Finds inputs that the original and what is served take; without one, that this takes."""
+        """Finds inputs that both the original and the served model take; or, without one, this."""
         original, path = self._original, self._job.path
         if original is not None:
             try:
@@ -225,7 +225,7 @@ class Work:
                 raise CreateError(f"{path} {error}") from None
 
     def _note_refusals(self, served: OpenVinoModel, original: Original) -> None:
-        """Says which sizes work, where the original took some that the engine refuses."""
+        """Reports which sizes work, if the engine refuses some that the original takes."""
         refused = self._feed.refused
         if not refused:
             return

@@ -1,11 +1,11 @@
-"""Converts, checks and measures one model: a program of its own.
+"""Converts, checks and measures one model, as a program of its own.
 
     python -m lepton.create.worker < job.json
 
 A damaged model, or one that needs more memory than there is, may end the process that loads it, and
 frameworks keep what they have loaded: here both end with the process. Writes lines of JSON to
-stdout: {"step": ...} as each begins, and at last {"result": ...}, or {"error": ...} where the model
-or what was said about it is at fault. lepton.create.child starts it and reads them.
+stdout: {"step": ...} as each begins, and at last {"result": ...}, or {"error": ...} if the model or
+an option is at fault. lepton.create.child starts it and reads them.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from lepton.create.options import Options
 
 
 def main() -> None:
-    """Does the job that stdin names."""
+    """Does the job that stdin describes."""
     given = json.load(sys.stdin)
-    # What native code prints must not come between the lines of JSON.
+    # Output of native code must not come between the lines of JSON.
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
     def say(**line: object) -> None:
         print(json.dumps(line), file=lines, flush=True)
 
-    # OpenVINO's Python side reports its use to its makers, from processes that it forks while other
-    # threads run, which may hang. It does without this package where it is missing.
+    # OpenVINO's Python side reports usage to its makers, from processes that it forks while other
+    # threads run, which may hang. Without this package it does not.
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     path = Path(given["path"])
     try:
@@ -57,9 +57,9 @@ def main() -> None:
         say(error=f"{path} needs more memory than there is")
     except OSError as error:
         say(error=f"{error.filename or given['entry']}: {error.strerror or error}")
-    except Exception as error:  # A framework's, from where none was expected.
+    except Exception as error:  # Raised by a framework where none was expected.
         say(error=f"{path} cannot be made into a service: {one_line(error)}")
-    # All is said. Not through destructors, in some of which OpenVINO frees strings twice.
+    # All is said. Skip the destructors, in some of which OpenVINO frees strings twice.
     os._exit(0)
 
 

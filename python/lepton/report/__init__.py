@@ -1,1 +1,1 @@
-"""What the reports of several commands share: pages of HTML, and the axes of charts."""
+"""What the reports of several commands share: HTML pages, and the axes of charts."""

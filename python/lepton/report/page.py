@@ -11,8 +11,8 @@ def page(title: str, parts: Sequence[str]) -> str:
     """Returns the page.
 
     Args:
-        title: For the browser, as text.
-        parts: HTML, one after the other; empty ones are left out.
+        title: Plain text, for the browser.
+        parts: HTML, in order; empty ones are left out.
     """
     style = resources.files("lepton.report").joinpath("page.css").read_text(encoding="utf-8")
     lines = [
@@ -28,12 +28,12 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def section(title: str, content: str) -> str:
-    """Returns a card with a heading; nothing where there is no content."""
+    """Returns a card with a heading; nothing if it has no content."""
     return f"<section><h2>{title}</h2>\n{content}</section>" if content else ""
 
 
 def code(text: str) -> str:
-    """Returns lines that are to be copied."""
+    """Returns lines to copy."""
     return f"<pre><code>{escape(text)}</code></pre>"
 
 

@@ -1,1 +1,1 @@
-"""How a model is run: told and changed over the network, while it serves."""
+"""How a model is run: shown and changed over the network, while it serves."""

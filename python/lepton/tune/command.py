@@ -25,15 +25,15 @@ def run_tune(
     save: bool,
     as_json: bool,
 ) -> None:
-    """Shows the configuration in force, changed first where flags say so.
+    """Shows the configuration in force, after changes if flags ask for any.
 
     Args:
         model: Its name on the server.
         version: None for the latest.
-        url: Where the server is.
-        flags: Settings by name; None for what stays.
+        url: The server's URL.
+        flags: Settings by name; None for those that stay.
         save: Whether the change is written to config.pbtxt too.
-        as_json: Whether to print what the server says instead of a table.
+        as_json: Whether to print the server's answer instead of a table.
     """
     change: dict[str, object] = {
         name: to_value(text) for name, text in flags.items() if text is not None

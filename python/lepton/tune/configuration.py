@@ -1,4 +1,4 @@
-"""The configuration of a model, as the server tells it."""
+"""The configuration of a model, as the server reports it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from lepton.admin import RefusedError, SilentError, ask
 
-# In this order they are shown; the server may have more.
+# Shown in this order; the server may have more.
 SETTINGS = (
     "max_batch_size",
     "instances",
@@ -28,7 +28,7 @@ _TIMEOUT_S = 600
 
 
 class TuneError(Exception):
-    """What went wrong, for a person.
+    """A failure, described for a person.
 
     Attributes:
         bad_input: Whether the request was at fault, not the server.
@@ -49,7 +49,7 @@ class Setting:
 
 
 def settings_of(config: Mapping[str, Any]) -> list[Setting]:
-    """Returns what can be changed, from a configuration as the server tells it."""
+    """Returns the changeable settings of a configuration that the server reported."""
     parameters = {
         name: entry.get("string_value", "") for name, entry in config["parameters"].items()
     }
@@ -66,7 +66,7 @@ def settings_of(config: Mapping[str, Any]) -> list[Setting]:
 
 
 def to_value(text: str) -> object:
-    """Returns a flag's text as what the server takes: a number, a list of numbers, or the text."""
+    """Returns a flag's text in the form that the server takes: a number, list or text."""
     for convert in (int, float):
         try:
             return convert(text)
@@ -83,10 +83,10 @@ def to_value(text: str) -> object:
 def fetch(
     url: str, model: str, version: str | None, change: Mapping[str, object] | None
 ) -> dict[str, Any]:
-    """Returns the configuration in force; after `change`, where that is not None.
+    """Returns the configuration in force, after `change` if that is not None.
 
     Raises:
-        TuneError: The server cannot be reached, or says why not.
+        TuneError: The server cannot be reached, or refuses and says why.
     """
     path = f"/v2/models/{quote(model, safe='')}"
     if version is not None:

@@ -25,10 +25,10 @@
 namespace lepton::cli {
 namespace {
 
-// Exit statuses: 0 ended as asked, 1 could not serve, 2 wrong usage.
+// Exit statuses: 0 the server ended as asked, 1 it could not serve, 2 wrong usage.
 constexpr int kCouldNotServe = 1;
 constexpr int kWrongUsage = 2;
-// For what is left to do once everybody has an answer.
+// Time for what is left to do once every client has an answer.
 constexpr auto kStopGrace = std::chrono::milliseconds(500);
 
 int print_version() {
@@ -43,7 +43,7 @@ int print_version() {
     return 0;
 }
 
-// A starter that finds the file may believe it: one of a server that has ended is taken away.
+// A starter that finds the file may believe it, so the file of a server that has ended is removed.
 void remove_ready_file(const server::Config& config) {
     std::error_code ignored;
     if (!config.ready_file.empty()) std::filesystem::remove(config.ready_file, ignored);
@@ -77,7 +77,7 @@ struct Ending {
     std::atomic<int> status = 0;
 };
 
-// Loads in the background of the signal wait below, so that Ctrl-C works while models load.
+// Loads in the background while the signal wait below runs, so that Ctrl-C works while models load.
 void announce(server::Server& server, const server::Config& config, Ending& ending) {
     const auto failures = server.wait_until_loaded();
     if (ending.asked_for) return;
@@ -93,8 +93,8 @@ void announce(server::Server& server, const server::Config& config, Ending& endi
     tell_ready(server, config, failures);
 }
 
-// The end was asked for by the signal that is returned. SIGHUP, of a terminal that closes or of an
-// operator, is no end: the models' folders are looked at again.
+// Returns the signal that asked for the end. SIGHUP, from a closing terminal or an operator, does
+// not: it reloads the models' folders.
 int wait_for_end(const sigset_t& signals, server::Server& server) {
     while (true) {
         int signal = 0;
@@ -128,7 +128,7 @@ int serve(const Options& options) {
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGHUP);
-    // Before any thread exists, so that all of them leave these signals to sigwait below.
+    // Done before any thread exists, so that all of them leave these signals to sigwait below.
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
     spdlog::info("config version={} {}", LEPTON_VERSION, options.summary);
@@ -143,7 +143,7 @@ int serve(const Options& options) {
     {
         const std::jthread announcer([&] { announce(**server, options.config, ending); });
         signal = wait_for_end(signals, **server);
-        // The second signal ends the process at once; SIGHUP has nothing to load any more.
+        // A second signal ends the process at once; SIGHUP has nothing left to reload.
         sigdelset(&signals, SIGHUP);
         ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
         ending.asked_for = true;

@@ -29,12 +29,12 @@ Examples:
 One port speaks HTTP/1.1, HTTP/2 and gRPC (KServe v2). Options come from flags, then from the
 environment, then from the file of --config.)";
 
-// Of the number before the unit: 11 days in seconds.
+// The largest number before a unit: 11 days in seconds.
 constexpr double kLargestNumber = 1e6;
 constexpr std::array<std::pair<std::string_view, std::int64_t>, 3> kUnits{
     {{"us", 1}, {"ms", 1000}, {"s", 1'000'000}}};
 
-// "50us", "2ms", "1.5s"; zero needs no unit.
+// Accepts "50us", "2ms", "1.5s"; zero needs no unit.
 std::optional<std::chrono::microseconds> parse_duration(std::string_view text) {
     double number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -78,7 +78,7 @@ CLI::Option* add_duration(CLI::App& app, const char* flag, Duration& value, cons
         ->default_str(to_text(value));
 }
 
-// "127.0.0.1:8003", "[::1]:8003", "unix:/run/lepton-admin"; nothing for "off".
+// Accepts "127.0.0.1:8003", "[::1]:8003" and "unix:/run/lepton-admin"; returns nothing for "off".
 std::optional<net::AdminAddress> parse_admin_address(const std::string& text) {
     constexpr std::string_view kUnix = "unix:";
     if (text == "off") return std::nullopt;
@@ -256,8 +256,8 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.allow_config_extras(CLI::config_extras_mode::error);
 }
 
-// What flags and environment have left open. CLI11's own set_config() would let the file win over
-// the environment, and does not work for a subcommand.
+// Reads from the file what flags and environment did not set. CLI11's own set_config() would let
+// the file win over the environment, and does not work for a subcommand.
 void read_file(CLI::App& serve) {
     const CLI::Option* config = serve.get_option("--config");
     if (config->count() == 0) return;
@@ -265,7 +265,7 @@ void read_file(CLI::App& serve) {
     serve.parse_from_stream(file);
 }
 
-// LEPTON_READY_FILE for --ready-file.
+// Names the variables: LEPTON_READY_FILE for --ready-file.
 void name_environment(CLI::App& app) {
     for (CLI::Option* option : app.get_options()) {
         if (option->get_lnames().empty() || !option->get_envname().empty()) continue;

@@ -9,12 +9,12 @@
 namespace lepton::inprocess {
 namespace {
 
-// Elements of any datatype are read in place, by vector instructions too.
+// Rounds up, since elements of any datatype are read in place, also by vector instructions.
 std::size_t aligned(std::size_t bytes) {
     return (bytes + ByteBuffer::kAlignment - 1) / ByteBuffer::kAlignment * ByteBuffer::kAlignment;
 }
 
-// Behind what `bytes` holds, for which there is room.
+// Appends to `bytes`, which have room for it.
 std::string_view append(ByteBuffer& bytes, std::string_view text) {
     std::byte* const at = bytes.room().data();
     if (!text.empty()) std::memcpy(at, text.data(), text.size());
@@ -94,18 +94,18 @@ void Call::start(InferService& service, Done done, void* context) {
     service.infer(call_);
 }
 
-// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
+// NOLINTNEXTLINE(bugprone-exception-escape): only when memory runs out, which ends the process.
 void Call::on_complete(InferCall& call) noexcept {
     Call& self = *static_cast<Call*>(call.context);
     self.answer();
     if (self.done_ != nullptr) return self.done_(self, self.context_);
     const MutexLock lock(self.mutex_);
     self.complete_ = true;
-    // With the lock: whoever waits may reuse the call as soon as it sees the answer.
+    // Notify under the lock: whoever waits may reuse the call as soon as it sees the answer.
     self.changed_.notify_one();
 }
 
-// Takes the outputs out of the instance, whose next run overwrites them.
+// Copies the outputs out of the instance, whose next run overwrites them.
 void Call::answer() {
     if (!call_.response.error) {
         InferResult::Contents& contents = result_->contents();

@@ -12,33 +12,34 @@
 
 namespace lepton::inprocess {
 
-// One inference on its way through the scheduler and back into the InferResult of whoever asked.
-// Reused: a warm one allocates nothing. Between start() and the answer it belongs to the service.
+// One inference on its way through the scheduler and back into the caller's InferResult. Reused: a
+// warm one allocates nothing. Between start() and the answer it belongs to the service.
 class Call {
 public:
     Call();
 
-    // Looks at `request`, which stays until the answer; `observer` will see the call begin and end.
-    // Errors: kInvalidArgument for tensors whose bytes are not what their datatype and shape say.
+    // Keeps a view of `request`, which must live until the answer; `observer` will see the call
+    // begin and end. Errors: kInvalidArgument for tensors whose bytes do not match their datatype
+    // and shape.
     Result<> prepare(const InferRequest& request, InferResult& result, CallObserver& observer);
 
-    // Hands the call over and returns with its answer in the prepared result.
+    // Hands the call over and returns once its answer is in the prepared result.
     Result<> run(InferService& service);
 
     // Hands the call over; `done` is called with its answer, on any thread.
     using Done = void (*)(Call& call, void* context);
     void start(InferService& service, Done done, void* context);
 
-    // What `done` gets to know; empty where it succeeded.
+    // The error, for `done`; empty if the call succeeded.
     [[nodiscard]] std::optional<Error> take_error() { return std::move(call_.response.error); }
 
-    // Forgets the request, keeping the storage.
+    // Drops the request and keeps the storage.
     void reset() { call_.reset(); }
 
 private:
     static void on_complete(InferCall& call) noexcept;
     void answer();
-    // False when the deadline came first.
+    // Returns false when the deadline came first.
     bool complete_by(Clock::time_point deadline);
 
     InferCall call_;
@@ -51,7 +52,7 @@ private:
     bool complete_ LEPTON_GUARDED_BY(mutex_) = false;
 };
 
-// Calls that are not in use. Thread-safe.
+// A pool of unused calls. Thread-safe.
 class CallPool {
 public:
     [[nodiscard]] std::unique_ptr<Call> take();

@@ -40,7 +40,7 @@ private:
     Core* core_;
 };
 
-// A call that nobody waits for: what its callback needs, until then.
+// A call that nobody blocks on: what its callback needs, until it is called.
 struct Core::AsyncCall {
     Core& core;
     Visit visit;
@@ -102,7 +102,8 @@ Result<> Core::infer(const InferRequest& request, InferResult& result) {
 void Core::infer_async(const InferRequest& request,
                        Server::Callback callback,
                        InferResult storage) {
-    // Two: the call may be over, and a callback gone on, before the scheduler returns to us.
+    // Two visits: the call may be over, and its callback still going on, before the scheduler
+    // returns to us.
     const auto here = Visit::enter(*this);
     auto visit = Visit::enter(*this);
     if (!visit) return callback(tl::unexpected<Error>(std::move(visit).error()));
@@ -155,7 +156,7 @@ Result<> Core::load(const std::string& model) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
     LEPTON_CHECK_OK(server_->load(model));
     server_->wait_until_loaded();
-    // A new version that does not load leaves the old one, if there is one, serving.
+    // If a new version does not load, the old one, if there is one, goes on serving.
     if (const auto found = server_->catalog().find(model, {}); !found) {
         return tl::unexpected<Error>(found.error());
     }
@@ -171,7 +172,7 @@ Result<> Core::unload(const std::string& model) {
 
 void Core::leave() {
     const MutexLock lock(mutex_);
-    // With the lock: whoever closes may destroy us as soon as it has it.
+    // Notify under the lock: whoever closes may destroy us as soon as it has the lock.
     if (--inside_ == 0 && closed_) left_.notify_all();
 }
 

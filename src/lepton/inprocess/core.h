@@ -15,7 +15,8 @@
 
 namespace lepton::inprocess {
 
-// The server behind lepton::Server, and who is in it: close() waits for them. Thread-safe.
+// The server behind lepton::Server, and the number of calls inside it, which close() waits for.
+// Thread-safe.
 class Core {
 public:
     static Result<std::unique_ptr<Core>> open(const ServerOptions& options);

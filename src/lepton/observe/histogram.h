@@ -10,8 +10,9 @@
 
 namespace lepton::observe {
 
-// Counts values in fixed buckets, the same for every histogram of a kind, so that those of many
-// servers add up. Thread-safe, without a lock; a reader may see a value's count before its sum.
+// Counts values in fixed buckets, which are the same for every histogram of a kind, so that those
+// of many servers add up. Thread-safe, without a lock; a reader may see a value's count before its
+// sum.
 template <std::size_t kBounds>
 class Histogram {
 public:
@@ -21,7 +22,7 @@ public:
         std::int64_t sum = 0;
     };
 
-    // `bounds` ascending, inclusive; static storage.
+    // `bounds` are ascending and inclusive, in static storage.
     explicit Histogram(std::span<const std::int64_t, kBounds> bounds) : bounds_(bounds) {}
 
     void observe(std::int64_t value) {
@@ -49,7 +50,7 @@ private:
     std::atomic<std::int64_t> sum_{0};
 };
 
-// Nanoseconds, in steps of 1-2-5: 10 us to 10 s.
+// In nanoseconds, in steps of 1-2-5 from 10 us to 10 s.
 inline constexpr std::array<std::int64_t, 19> kDurationBounds{10'000,
                                                               20'000,
                                                               50'000,

@@ -9,7 +9,7 @@
 namespace lepton::observe {
 namespace {
 
-// Line breaks, and what a terminal would act on.
+// Whether `c` is a line break or another character that a terminal would act on.
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 }  // namespace

@@ -7,13 +7,13 @@
 
 namespace lepton::observe {
 
-// Sends all logs to stderr, in color only for a terminal and without NO_COLOR
-// (https://no-color.org). `level`: trace, debug, info, warn, error or off. False when it is none of
-// these.
+// Sends all logs to stderr, in color only on a terminal and without NO_COLOR
+// (https://no-color.org). `level` is trace, debug, info, warn, error or off; returns false for
+// anything else.
 bool set_up_logging(std::string_view level);
 
-// A value for a key=value line: quoted where it holds a space, a quotation mark or nothing. Always
-// one line, whatever the value.
+// Formats a value for a key=value line: quoted where it is empty or holds a space or a quotation
+// mark. The result is always one line.
 [[nodiscard]] std::string quoted(std::string_view value);
 
 }  // namespace lepton::observe

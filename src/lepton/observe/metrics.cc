@@ -22,7 +22,7 @@ using Models = std::vector<std::shared_ptr<ModelMetrics>>;
 constexpr double kNanosPerSecond = 1e9;
 
 std::vector<ClientMetric::Label> labels_of(const ModelMetrics& of) {
-    // Prometheus drops a whole page that is not UTF-8; the name of a folder need not be.
+    // Prometheus drops a whole page that is not UTF-8, and a folder's name need not be UTF-8.
     return {{"model", to_utf8(of.model)}, {"version", of.version}};
 }
 
@@ -142,7 +142,7 @@ double microseconds(const DurationHistogram& histogram) {
     return static_cast<double>(histogram.snapshot().sum) / 1e3;
 }
 
-// The names that dashboards made for Triton look for.
+// Adds the names that dashboards made for Triton look for.
 void add_triton_names(const Models& models, std::vector<MetricFamily>& page) {
     page.push_back(
         counters(models, "nv_inference_request_success", "Answered requests", [](const auto& m) {
@@ -181,7 +181,7 @@ void add_triton_names(const Models& models, std::vector<MetricFamily>& page) {
 void ModelMetrics::on_run(std::int64_t rows, Clock::duration predicted, Clock::duration took) {
     batch_rows.observe(rows);
     run_ns.fetch_add(took.count(), std::memory_order_relaxed);  // Stands for itself.
-    if (predicted <= Clock::duration::zero()) return;           // Nothing was known yet.
+    if (predicted <= Clock::duration::zero()) return;           // No prediction yet.
     const std::int64_t percent = (took - predicted) * 100 / predicted;
     if (percent >= 0) {
         under_predicted.observe(percent);

@@ -20,7 +20,7 @@ constexpr std::uint32_t kIsRemote = 0x200;
 
 constexpr int kFirstServerError = 500;
 
-// Strings of protobuf are UTF-8, and a collector refuses the whole batch for one that is not.
+// Protobuf strings are UTF-8, and a collector refuses the whole batch for one that is not.
 std::string as_ascii(std::string_view text) {
     std::string ascii(text);
     for (char& c : ascii) {
@@ -81,7 +81,7 @@ void describe_http(const RequestRecord& request, Span& span) {
     }
 }
 
-// Statuses that are the server's doing, not the client's:
+// The statuses that are the server's fault rather than the client's:
 // https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 bool is_server_error(int grpc_status) {
     switch (grpc_status) {
@@ -157,7 +157,7 @@ public:
             const bool shown =
                 stretch.name == "queue" || stretch.name == "gather" || stretch.name == "compute";
             if (!shown || stretch.took() == Clock::duration::zero()) continue;
-            // Derived from the parent's, which is random; no bits are lost by it.
+            // Derived from the parent's identifier, which is random; no bits are lost by it.
             child += 0x9e3779b97f4a7c15;
             Span& part = begin(request.trace,
                                child == 0 ? 1 : child,

@@ -28,7 +28,7 @@ std::uint64_t random_id() {
     return z == 0 ? 1 : z;
 }
 
-// An engine that fails does so for every request; one line a second says as much.
+// A failing engine fails every request; one line a second says as much.
 bool may_log_failure(Clock::time_point now) {
     thread_local Clock::time_point last{};
     if (last != Clock::time_point{} && now - last < std::chrono::seconds(1)) return false;
@@ -85,7 +85,7 @@ void RequestWatch::on_begin(InferCall& call) noexcept {
     trace.sampled = samples(trace);
 }
 
-// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
+// NOLINTNEXTLINE(bugprone-exception-escape): only when memory runs out, which ends the process.
 void RequestWatch::on_end(const InferCall& call) noexcept {
     slow_.note(call);
     if (call.trace.sampled) exporter_->add(call);

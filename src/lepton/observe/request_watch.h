@@ -9,17 +9,17 @@
 
 namespace lepton::observe {
 
-// Sees every inference come and go: gives it its span, decides whether that is recorded, and keeps
-// what is worth a look. Thread-safe.
+// Sees every inference begin and end: gives it its span, decides whether that is recorded, and
+// keeps what is worth a look. Thread-safe.
 class RequestWatch final : public CallObserver {
 public:
     explicit RequestWatch(SlowRequests& slow) : slow_(slow) {}
 
-    // Before the first request. `exporter` must outlive the watch.
+    // Must be called before the first request. `exporter` must outlive the watch.
     void export_to(SpanExporter& exporter, const Sampling& sampling);
 
-    // A request that belongs to a trace gets a span of its own, also where none is exported: its
-    // sender is told, and logs and the slow requests name the trace.
+    // A request that belongs to a trace gets a span of its own even where none is exported: its
+    // sender is told of it, and logs and slow requests name the trace.
     void on_begin(InferCall& call) noexcept override;
     void on_end(const InferCall& call) noexcept override;
 
@@ -30,7 +30,8 @@ private:
     SpanExporter* exporter_ = nullptr;
     bool parent_decides_ = true;
     bool all_ = false;
-    // Of the lower half of a trace's identifier, which is random: those below are recorded.
+    // A bound on the lower half of a trace's identifier, which is random: traces below it are
+    // recorded.
     std::uint64_t below_ = 0;
 };
 

@@ -7,7 +7,7 @@ namespace {
 
 bool shorter(const RequestRecord& a, const RequestRecord& b) { return a.total() < b.total(); }
 
-// What was refused when it arrived has missed nothing: admission is the promise.
+// A request that was refused on arrival has missed nothing: only admission is a promise.
 bool missed(const InferCall& call) {
     if (call.timeline.admitted == Clock::time_point{}) return false;
     if (!call.response.error) return call.timeline.written > call.request.deadline;

@@ -11,12 +11,12 @@
 namespace lepton::observe {
 namespace {
 
-// What https://www.w3.org/TR/trace-context/#tracestate-limits asks to pass on.
+// The length that https://www.w3.org/TR/trace-context/#tracestate-limits asks to pass on.
 constexpr std::size_t kLongestState = 512;
 constexpr Clock::duration kLongestBackoff = std::chrono::seconds(5);
 constexpr Clock::duration kBetweenLogs = std::chrono::minutes(1);
 
-// A tracestate is printable ASCII; another is thrown away, as the recommendation says.
+// A tracestate is printable ASCII; any other is dropped, as the recommendation says.
 std::string_view valid_state(std::string_view state) {
     const bool printable =
         std::all_of(state.begin(), state.end(), [](char c) { return c >= ' ' && c <= '~'; });

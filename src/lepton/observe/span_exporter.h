@@ -17,18 +17,18 @@
 
 namespace lepton::observe {
 
-// Hands spans to a collector, batch by batch, from one thread of its own. What does not fit into
-// the queue while the collector is slow or away is dropped and counted. Thread-safe.
+// Sends spans to a collector, in batches, from a thread of its own. What does not fit into the
+// queue while the collector is slow or away is dropped and counted. Thread-safe.
 class SpanExporter {
 public:
-    // Posts a body, and returns when it was taken or not: kUnavailable where another attempt makes
+    // Posts a body and returns whether it was accepted: kUnavailable where another attempt makes
     // sense, any other code where it does not.
     using Post = std::function<Result<>(const std::string& body)>;
 
     struct Options {
         ResourceAttributes resource{};
-        // A batch is posted when it is this large, or this old. Defaults of the OpenTelemetry SDKs.
-        // As much again as the queue holds may be on its way to the collector.
+        // A batch is posted when it is this large or this old; the defaults are the OpenTelemetry
+        // SDKs'. As many spans again as the queue holds may be on their way to the collector.
         std::size_t batch_spans = 512;
         std::size_t queue_spans = 2048;
         Clock::duration delay = std::chrono::seconds(5);
@@ -37,10 +37,10 @@ public:
     };
 
     SpanExporter(Options options, Post post);
-    // Makes one attempt to post what there is.
+    // Makes one attempt to post what is left.
     ~SpanExporter();
 
-    // Of a request that is over. Waits only for another that adds one; allocates nothing but for a
+    // Adds a completed request. Waits only for another thread that adds one; allocates only for a
     // tracestate.
     void add(const InferCall& call) noexcept;
 
@@ -51,10 +51,10 @@ public:
 
 private:
     void run();
-    // Fills taken_. False: there is nothing, and never will be.
+    // Fills taken_. Returns false if there is nothing, and never will be.
     bool take_spans();
     bool post(std::span<const SpanRecord> spans);
-    bool sleep_for(Clock::duration time);  // False: it is time to end.
+    bool sleep_for(Clock::duration time);  // Returns false when it is time to end.
     bool stopping();
     void log_failure(const Error& error, std::size_t spans);
 
@@ -70,7 +70,7 @@ private:
     std::vector<SpanRecord> queue_ LEPTON_GUARDED_BY(mutex_);
     bool stop_ LEPTON_GUARDED_BY(mutex_) = false;
 
-    std::thread thread_;  // Last: uses all of the above.
+    std::thread thread_;  // The last member: it uses all of the above.
 };
 
 }  // namespace lepton::observe

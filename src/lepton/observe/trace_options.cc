@@ -27,7 +27,7 @@ tl::unexpected<Error> bad_endpoint(std::string_view endpoint, std::string_view w
     return fail(ErrorCode::kInvalidArgument, text.append(quoted(endpoint)).append(why));
 }
 
-// http://host[:port][/path]
+// Parses http://host[:port][/path].
 Result<> parse_endpoint(std::string_view endpoint, TraceOptions& options) {
     if (endpoint.starts_with("https://")) {
         return bad_endpoint(endpoint,
@@ -66,7 +66,7 @@ void strip_slashes(std::string& path) {
     while (path.ends_with('/')) path.pop_back();
 }
 
-// key=value,key=value
+// Adds the pairs of key=value,key=value.
 void add_resource(std::string_view list, ResourceAttributes& resource) {
     while (!list.empty()) {
         const std::string_view pair = list.substr(0, list.find(','));
@@ -84,7 +84,7 @@ std::string host_name() {
     return name;
 }
 
-// What was said first of a key counts.
+// The first value of a key counts.
 ResourceAttributes resource_of(const Environment& environment) {
     ResourceAttributes said;
     if (std::string name = environment("OTEL_SERVICE_NAME"); !name.empty()) {
@@ -103,7 +103,7 @@ ResourceAttributes resource_of(const Environment& environment) {
     return resource;
 }
 
-// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+// See https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 Sampling sampling_of(const Environment& environment) {
     std::string name = environment("OTEL_TRACES_SAMPLER");
     Sampling sampling;

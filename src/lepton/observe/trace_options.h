@@ -13,11 +13,11 @@ namespace lepton::observe {
 
 // Which requests are recorded.
 struct Sampling {
-    bool parent_decides = true;  // Where the sender has a span.
-    double ratio = 1;            // Of the others.
+    bool parent_decides = true;  // If the sender has a span.
+    double ratio = 1;            // Share of the others that is recorded.
 };
 
-// Where spans go, and which.
+// Where spans are sent, and which.
 struct TraceOptions {
     std::string host;
     std::uint16_t port = 0;
@@ -30,10 +30,10 @@ struct TraceOptions {
 // The value of an environment variable; empty where it is not set.
 using Environment = std::function<std::string(const char* name)>;
 
-// As --otlp-endpoint (empty: not given) and OpenTelemetry's standard variables say; nothing where
-// they name no collector or switch traces off. As its specification asks, a sampler that makes no
-// sense is warned of and counts as not set.
-// Errors: kInvalidArgument for an endpoint that makes no sense or that is https.
+// Follows --otlp-endpoint (empty: not given) and OpenTelemetry's standard variables; returns
+// nothing where they name no collector or switch traces off. As its specification asks, an invalid
+// sampler causes a warning and counts as not set. Errors: kInvalidArgument for an endpoint that is
+// invalid or https.
 Result<std::optional<TraceOptions>> trace_options_of(const std::string& endpoint,
                                                      const Environment& environment);
 

@@ -6,8 +6,8 @@
 
 #include "lepton/model/probe_child.h"
 
-// Runs in a process of its own what may end it. Without arguments it is started by model::Probe;
-// `lepton create` has it measure what it wrote:
+// Runs in a process of its own whatever could end the process. Without arguments it is started by
+// model::Probe; `lepton create` has it measure the model that it wrote:
 //
 //     lepton-probe record MODEL_FILE CONFIG_FILE
 int main(int argc, char** argv) {
@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
     } catch (const std::exception& error) {
         std::fprintf(stderr, "lepton-probe: %s\n", error.what());
     }
-    // Without the exit handlers of the engine, which have nothing left to do.
+    // Skips the engine's exit handlers, which have nothing left to do.
     std::fflush(stdout);
     ::_exit(status);
 }

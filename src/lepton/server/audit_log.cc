@@ -11,7 +11,7 @@
 namespace lepton::server {
 namespace {
 
-// Of a client's text; a line stays one that is read.
+// Bytes of a client's text that are logged, so that a line stays readable.
 constexpr std::size_t kLongestText = 256;
 
 std::string cut(std::string_view text) {

@@ -10,22 +10,24 @@
 
 namespace lepton::server {
 
-// Logs who has changed what, a line each, and who was refused; of these, that a flood would fill
-// the log with, only as many as somebody reads. Thread-safe.
+// Logs who has changed what, one line each, and who was refused. Refusals could flood the log, so
+// only as many are written as somebody can read. Thread-safe.
 class AuditLog {
 public:
     void write(const protocol::AuditEntry& entry, Clock::time_point now = Clock::now());
 
-    // A few at once, then one for each kEvery.
+    // This many at once, then one every kEvery.
     static constexpr int kMostRefused = 20;
     static constexpr Clock::duration kEvery = std::chrono::seconds(1);
 
 private:
-    // How many before this one were not logged; nothing: nor may this one be.
+    // Returns how many before this one were not logged; nothing if this one must not be logged
+    // either.
     std::optional<std::uint64_t> take_room(Clock::time_point now);
 
     Mutex mutex_;
-    Clock::time_point full_at_ LEPTON_GUARDED_BY(mutex_){};  // kMostRefused have room from then.
+    // From then on there is room for kMostRefused.
+    Clock::time_point full_at_ LEPTON_GUARDED_BY(mutex_){};
     std::uint64_t left_out_ LEPTON_GUARDED_BY(mutex_) = 0;
 };
 

@@ -13,14 +13,14 @@ namespace lepton::server {
 namespace {
 
 constexpr auto kEvery = std::chrono::seconds(2);
-// Of free memory that the allocator kept; less is not worth a search through its heaps.
+// Free memory that the allocator kept; less than this is not worth a search through its heaps.
 constexpr std::size_t kWorthTrimming = std::size_t{8} << 20;
 
 void keep_house(const std::stop_token& stopped, memory::BufferPool& pool) {
     std::mutex mutex;
     std::unique_lock lock(mutex);
     std::condition_variable_any wake;
-    std::size_t trimmed = 0;  // Of the free memory, what has gone back already.
+    std::size_t trimmed = 0;  // The part of the free memory that was already given back.
     while (true) {
         wake.wait_for(lock, stopped, kEvery, [] { return false; });
         if (stopped.stop_requested()) return;

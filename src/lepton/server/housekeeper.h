@@ -6,8 +6,8 @@
 
 namespace lepton::server {
 
-// Has memory that a peak needed given back to the system some seconds after it. On a thread of its
-// own, because the allocator's part of it takes milliseconds. `pool` must outlive it.
+// Gives memory that a peak needed back to the system some seconds later. It has a thread of its
+// own, because the allocator's part takes milliseconds. `pool` must outlive it.
 class Housekeeper {
 public:
     explicit Housekeeper(memory::BufferPool& pool);

@@ -20,14 +20,14 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kUnlimited = std::numeric_limits<std::size_t>::max();
 
-// "max" is no number, and no limit.
+// "max" is not a number, and means no limit.
 std::size_t read_limit(const fs::path& file) {
     std::ifstream text(file);
     std::size_t bytes = 0;
     return text >> bytes ? bytes : kUnlimited;
 }
 
-// Walks from `group` up to the top of `mount`; each group around a process bounds it.
+// Walks from `group` up to the top of `mount`; each enclosing group bounds the process.
 std::size_t smallest_limit(const fs::path& mount, fs::path group, const char* file) {
     std::error_code error;
     if (!fs::exists(mount / group.relative_path(), error)) group = "/";

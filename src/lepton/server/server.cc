@@ -30,15 +30,15 @@
 namespace lepton::server {
 namespace {
 
-// One reactor reads and writes some 100,000 requests a second; beyond that cores serve better in
-// the engine. See docs/concepts/life-of-a-request.md.
+// One reactor reads and writes some 100,000 requests a second; beyond that, cores are of more use
+// to the engine. See docs/concepts/life-of-a-request.md.
 constexpr int kCoresPerReactor = 4;
 
 int reactors_for(const Config& config, int cores) {
     return config.reactors > 0 ? config.reactors : std::max(1, cores / kCoresPerReactor);
 }
 
-// The rest is for models and what else there is.
+// The rest is for models and everything else.
 std::size_t budget_of(const Config& config) {
     return config.memory_budget > 0 ? config.memory_budget : memory_of_process() / 2;
 }
@@ -57,9 +57,10 @@ std::string to_text(const Failure& failure) {
     return text + ": " + failure.error.message;
 }
 
-// In reverse of the order in which a request meets them: what is above is used by what is below,
-// and destroyed after it. Only the pipeline, which the repository's control thread publishes to,
-// looks down: it asks the repository why a model is not served, for as long as the frontend lives.
+// Members are in reverse of the order in which a request meets them: what is above is used by what
+// is below, and destroyed after it. Only the pipeline, which the repository's control thread
+// publishes to, looks down: it asks the repository why a model is not served, for as long as the
+// frontend lives.
 struct Server::Parts {
     Parts(const Config& chosen, int cores, int loops)
         : config(chosen),
@@ -70,7 +71,7 @@ struct Server::Parts {
           repository(engines, repository_options()),
           router(pipeline, repository, buffers, router_options()) {}
 
-    // Changes of models are answered on the frontend's loops, which are the first to go.
+    // Changes of models are answered on the frontend's loops, which are destroyed first.
     ~Parts() { repository.stop(); }
     Parts(const Parts&) = delete;
     Parts& operator=(const Parts&) = delete;
@@ -150,7 +151,7 @@ struct Server::Parts {
         return {};
     }
 
-    // More connections than there are descriptors for would be refused without a choice.
+    // More connections than the process has file descriptors would fail at random.
     net::Limits limits_within_descriptors() const {
         net::Limits limits = config.limits;
         const std::size_t descriptors = net::raise_descriptor_limit();
@@ -254,13 +255,13 @@ struct Server::Parts {
     observe::SlowRequests slow;
     observe::RequestWatch watch{slow};
     AuditLog audit_log;
-    std::unique_ptr<observe::SpanExporter> exporter;  // Null: traces go nowhere.
+    std::unique_ptr<observe::SpanExporter> exporter;  // Null: traces are not exported.
     engine::EngineRegistry engines;
     pipeline::Pipeline pipeline;
     model::ModelRepository repository;
     protocol::Router router;
     std::unique_ptr<net::Frontend> frontend;
-    std::optional<Housekeeper> housekeeper;  // Where it listens.
+    std::optional<Housekeeper> housekeeper;  // Only if it listens.
 };
 
 Result<std::unique_ptr<Server>> Server::start(const Config& config) {
@@ -302,8 +303,8 @@ void Server::stop() {
     drain();
     parts_->repository.stop();
     if (parts_->frontend != nullptr) parts_->frontend->stop();
-    // An engine may still be running for a client whom the drain did not wait for: its connection
-    // has to be there until the run is over.
+    // An engine may still be running for a client that the drain did not wait for: its connection
+    // has to exist until the run is over.
     parts_->pipeline.abandon();
     parts_.reset();
 }

@@ -15,7 +15,7 @@ constexpr auto kTimeout = std::chrono::seconds(5);
 Result<> post(const net::HttpResource& to, const std::string& body) {
     LEPTON_TRY(const int status, net::http_post(to, "application/x-protobuf", body, kTimeout));
     if (status >= 200 && status < 300) return {};
-    // https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes
+    // See https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes
     const bool retryable = status == 429 || status == 502 || status == 503 || status == 504;
     return fail(retryable ? ErrorCode::kUnavailable : ErrorCode::kInternal,
                 "the collector at http://" + to.host + ":" + std::to_string(to.port) + to.path +

@@ -10,11 +10,11 @@
 
 namespace lepton::server {
 
-// Where the configuration and the environment send traces to; nothing where they do not.
-// Errors: kInvalidArgument.
+// Where the configuration and the environment send traces; nothing if they do not. Errors:
+// kInvalidArgument.
 Result<std::optional<observe::TraceOptions>> trace_options(const Config& config);
 
-// The exporter, over the network.
+// Makes an exporter that sends over the network.
 std::unique_ptr<observe::SpanExporter> make_span_exporter(const observe::TraceOptions& options);
 
 }  // namespace lepton::server

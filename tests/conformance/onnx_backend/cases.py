@@ -13,13 +13,13 @@ from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import Runner
 
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator", "real")
-# The models of kind "real" are in the package, with weights made by a constant; none is downloaded.
+# Models of kind "real" are in the package, with constant weights; none is downloaded.
 PACKAGE = Path(onnx.__file__).parent.parent
 
 
 @dataclass
 class Case:
-    """A model with one or more requests and what they are answered."""
+    """A model with one or more requests and their expected answers."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class Case:
     atol: float
 
     def wrong(self, expected: list[object], answered: list[object]) -> str:
-        """Says in one line what differs beyond the tolerances of onnx; nothing where none does."""
+        """Returns in one line what differs beyond the tolerances of onnx; empty if nothing does."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""What came of a case."""
+"""The outcome of a case."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """One of these is said of each case, of plain OpenVINO and of the server."""
+    """Each case gets one of these, for plain OpenVINO and for the server."""
 
     CORRECT = "correct"
     WRONG = "wrong"
     REFUSED = "refused"
     CRASHED = "crashed"
-    # The protocol has tensors of whole bytes: no sequences, optionals, and types of four bits.
+    # The protocol's tensors hold whole bytes: no sequences, optionals, or types of four bits.
     NOT_CARRIED = "not carried"
 
 

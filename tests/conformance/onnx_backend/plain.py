@@ -12,7 +12,7 @@ import numpy as np
 from cases import Case
 from outcome import CORRECT, Outcome, Verdict, refused
 
-# More than one thread, because with one OpenVINO ignores what it finds wrong with a shape.
+# More than one thread, because with one OpenVINO ignores the faults it finds in a shape.
 SETTINGS = {
     "INFERENCE_PRECISION_HINT": "f32",
     "NUM_STREAMS": "1",
@@ -23,7 +23,7 @@ CASE_SECONDS = 60
 
 
 def run_plain(cases: list[Case], processes: int) -> dict[str, Outcome]:
-    """Runs each case; one that takes its process along is `crashed`, the next go on in another."""
+    """Runs each case; one that crashes its process is `crashed`, and the next go on in another."""
     # Forked before this process loads OpenVINO: the children have the cases without a copy.
     context = multiprocessing.get_context("fork")
     outcomes: dict[str, Outcome] = {}
@@ -39,7 +39,7 @@ def run_plain(cases: list[Case], processes: int) -> dict[str, Outcome]:
 
 
 class _Worker:
-    """A share of the cases and the process that is at the first of those left. Single-threaded."""
+    """A share of the cases and the process that works on the first one left. Single-threaded."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _Worker:
         self.waited = 0
 
     def turn(self, readable: bool) -> None:
-        """Takes an outcome that is there; gives up a process that died, or waits too long."""
+        """Takes an available outcome; gives up on a process that died or takes too long."""
         if readable:
             try:
                 outcome = self.pipe.recv()
@@ -87,7 +87,7 @@ def _answer_all(cases: list[Case], pipe: Connection) -> None:
     core = ov.Core()
     with tempfile.TemporaryDirectory() as folder:
         for case in cases:
-            # OpenVINO reads a file otherwise than bytes, and the server is given files.
+            # OpenVINO reads a file differently from bytes, and the server is given files.
             file = Path(folder) / f"{case.name}.onnx"
             file.write_bytes(case.model)
             pipe.send(_answer(core, case, file))
@@ -112,19 +112,19 @@ def _answer(core: object, case: Case, file: Path) -> Outcome:
             answered = [_to_array(ov, request.get_tensor(port)) for port in compiled.outputs]
             if difference := case.wrong(expected, answered):
                 return Outcome(Verdict.WRONG, difference)
-    except Exception as error:  # What OpenVINO raises has no common class.
+    except Exception as error:  # OpenVINO's exceptions have no common class.
         return refused(error)
     return CORRECT
 
 
 def _input_ports(compiled: object, case: Case) -> dict[str, object]:
-    # OpenVINO keeps the order, and gives an input that is an output as well that one's name alone.
+    # OpenVINO keeps the order, and gives an input that is also an output only the output's name.
     if len(compiled.inputs) == len(case.inputs):
         return dict(zip(case.inputs, compiled.inputs, strict=True))
     return {name: port for port in compiled.inputs for name in port.get_names()}
 
 
-# Types that numpy has not: ml_dtypes' to OpenVINO's names.
+# Types that numpy lacks: ml_dtypes' names to OpenVINO's.
 _FOREIGN = {
     "bfloat16": "bf16",
     "float8_e4m3fn": "f8e4m3",

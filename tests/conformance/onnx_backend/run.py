@@ -2,8 +2,8 @@
 
     python tests/conformance/onnx_backend/run.py REPORT_DIR [--only NAME...]
 
-Fails if a case takes the server down, if an answer is wrong without standing in faults.toml, or if
-fewer answers are right than plain OpenVINO gives of the cases that the protocol can carry.
+Fails if a case takes the server down, if an answer is wrong and not listed in faults.toml, or if
+fewer answers are right than plain OpenVINO gives for the cases that the protocol can carry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FAULTS = Path(__file__).with_name("faults.toml")
 PAGE = ROOT / "docs/reference/engines.md"
 PROCESSES = 2
 
-# Why the engine does not take a model, by what its message says; the first that fits counts.
+# Why the engine does not take a model, by its message; the first that fits counts.
 REASONS = (
     (r"No conversion rule", "operation unknown to the engine"),
     (r"Failed operations detailed log", "operation not taken with these attributes or types"),
@@ -54,14 +54,14 @@ def main() -> int:
     parser.add_argument("reports", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME")
     arguments = parser.parse_args()
-    # One that is ended takes its servers along.
+    # SIGTERM must end the servers too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     faults = _faults()
     start = time.monotonic()
     cases = load_cases()
     if arguments.only:
         cases = [case for case in cases if case.name in arguments.only]
-    # First, since it forks: before a thread or a library of this process could mind.
+    # First, since it forks: before there is a thread or a library that could mind.
     plain = run_plain(cases, PROCESSES)
     with tempfile.TemporaryDirectory() as folder:
         served = run_served(cases, BINARY, Path(folder), PROCESSES)

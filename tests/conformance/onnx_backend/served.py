@@ -1,4 +1,4 @@
-"""The same models in a model repository, served by the real server and asked over the network."""
+"""The same models in a model repository, served by the real server and called over the network."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cases import Case
 from outcome import CORRECT, Outcome, Verdict, refused
 from tritonclient.utils import InferenceServerException
 
-# Enough for a crash to cost little, and for starts not to count.
+# Few enough for a crash to cost little, and enough for start-ups not to matter.
 MODELS_PER_SERVER = 128
-# A server that says nothing of a further model for so long hangs.
+# A server that reports no further model for this long hangs.
 LOAD_SECONDS = 60
 ANSWER_SECONDS = 30
 
@@ -40,7 +40,7 @@ DATATYPES = {
     "float64": "FP64",
     "object": "BYTES",
 }
-# The server's log says of each model whether it serves, and why not.
+# The server's log says for each model whether it serves, and why not.
 TRIED = re.compile(r'model_(ready|failed) model=(\S+)(?:.*? reason="(.*)")?')
 
 
@@ -49,7 +49,7 @@ class Pass:
     """How far one server came with its models."""
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    # Of a server that died or hangs: why, and the model that it is thought to be due to.
+    # For a server that died or hangs: why, and the model that probably caused it.
     crash: str = ""
     suspect: Case | None = None
 
@@ -77,7 +77,7 @@ def run_served(cases: list[Case], binary: Path, folder: Path, servers: int) -> d
 
 def _serve_group(group: list[Case], binary: Path, folder: Path) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
-    # Groups, each for one server, and whether one that dies is then halved.
+    # Groups, each for one server, and whether a group whose server dies is then halved.
     waiting = [(group, False)]
     while waiting:
         group, halved = waiting.pop()
@@ -91,7 +91,7 @@ def _serve_group(group: list[Case], binary: Path, folder: Path) -> dict[str, Out
         if len(group) == 1:
             outcomes[group[0].name] = Outcome(Verdict.CRASHED, served.crash)
         elif served.suspect is not None and not halved:
-            # By itself it shows whether it is at fault; the rest go on without it.
+            # By itself it shows whether it is at fault; the others go on without it.
             waiting.append(([case for case in rest if case is not served.suspect], True))
             waiting.append(([served.suspect], True))
         else:
@@ -112,7 +112,7 @@ def _serve_once(group: list[Case], binary: Path, folder: Path) -> Pass:
             [str(binary), "serve", str(folder / "models"), "--host", "127.0.0.1", "--port", "0"],
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            # What it keeps between starts is not the user's.
+            # What it keeps between starts does not go to the user's folders.
             env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
         )
     try:
@@ -188,7 +188,7 @@ def _answer(client: triton.InferenceServerClient, case: Case) -> Outcome:
             answered = [_to_array(answer, name) for name in case.outputs]
         except InferenceServerException as error:
             return refused(error.message())
-        # A connection that was cut or timed out; whether the server died is seen by the caller.
+        # The connection was cut or timed out; the caller sees whether the server died.
         except (OSError, http.client.HTTPException, EOFError) as error:
             return refused(f"{type(error).__name__}: {error}")
         if difference := case.wrong(expected, answered):
@@ -209,12 +209,12 @@ def _to_array(answer: triton.InferResult, name: str) -> np.ndarray:
 
 
 def _not_carried(case: Case) -> str:
-    """Names what the protocol has no tensor for."""
+    """Names the values that the protocol has no tensor for."""
     for values, expected in case.requests:
         for value in [*values, *expected]:
             if value is None or isinstance(value, list):
                 return "sequence or optional"
-            # Strings come as numpy's own kind as well.
+            # Strings may have numpy's own type as well.
             name = np.asarray(value).dtype.name
             if name not in DATATYPES and not name.startswith("str"):
                 return name

@@ -47,7 +47,7 @@ TEST(Histogram, MergedOnesCountAsIfAllWasRecordedInOne) {
 }
 
 TEST(Histogram, BucketsAreThoseOfHdrHistogram) {
-    // countsArrayIndex() of HdrHistogram for three digits: a bucket for each value up to 2047, then
+    // HdrHistogram's countsArrayIndex() for three digits: a bucket for each value up to 2047, then
     // 1024 for each power of two.
     Histogram histogram;
     for (const std::uint64_t value : {0UL, 2047UL, 2048UL, 2049UL, 2050UL, 1'000'000UL}) {

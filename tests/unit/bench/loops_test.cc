@@ -1,4 +1,4 @@
-// The two loops against a target in this process, of which a test says how it answers.
+// Runs the two loops against a target in this process, whose answers the test chooses.
 
 #include <atomic>
 #include <chrono>
@@ -20,7 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Serves one request after the other on a thread of its own, each as `serve` does.
+// Serves one request after the other on a thread of its own; `serve` answers each.
 class OneByOne final : public Target {
 public:
     using Serve = std::function<Result<>(const InferRequest& request, std::uint64_t number)>;
@@ -71,7 +71,7 @@ private:
     Mutex mutex_;
     std::condition_variable changed_;
     std::queue<Waiting> queue_ LEPTON_GUARDED_BY(mutex_);
-    std::jthread thread_;  // Last: uses all of the above.
+    std::jthread thread_;  // The last member: it uses all of the above.
 };
 
 Plan plan_of(milliseconds duration, std::vector<LoadClass> classes = {{"all", 1, {}, 0}}) {
@@ -102,8 +102,8 @@ TEST(OpenLoop, CountsWhatIsPlannedInItsTimeAndNothingElse) {
 }
 
 TEST(OpenLoop, StallIsChargedToAllWhoShouldHaveBeenSentMeanwhile) {
-    // One stall of 200 ms, of 1 s at 1000 a second: a generator that waited for its answers would
-    // see one slow request of a thousand, and no less than a tenth are slow.
+    // A stall of 200 ms in a load of 1 s at 1000 per second: a generator that waited for its
+    // answers would see one slow request of a thousand, but no less than a tenth are slow.
     OneByOne target([](const InferRequest&, std::uint64_t number) -> Result<> {
         if (number == 100) std::this_thread::sleep_for(milliseconds(200));
         return {};
@@ -119,7 +119,7 @@ TEST(OpenLoop, StallIsChargedToAllWhoShouldHaveBeenSentMeanwhile) {
 TEST(OpenLoop, DeadlineIsToldFromThePlannedTimeAndTheClientIsPatient) {
     std::atomic<int> wrong = 0;
     OneByOne target([&wrong](const InferRequest& request, std::uint64_t) -> Result<> {
-        // Planned in the past, or just now: the deadline is no farther than that of the class.
+        // Planned in the past or just now, so the deadline is no later than its class allows.
         if (request.deadline > Clock::now() + milliseconds(70)) ++wrong;
         if (request.grace != seconds(20)) ++wrong;
         if (request.priority != 3) ++wrong;
@@ -191,8 +191,8 @@ TEST(ClosedLoop, EveryThreadHasOneRequestUnderWay) {
     EXPECT_GE(seen.total().latency().quantile(0.01), 2'000'000U);
 }
 
-// Four threads that always wait for 50 ms get 80 answers a second, also where a request of the
-// warm-up is under way as the counting begins, and one that counts as it should end.
+// Four threads that always wait for 50 ms get 80 answers a second, even if a request of the warm-up
+// is in flight when the counting begins, and one that counts when it should end.
 TEST(ClosedLoop, RateIsThatOfWholeRequests) {
     OneByOne target([](const InferRequest&, std::uint64_t) -> Result<> {
         std::this_thread::sleep_for(milliseconds(50));

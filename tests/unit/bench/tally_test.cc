@@ -7,7 +7,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Due 10 ms after it was planned, given up a second later; planned and sent at the epoch.
+// Planned and sent at the epoch, due 10 ms later, given up a second later.
 Ended ended_after(milliseconds time, std::optional<ErrorCode> error = std::nullopt) {
     const Clock::time_point start{};
     Ended request;

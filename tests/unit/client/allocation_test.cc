@@ -1,4 +1,4 @@
-// Counts what operator new is asked for, by thread: in this program alone, of all of clients/cpp.
+// Counts the calls of operator new, by thread, in a program of its own, over all of clients/cpp.
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ void* counted(std::size_t size, std::size_t alignment) {
 
 void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
 void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-// simdjson's; every form is replaced, so that each is freed as it was allocated.
+// For simdjson; every form is replaced, so that memory is freed as it was allocated.
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
     return try_counted(size, alignof(std::max_align_t));
 }
@@ -87,7 +87,7 @@ TEST(ClientAllocations, WarmBlockingCallHasNone) {
     EXPECT_EQ(client->statistics().calls, static_cast<std::uint64_t>(kWarmUp + kCounted));
 }
 
-// Calls one after the other, each started by the callback of the one before.
+// Makes calls one after the other, each started by the callback of the one before.
 struct Chain {
     Client* client = nullptr;
     InferRequest request;
@@ -167,7 +167,7 @@ TEST(ClientAllocations, WarmExchangeOfGrpcHasNone) {
     std::uint64_t before = 0;
     for (std::uint32_t call = 0; call < kWarmUp + kCounted; ++call) {
         std::string bytes = call == 0 ? settings : std::string();
-        // More room than the client's body took of the window that it began with.
+        // Gives back more of the initial window than the client's body took.
         bytes += std::string("\0\0\4\x08\0\0\0\0\0\0\1\0\0", 13) + grpc_answer(2 * call + 1);
         if (call == kWarmUp) before = in_exchange;
         const std::uint64_t start = allocations;

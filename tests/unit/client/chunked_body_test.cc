@@ -14,7 +14,7 @@ struct Decoded {
     std::string data;
 };
 
-// As it comes, `step` bytes at a time.
+// Decodes the text as it arrives, `step` bytes at a time.
 Decoded decode(std::string_view text, std::size_t step) {
     ChunkedBody body;
     std::string buffer;

@@ -172,7 +172,7 @@ TEST(Client, IdleConnectionThatTheServerClosedIsReplacedUnseen) {
                              },
                              answering(infer_answer({2}))});
     ClientOptions options = options_of({peer.url()});
-    options.retry.max_attempts = 1;  // It is no retry.
+    options.retry.max_attempts = 1;  // This is not a retry.
     Client client = client_of(options);
     EXPECT_EQ(first_of(client.infer(request_of())), 1);
     closed.get_future().wait();
@@ -261,7 +261,7 @@ TEST(Client, HedgeWinsWhereTheFirstIsSlow) {
     options.hedge = {.enabled = true, .min_samples = 20, .budget_ratio = 1};
     Client client = client_of(options);
     for (int i = 0; i < 60; ++i) EXPECT_TRUE(client.infer(request_of()));
-    // Whichever endpoint is drawn first, the answer is the fast one's.
+    // Whichever endpoint is drawn first, the fast one answers.
     for (int i = 0; i < 8; ++i) EXPECT_EQ(first_of(client.infer(request_of("slow"))), 2);
     EXPECT_GE(client.statistics().hedges_won, 1u);
 }
@@ -392,7 +392,7 @@ TEST(ClientAsync, CancelledCallEndsAndItsConnectionIsClosed) {
     handle.cancel();
     EXPECT_EQ(promise.get_future().get().error().code, ErrorCode::kCancelled);
     closed.get_future().wait();
-    handle.cancel();  // Of no effect, and harmless.
+    handle.cancel();  // Has no effect, and does no harm.
 }
 
 TEST(ClientAsync, DeadlineHolds) {

@@ -62,8 +62,8 @@ TEST_F(EndpointChooserTest, OfTwoTheOneWithFewerCallsInFlightIsChosen) {
     EXPECT_EQ(reached(chooser), Set{0});
 }
 
-// Balls into bins: 1000 calls that do not end, on 1000 endpoints. One random draw leaves about
-// log n / log log n = 3.6 (in practice 5 to 7) on the fullest; two draws log log n / log 2 + O(1).
+// Balls into bins: 1000 calls that do not end, on 1000 endpoints. One random draw leaves about log
+// n / log log n = 3.6 (in practice 5 to 7) on the fullest; two draws log log n / log 2 + O(1).
 TEST_F(EndpointChooserTest, FullestEndpointHoldsFarFewerCallsThanWithRandomChoice) {
     constexpr std::size_t kEndpoints = 1000;
     std::int32_t most_of_two = 0;
@@ -84,7 +84,7 @@ TEST_F(EndpointChooserTest, FullestEndpointHoldsFarFewerCallsThanWithRandomChoic
     EXPECT_GE(most_of_one, most_of_two + 2);
 }
 
-// A closed loop in which each endpoint ends one call per turn: the slow one, which ends one in four
+// In a closed loop each endpoint ends one call per turn. The slow one, which ends one in four
 // turns, does not collect the calls.
 TEST_F(EndpointChooserTest, SlowEndpointGetsLess) {
     EndpointChooser chooser(4);

@@ -51,7 +51,7 @@ std::string why_not(const inference::ModelInferResponse& answer) {
 }
 
 TEST(GrpcAnswer, WhatProtobufWroteIsReadAndAligned) {
-    // At every offset the data is at another remainder of its alignment.
+    // At each offset the data has another remainder of its alignment.
     for (const int outputs : {0, 1, 2, 7, 200}) {
         for (std::size_t offset = 0; offset < 8; ++offset) {
             InferResult result;
@@ -149,8 +149,8 @@ TEST(GrpcAnswer, AnswerCutAnywhereIsAnErrorOrAShorterAnswer) {
     for (std::size_t size = 0; size < message.size(); ++size) {
         if (read(message.substr(0, size), contents)) ++read_as_whole;
     }
-    // Before the first output every boundary between fields is a whole message: the empty one, and
-    // those after name, version, id and the parameter.
+    // Before the first output every boundary between fields ends a whole message: the empty one,
+    // and those after name, version, id and the parameter.
     EXPECT_EQ(read_as_whole, 5u);
 }
 

@@ -45,7 +45,7 @@ protected:
         ASSERT_TRUE(begun) << begun.error().message;
         ASSERT_FALSE(exchange_->done());
     }
-    // Asks and lets the peer hear all of it.
+    // Asks and lets the peer receive all of it.
     void ask(GrpcPeer& peer) {
         begin();
         peer.talk_to(*exchange_);
@@ -278,7 +278,7 @@ TEST_F(GrpcExchangeTest, CallAbandonedWhileItsBodyWaitsForTheWindowKeepsTheConne
     input_ = {};
     peer.talk_to(*exchange_);
     EXPECT_EQ(peer.asked(1).reset, NGHTTP2_CANCEL);
-    // What it sent before it heard of the window is the protocol's 64 KiB at most.
+    // Before it learned of the window it may have sent the protocol's 64 KiB.
     EXPECT_LT(peer.asked(1).body.size(), 65536u);
 }
 
@@ -365,11 +365,11 @@ TEST_F(GrpcExchangeTest, NoiseEndsTheConnectionWithAClearError) {
     }
 }
 
-// A real answer with a few bytes changed, after which the connection ends: an answer or an error,
-// but never silence, and nothing read or written out of bounds.
+// A real answer with a few bytes changed, after which the connection ends, gives an answer or an
+// error, never silence, and nothing is read or written out of bounds.
 TEST_F(GrpcExchangeTest, DamagedAnswersEndInAnAnswerOrAnError) {
     std::mt19937 random(6);
-    // What the peer says in answer to a first request.
+    // The peer's reply to a first request.
     std::string recorded;
     {
         GrpcPeer peer;
@@ -463,7 +463,7 @@ TEST_F(GrpcExchangeTest, HeadersStayRightWhileMethodsTakeTurns) {
     };
     std::mt19937 random(8);
     for (int i = 0; i < 200; ++i) {
-        // Runs of one method, of up to seven calls, and single ones of others.
+        // Series of up to seven calls of one method, and single ones of others.
         const auto& [kind, name] = methods[random() % 3];
         for (unsigned times = random() % 8; times > 0; --times, stream += 2) {
             operation.kind = kind;

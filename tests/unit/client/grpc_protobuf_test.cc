@@ -90,7 +90,7 @@ TEST(Protobuf, MalformedMessagesFailAndStayFailed) {
 TEST(Protobuf, NoiseNeverMakesItReadBeyondTheMessage) {
     std::mt19937 random(3);
     for (int i = 0; i < 20'000; ++i) {
-        // On the heap and of its exact size, for the address sanitizer to watch its ends.
+        // On the heap and with its exact size, so that the address sanitizer watches its ends.
         std::string noise(random() % 40, '\0');
         for (char& c : noise) c = static_cast<char>(random());
         const std::vector<char> message(noise.begin(), noise.end());

@@ -20,7 +20,7 @@ std::string written(GrpcRequest& request, std::size_t step = SIZE_MAX) {
     return bytes;
 }
 
-// Without the prefix, whose length has to be right.
+// Returns the message without the prefix, and checks the prefix's length.
 std::string message_of(const std::string& bytes) {
     EXPECT_GE(bytes.size(), 5u);
     EXPECT_EQ(bytes[0], 0);
@@ -125,7 +125,7 @@ TEST_F(GrpcRequestTest, RequestThatWasWrittenBeforeLeavesNoTrace) {
 }
 
 TEST_F(GrpcRequestTest, RequestLongerThanProtobufAllowsIsRefused) {
-    // A view, of which nothing is read.
+    // A view that is never read.
     const std::span<const std::byte> data(reinterpret_cast<const std::byte*>(pixels_.data()),
                                           std::size_t{1} << 31);
     infer_.inputs = {{"x", DataType::kUint8, {std::int64_t{1} << 31}, data}};

@@ -44,7 +44,7 @@ std::string setting(int id, std::uint32_t value) {
 }
 
 const std::string kNoSettings = frame(kSettings, 0, 0, "");
-const std::string kStatus200 = "\x88";  // One field of HPACK's static table: RFC 7541, appendix A.
+const std::string kStatus200 = "\x88";  // A field of HPACK's static table: RFC 7541, appendix A.
 // A literal that is not indexed: "a: b".
 const std::string kLiteral = std::string("\0\1a\1b", 5);
 
@@ -78,7 +78,7 @@ protected:
         }
         return true;
     }
-    // All that is to be sent.
+    // All bytes that are to be sent.
     std::string said() {
         std::string bytes;
         session_.pump();
@@ -88,7 +88,7 @@ protected:
         session_.frames().sent(bytes.size());
         return bytes;
     }
-    // Bytes of the body in DATA frames, and the longest of these.
+    // Bytes of the body in DATA frames, and the length of the longest.
     std::pair<std::size_t, std::size_t> said_data() {
         const std::string bytes = said();
         std::size_t sum = 0;
@@ -171,7 +171,7 @@ TEST_F(GrpcSessionTest, BodyKeepsToTheServersFramesAndWindows) {
     ASSERT_TRUE(hear(setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1'000)));
     open();
     EXPECT_EQ(said_data(), std::pair(std::size_t{1'000}, std::size_t{1'000}));
-    // The window of the connection, 65535 at first, ends it next.
+    // Next, the window of the connection, 65535 at first, ends it.
     ASSERT_TRUE(hear(setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 300'000)));
     EXPECT_EQ(said_data(), std::pair(std::size_t{64'535}, std::size_t{16'384}));
     ASSERT_TRUE(hear(setting(NGHTTP2_SETTINGS_MAX_FRAME_SIZE, 50'000) +
@@ -299,7 +299,7 @@ TEST_F(GrpcSessionTest, FloodsEndTheConnection) {
     EXPECT_TRUE(survives(frame(kPing, 0, 0, "12345678"), 100));
     EXPECT_FALSE(survives(frame(kPing, 0, 0, "12345678"), 100'000));
     EXPECT_FALSE(survives(kNoSettings, 100'000));
-    // Headers without end.
+    // Endless headers.
     EXPECT_FALSE(survives(
         frame(kHeaders, 0, 1, kStatus200) +
             [] {
@@ -310,7 +310,7 @@ TEST_F(GrpcSessionTest, FloodsEndTheConnection) {
                 return all;
             }(),
         1));
-    // One byte of the block for a field of 4 KiB each: it is put into the table once.
+    // Each byte of the block stands for a field of 4 KiB, which is put into the table once.
     const std::string large = std::string("\x40\1a\x7f\xa1\x1e", 6) + std::string(4'000, 'x');
     EXPECT_TRUE(survives(frame(kHeaders, kEndHeaders, 1, large), 1));
     EXPECT_FALSE(survives(frame(kHeaders, kEndHeaders, 1, large + std::string(10'000, '\xbe')), 1));
@@ -324,7 +324,7 @@ TEST_F(GrpcSessionTest, StreamThatWasGivenUpIsNotHeardButCountsForTheConnection)
     set_body(10);
     open();
     said();
-    // Its headers change the table of the decoder, which the next ones then look into.
+    // Its headers change the decoder's table, which the next ones then use.
     const std::string indexed = std::string("\x40\1a\1b", 5);
     ASSERT_TRUE(hear(kNoSettings + frame(kHeaders, kEndHeaders, 1, indexed) +
                      frame(kData, kEndStream, 1, "late") + frame(kReset, 0, 1, "1234") +

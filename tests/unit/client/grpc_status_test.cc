@@ -42,7 +42,7 @@ TEST(GrpcStatus, EveryCodeOfLeptonComesBackAsOneThatIsSentTheSame) {
         const Failure failure = failure_of_status(std::to_string(traits.grpc_status), "why");
         EXPECT_EQ(traits_of(failure.error.code).grpc_status, traits.grpc_status) << traits.label;
         EXPECT_EQ(failure.error.message, "why");
-        // What another attempt may answer is what the server calls retryable.
+        // Another attempt makes sense for exactly the codes that the server calls retryable.
         EXPECT_EQ(failure.cause == Cause::kRefused, traits.retryable) << traits.label;
     }
 }

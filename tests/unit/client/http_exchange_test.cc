@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// One exchange, asked for an inference of model "m" with one input.
+// One exchange that asks model "m" for an inference with one input.
 class HttpExchangeTest : public testing::Test {
 protected:
     HttpExchangeTest() {
@@ -45,7 +45,7 @@ protected:
             text.remove_prefix(count);
         }
     }
-    // Asks, and receives that.
+    // Asks, and receives that text.
     const Failure* told(std::string_view text, std::size_t step = 1 << 20) {
         begin();
         send_all();
@@ -315,7 +315,7 @@ TEST_F(HttpExchangeTest, TextThatEndsInMidJsonIsRefused) {
         operation_.kind = text == json ? Operation::Kind::kInfer : Operation::Kind::kModelMetadata;
         operation_.request = text == json ? &request_ : nullptr;
         for (std::size_t size = 0; size < text.size(); ++size) {
-            // What follows is no JSON, and is not read as such.
+            // What follows is not JSON, and is not read as JSON.
             for (const char filler : {'\0', 'n', '}'}) {
                 HttpExchange exchange("h", 1 << 20);
                 Answer answer;

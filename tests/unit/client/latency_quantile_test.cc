@@ -96,8 +96,8 @@ TEST(LatencyQuantile, ThreadsTogetherLoseNothing) {
             });
         }
     }
-    // Three quarters were fast: had halving by several threads at once eaten counts or wrapped
-    // around, the median would be anywhere.
+    // Three quarters were fast. If halving by several threads at once had lost counts or wrapped
+    // around, the median could be anywhere.
     EXPECT_GE(*quantile.value(), milliseconds(1));
     EXPECT_LE(*quantile.value(), microseconds(4500));
     for (std::uint32_t i = 0; i < 2 * LatencyQuantile::kFull; ++i) quantile.record(milliseconds(2));

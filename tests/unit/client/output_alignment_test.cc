@@ -11,7 +11,7 @@ namespace {
 TEST(OutputAlignment, EveryOutputIsAlignedAndUnchanged) {
     InferResult::Contents contents;
     contents.bytes.reserve(256);
-    // 3 bytes of UINT8, 3 elements of FP32, nothing, 2 of INT64, from an odd place.
+    // 3 bytes of UINT8, 3 elements of FP32, nothing, 2 of INT64, from an odd offset.
     const std::size_t sizes[] = {3, 12, 0, 16};
     const DataType types[] = {DataType::kUint8, DataType::kFp32, DataType::kFp64, DataType::kInt64};
     std::size_t at = 1;

@@ -37,7 +37,7 @@ TEST(RetryBudget, BudgetOfNothingNeverRetries) {
     EXPECT_FALSE(budget.try_spend());
 }
 
-// For any order of calls and wishes to retry, over any stretch from the start.
+// Holds for any order of calls and attempts to retry, at any time after the start.
 TEST(RetryBudget, RetriesNeverExceedBurstPlusShareOfCalls) {
     constexpr RetryBudget::Options kOptions{.tokens_per_call = 0.2, .most_tokens = 10};
     for (unsigned seed = 0; seed < 50; ++seed) {
@@ -59,8 +59,8 @@ TEST(RetryBudget, RetriesNeverExceedBurstPlusShareOfCalls) {
     }
 }
 
-// What a naive client does to a server that fails everything: three attempts each, so three times
-// the load. With the budget it stays near 1.1 times.
+// A naive client makes three attempts at each call of a server that fails everything, so three
+// times the load. With the budget it stays near 1.1 times.
 TEST(RetryBudget, LoadOnAFailingServerStaysNearOneAndATenth) {
     RetryBudget budget;
     constexpr int kCalls = 10'000;

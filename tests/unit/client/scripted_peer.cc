@@ -37,7 +37,7 @@ std::size_t content_length(std::string_view head) {
 }  // namespace
 
 PeerSocket::~PeerSocket() {
-    // Descriptors are closed by the peer, which may still want to shut them down.
+    // The peer closes the descriptors, since it may still want to shut them down.
     shutdown(socket_, SHUT_RDWR);
 }
 

@@ -20,12 +20,12 @@ public:
     PeerSocket(const PeerSocket&) = delete;
     PeerSocket& operator=(const PeerSocket&) = delete;
 
-    // A whole HTTP/1.1 request, head and body; empty when the client closed instead.
+    // Returns a whole HTTP/1.1 request, head and body; empty when the client closed instead.
     std::string read_request();
     void send(std::string_view bytes);
     // Returns when the client has closed.
     void wait_closed();
-    // Ends the connection with a reset in place of an orderly end.
+    // Ends the connection with a reset instead of an orderly close.
     void reset();
 
 private:
@@ -33,7 +33,7 @@ private:
     std::string left_;
 };
 
-// A server that does with each connection what a test tells it: the first script is for the first
+// A server that treats each connection as a test tells it: the first script is for the first
 // connection, and so on; the last one for all that follow. Each connection has a thread.
 class ScriptedPeer {
 public:
@@ -53,15 +53,15 @@ private:
 
     std::vector<Script> scripts_;
     int port_ = 0;
-    int listener_ = -1;  // Behind its port, which listening sets.
+    int listener_ = -1;  // Declared after its port, which listening sets.
     std::atomic<int> connections_{0};
     Mutex mutex_;
     std::vector<int> open_ LEPTON_GUARDED_BY(mutex_);
-    std::vector<std::thread> threads_;  // Of the accepting thread, until it has ended.
+    std::vector<std::thread> threads_;  // Used by the accepting thread, until it has ended.
     std::thread acceptor_;
 };
 
-// A port of the loopback that nobody listens on.
+// A URL with a loopback port that nobody listens on.
 [[nodiscard]] std::string dead_url();
 
 [[nodiscard]] std::string http_answer(std::string_view status,

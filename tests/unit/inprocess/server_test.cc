@@ -239,7 +239,7 @@ TEST_F(ServerTest, CallThatCannotMeetItsDeadlineDoesNotWaitForTheRunBeforeIt) {
     add_model("m", R"("delay_us_per_row": 2000)");
     Server server = open();
     std::thread busy([&] { EXPECT_TRUE(server.infer(long_request())); });
-    // Until it runs: another call would be answered at once.
+    // Until it runs: otherwise another call would be answered at once.
     std::this_thread::sleep_for(50ms);
     InferRequest asked = request();
     asked.timeout = 20ms;
@@ -247,7 +247,7 @@ TEST_F(ServerTest, CallThatCannotMeetItsDeadlineDoesNotWaitForTheRunBeforeIt) {
     const Result<InferResult> result = server.infer(asked);
     EXPECT_LT(Clock::now() - start, 120ms);
     ASSERT_FALSE(result);
-    // At once where the run's end was foreseen, else at the deadline.
+    // At once if the run's end was foreseen, else at the deadline.
     EXPECT_TRUE(result.error().code == ErrorCode::kOverloaded ||
                 result.error().code == ErrorCode::kDeadlineExceeded);
     busy.join();

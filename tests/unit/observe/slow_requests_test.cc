@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Well into a slice, so that what belongs together is not torn apart.
+// Well inside a slice, so that requests that belong together stay together.
 const Clock::time_point kStart = Clock::time_point(100 * SlowRequests::kSlice + 10s);
 
 void note(SlowRequests& slow,

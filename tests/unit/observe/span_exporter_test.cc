@@ -30,7 +30,7 @@ InferCall& sampled(InferCall& call) {
     return call;
 }
 
-// What the collector got, and how it answers.
+// What the collector received, and how it answers.
 struct Collector {
     SpanExporter::Post post() {
         return [this](const std::string& body) -> Result<> {

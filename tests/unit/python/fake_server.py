@@ -12,7 +12,7 @@ from typing import Any
 
 
 class FakeServer:
-    """Answers what a test tells it to, and keeps what it was asked.
+    """Answers as a test tells it to, and keeps what it was asked.
 
     `on_infer` gets the request's JSON part and its binary rest; returns status, headers, body.
     """
@@ -62,9 +62,9 @@ class FakeServer:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                with contextlib.suppress(ConnectionError):  # Who asked has given up.
+                with contextlib.suppress(ConnectionError):  # The client has given up.
                     self.wfile.write(body)
-                # Without saying so, as a server that is restarted does.
+                # Without announcing it, as a server that is restarted does.
                 self.close_connection = fake.close_after_reply
 
             def log_message(self, *_: object) -> None:
@@ -83,7 +83,7 @@ class FakeServer:
 
 
 def echo(header: dict[str, Any], binary: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Sends the input back as output y."""
+    """Returns the input as output y."""
     tensor = {**header["inputs"][0], "name": "y"}
     return answer([tensor], binary)
 

@@ -1,4 +1,4 @@
-"""Files as frameworks write them, without the frameworks."""
+"""Files like those that frameworks write, made without the frameworks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def exported(path: Path) -> Path:
 
 
 def pickled(path: Path, held: object) -> Path:
-    """As torch.save() writes it, with the pickle of anything."""
+    """A file like torch.save()'s, with the pickle of anything."""
     return archive(path, {"net/data.pkl": pickle.dumps(held, protocol=2), "net/version": b"3"})
 
 
@@ -43,7 +43,7 @@ def safetensors(path: Path, size: int = 8) -> Path:
 
 
 def legacy(*parts: bytes) -> bytes:
-    """As torch.save() wrote it before 1.6: five pickles one after another; `parts` are the last."""
+    """A file like torch.save()'s before 1.6: five pickles in a row; `parts` are the last."""
     first = [pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, {})]
     rest = [pickle.dumps(part, protocol=2) for part in (None, [])]
     return b"".join([*first, *parts, *rest[len(parts) :]])
@@ -60,7 +60,7 @@ def field(number: int, content: bytes | str) -> bytes:
 
 
 def node(name: str, op: str, *inputs: str, calls: str = "") -> bytes:
-    """TensorFlow's NodeDef."""
+    """A TensorFlow NodeDef."""
     attribute = field(5, field(1, "f") + field(2, field(10, field(1, calls)))) if calls else b""
     return field(1, name) + field(2, op) + b"".join(field(3, one) for one in inputs) + attribute
 
@@ -73,7 +73,7 @@ def saved_model(
     signatures: str = "",
     restore: str = "",
 ) -> Path:
-    """A SavedModel's folder; one of TensorFlow 1 without `objects`."""
+    """A SavedModel's folder; without `objects` it is TensorFlow 1's."""
     library = b"".join(
         field(1, field(1, field(1, name)) + b"".join(field(3, one) for one in body))
         for name, body in (functions or {}).items()

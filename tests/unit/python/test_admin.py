@@ -1,4 +1,4 @@
-"""How `lepton tune` and `lepton slow` get to the admin listener."""
+"""How `lepton tune` and `lepton slow` reach the admin listener."""
 
 from __future__ import annotations
 

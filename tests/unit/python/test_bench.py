@@ -108,7 +108,8 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def generator(tmp_path: Path, script: str) -> str:
-    """A program in the generator's place: for what the real one does not do on demand."""
+    """Writes a program that takes the generator's place, for what the real one cannot do on
+    demand."""
     path = tmp_path / "generator"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

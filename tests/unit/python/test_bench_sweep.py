@@ -6,7 +6,7 @@ from lepton.bench.sweep import Sweep
 
 
 def search(sweep: Sweep, capacity: float, *, sendable: float = float("inf")) -> list[float]:
-    """Runs a sweep of a server that is in time up to its capacity; the rates in their order."""
+    """Sweeps a server that is in time up to its capacity; returns the rates in their order."""
     rates = []
     while (rate := sweep.next_rate()) is not None:
         rates.append(rate)

@@ -233,7 +233,7 @@ def test_client_goes_on_after_an_error(server: FakeServer) -> None:
 
 def test_nobody_there_is_unavailable() -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # Bound, not listening: refuses.
+        taken.bind(("127.0.0.1", 0))  # Bound but not listening, so it refuses connections.
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with LeptonAI(url, model="m") as client, pytest.raises(Unavailable, match="refused"):
             client.inference([[1, 2]])

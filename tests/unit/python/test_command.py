@@ -31,7 +31,7 @@ def test_native_commands_become_the_server_with_all_arguments(tmp_path: Path, co
         text=True,
     ) as process:
         said, _ = process.communicate(timeout=60)
-    # The same process: signals that a supervisor sends reach the server itself.
+    # It is the same process, so a supervisor's signals reach the server itself.
     assert said == f"{process.pid} {command} --port 0 -x\n"
 
 

@@ -1,4 +1,4 @@
-"""Files that are more than data are refused before any framework reads them."""
+"""Files that hold more than data are refused before any framework reads them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_code_anywhere_in_an_exported_program_is_refused(
     model = model_files.archive(tmp_path / "net.pt2", {**EXPORTED, member: CODE[kind]})
     with pytest.raises(CreateError, match=r"--trust-pickle"):
         create_service(model, tmp_path / "out")
-    # With leave it comes to the framework, which the environment of these tests has not.
+    # With permission it gets as far as the framework, which these tests' environment lacks.
     with pytest.raises(CreateError, match="torch is needed"):
         create_service(model, tmp_path / "out", options=Options(trust_pickle=True))
     assert not (tmp_path / "out").exists()
@@ -326,7 +326,7 @@ def test_file_of_no_known_format_is_refused_whatever_is_said(tmp_path: Path, nam
 
 
 def damaged(how: str) -> bytes:
-    """An archive of which one thing is wrong that zipfile sees late or calls by another name."""
+    """An archive with one fault that zipfile notices late or calls by another name."""
     data = bytearray(
         zipped({"net/data.pkl": harmless() * 50, "config.json": b"{}"}, zipfile.ZIP_DEFLATED)
     )

@@ -63,7 +63,7 @@ def test_quiet_says_nothing(folder: Path) -> None:
 
 
 def test_words_say_what_was_compared(folder: Path) -> None:
-    # The environment of these tests has no onnxruntime.
+    # These tests' environment has no onnxruntime.
     assert "not compared: onnxruntime is needed" in create(folder, *GIVEN).stdout
 
 
@@ -106,7 +106,7 @@ def test_full_disk_leaves_nothing_behind(folder: Path) -> None:
 
 
 def test_interrupt_leaves_nothing_behind(folder: Path) -> None:
-    # A conversion that takes its time.
+    # A slow conversion.
     slow = folder / "slow"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(0o755)

@@ -104,7 +104,7 @@ def test_difference_within_the_scatter_of_the_original_passes() -> None:
         made = difference([[1, 100.5]], [[1, 100]])
         made.add_scatter(np.array([[1, 100 + 100 * scatter]]), np.array([[1, 100]]))
         assert made.result(None)["passed"] is passed
-        assert not made.result(0.001)["passed"]  # What the user says counts as it is.
+        assert not made.result(0.001)["passed"]  # The user's value counts as it is.
 
 
 def test_scatter_is_no_excuse_for_another_direction() -> None:
@@ -126,7 +126,7 @@ def test_quantized_outputs_are_to_be_alike_and_to_have_the_same_top_class() -> N
     assert not quantized(rows[::-1], rows)
     assert not quantized(-rows, rows)
     assert not quantized(rows * 0.5, rows)
-    # A near tie is no class that could be lost.
+    # A near tie does not count as a lost class.
     assert quantized([[1.0, 1.01, -3]], [[1.01, 1.0, -3]])
 
 

@@ -1,4 +1,4 @@
-"""Other libraries' messages, as one line that a person reads."""
+"""Other libraries' messages, as one line for a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lepton.create.errors import one_line
 
 
 class Fail(Exception):
-    """As ONNX Runtime calls its own."""
+    """Named like ONNX Runtime's own."""
 
 
 RESHAPE = (

@@ -1,4 +1,4 @@
-"""Which sizes made-up inputs have."""
+"""The sizes of made-up inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is said to be, and what is wrong with it, before any framework is loaded."""
+"""What a file is recognized as, and what is wrong with it, before any framework is loaded."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_only_what_rebuilds_tensors_is_harmless(
 
 
 def test_names_that_a_pickle_takes_from_its_memo_are_not_trusted(tmp_path: Path) -> None:
-    # Says builtins.eval by memo, and torch.Tensor last.
+    # Names builtins.eval through the memo, and torch.Tensor last.
     texts = [b"builtins", b"eval", b"torch", b"Tensor"]
     pushed = b"".join(b"\x8c" + bytes([len(text)]) + text + b"\x94" for text in texts)
     stream = b"\x80\x04" + pushed + b"h\x00h\x01\x93."
@@ -154,7 +154,7 @@ def test_weights_alone_ask_for_their_module(tmp_path: Path) -> None:
             create_service(model, tmp_path / "out")
 
 
-# The environment of these tests has none of the frameworks.
+# These tests' environment has none of the frameworks.
 @pytest.mark.parametrize(
     ("make", "file", "remedy"),
     [

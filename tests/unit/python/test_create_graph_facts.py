@@ -1,4 +1,4 @@
-"""What a graph says of its inputs, and of how it computes."""
+"""What a graph tells about its inputs, and about how it computes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def bound(make) -> int | None:
         (lambda ids: opset13.add(gathered(ids, 100), gathered(ids, 30)), 30),
         (lambda ids: opset13.one_hot(ids, np.int64(257), np.float32(1), np.float32(0), -1), 257),
         (lambda ids: opset13.convert(ids, "f32"), None),
-        # A table of open size says nothing, and neither does what is computed.
+        # A table of open size says nothing, and neither do computed indices.
         (lambda ids: gathered(opset13.multiply(ids, np.int64(2)), 100), None),
         (lambda ids: opset13.gather(ids, opset13.constant(np.zeros(2, np.int64)), 0), None),
     ],

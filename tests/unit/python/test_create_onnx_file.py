@@ -1,4 +1,4 @@
-"""What is read of an ONNX file without the onnx package."""
+"""What is read from an ONNX file without the onnx package."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_integers_stay_within_a_range_that_is_known() -> None:
     assert set(made.ravel().tolist()) == {3, 4, 5}
     assert made.flat[0] == 5
     feed.know({"ids": 2})
-    assert feed.rows(2)["ids"].max() == 5  # What the user says counts.
+    assert feed.rows(2)["ids"].max() == 5  # The user's value counts.
 
 
 @pytest.mark.parametrize("datatype", ["uint64", "int64", "int8", "f32", "bool"])

@@ -1,4 +1,4 @@
-"""What the process that reads a model is kept from."""
+"""What the process that reads a model cannot do."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_confined_process_writes_to_its_folder_and_knows_no_network(tmp_path: Pa
     found = json.loads(done.stdout)
     missing = " ".join(found.pop("missing"))
     assert found.pop("read") == "as it was"
-    # What the kernel of this machine has not, is said.
+    # It reports what this machine's kernel lacks.
     network = {"tcp", "udp", "unix"}
     free = {name for name, failed in found.items() if not failed}
     assert not free & network or "network" in missing

@@ -132,7 +132,7 @@ def test_elements_come_back_in_their_shape() -> None:
 
 
 def test_bf16_rounds_to_nearest_even() -> None:
-    # 1 + 2^-8 lies half-way between 1 and 1 + 2^-7: to even is down. 1 + 3 * 2^-8 goes up.
+    # 1 + 2^-8 lies half-way between 1 and 1 + 2^-7: ties to even rounds down. 1 + 3 * 2^-8 goes up.
     values = np.array([1.0, 1 + 2**-8, 1 + 3 * 2**-8, -2.5, np.inf], np.float32)
     assert from_bfloat16(to_bfloat16(values)).tolist() == [1.0, 1.0, 1 + 2**-6, -2.5, np.inf]
 

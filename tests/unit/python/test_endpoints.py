@@ -1,4 +1,4 @@
-"""What a person writes as an endpoint, and where a server lists its models."""
+"""Endpoints as a person writes them, and where a server lists its models."""
 
 from __future__ import annotations
 

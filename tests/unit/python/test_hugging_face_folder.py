@@ -1,4 +1,4 @@
-"""What a Hugging Face folder says of itself, read without torch or transformers."""
+"""What a Hugging Face folder says about itself, read without torch or transformers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write(path: Path, content: Any) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with nothing but what it must have."""
+    """A folder with only the required files."""
     folder = tmp_path / "net"
     write(folder / "config.json", {"architectures": ["BertModel"]})
     write(folder / "tokenizer.json", {})
@@ -133,7 +133,7 @@ def test_pickled_weights_are_refused_with_the_reason(folder: Path) -> None:
 
 
 def test_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # An entry of None makes the import fail as it does where the package is not installed.
+    # An entry of None makes the import fail as if the package were not installed.
     for name in ("torch", "transformers", "safetensors"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(CreateError, match=r"pip install 'lepton-serving\[text\]'"):

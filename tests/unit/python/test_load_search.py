@@ -1,4 +1,4 @@
-"""The search of the realtime benchmark, on a server that is a function of the load."""
+"""The search of the realtime benchmark, on a simulated server: a function of the load."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def search() -> ModuleType:
 
 
 class SimulatedServer:
-    """Policies with known knees: 99 % in time at the knee, a cliff of `slope` behind it."""
+    """Policies with known knees: 99 % in time at the knee, then a cliff of `slope`."""
 
     def __init__(self, knees: dict[str, float], search: ModuleType, *, requests: int = 400):
         self.knees = knees

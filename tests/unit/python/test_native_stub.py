@@ -1,4 +1,4 @@
-"""The stub of lepton._native is what nanobind makes of the extension module."""
+"""The stub of lepton._native is the one that nanobind makes of the extension module."""
 
 import subprocess
 import sys

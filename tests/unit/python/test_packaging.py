@@ -1,4 +1,4 @@
-"""What we are called on the package index: `lepton` there is somebody else's since 2017."""
+"""Our name on the package index: `lepton` there has belonged to somebody else since 2017."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""The realtime benchmark around its search: settings of fifo, what counts as kept, the report."""
+"""The realtime benchmark around its search: fifo's settings, what counts as kept, the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bench() -> SimpleNamespace:
 
 
 def figures(**changes: object) -> dict:
-    """What lepton-bench prints, as far as it is read."""
+    """The fields of lepton-bench's output that are read."""
     total = {
         "requests": 100, "in_time": 60, "late": 2, "failed": 0,
         "errors": {"overloaded": {"count": 30}, "deadline_exceeded": {"count": 8}},
@@ -35,7 +35,7 @@ def figures(**changes: object) -> dict:
 
 def test_all_settings_of_fifo_take_part_and_none_twice(bench):
     tunings = bench.policies.fifo_tunings(0.004)
-    assert len(tunings) == 1 + 4 * 4  # With batches of one, a delay waits for nothing.
+    assert len(tunings) == 1 + 4 * 4  # With batches of one, a delay has nothing to wait for.
     assert len({tuning.config for tuning in tunings}) == len(tunings)
     by_name = {tuning.name: tuning.config for tuning in tunings}
     config = by_name["fifo, batch 8, delay 0.5"]
@@ -85,7 +85,7 @@ def test_traffic_has_three_classes_of_equal_share(bench, arrivals):
 
 @pytest.fixture
 def result(bench):
-    """Of one model: 0.8 of the capacity against 0.6, and all else as it should be."""
+    """A model's result: 0.8 of the capacity against 0.6, and everything else as it should be."""
     study, search = bench.study, bench.load_search
 
     def policy(knee: float, goodput: float):
@@ -168,7 +168,7 @@ def test_the_own_time_of_a_process_is_no_disturbance(bench):
         end = time.process_time() + 0.3
         while time.process_time() < end:
             pass
-        # Whatever else ran here: the 0.3 seconds are not among it.
+        # Whatever else ran here, the 0.3 seconds are not part of it.
         foreign, everything = disturbance._read()
         own = 0.3 * os.sysconf("SC_CLK_TCK")
         assert foreign - disturbance._foreign <= everything - disturbance._all - own + 3

@@ -1,4 +1,4 @@
-"""The report of a version: what it says, in both of its forms, and that what it shows works."""
+"""The report of a version: its content, in both of its forms, and that what it shows works."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def facts(**changes: Any) -> Any:
 
 
 class Page(HTMLParser):
-    """The elements that a page opens and closes, in order, and where it points."""
+    """Collects the elements that a page opens and closes, in order, and its links."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -6,8 +6,8 @@
 
 namespace lepton {
 
-// Bytes in storage that starts on a cache line, is not initialized, grows and never shrinks: what
-// is filled again and again costs no allocation. Movable; views into it survive a move. Not
+// A buffer of bytes that starts on a cache line, is not initialized, grows and never shrinks, so
+// that filling it again and again costs no allocation. Movable; views into it survive a move. Not
 // thread-safe.
 class ByteBuffer {
 public:
@@ -26,16 +26,16 @@ public:
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
     [[nodiscard]] std::span<const std::byte> view() const { return {bytes_.get(), size_}; }
 
-    // The storage behind size(), to be filled and then taken in by grow_by().
+    // The storage behind size(): fill it, then take it in with grow_by().
     [[nodiscard]] std::span<std::byte> room() { return {bytes_.get() + size_, capacity_ - size_}; }
     // Precondition: count <= room().size().
     void grow_by(std::size_t count) { size_ += count; }
-    // Precondition: size <= capacity(). New bytes are what the storage held.
+    // Precondition: size <= capacity(). New bytes keep whatever the storage held.
     void resize(std::size_t size) { size_ = size; }
     void clear() { size_ = 0; }
 
-    // Makes capacity() at least that, keeping the first size() bytes; views into the buffer end
-    // when it grows.
+    // Makes capacity() at least `capacity` and keeps the first size() bytes. Views into the buffer
+    // end when it grows.
     void reserve(std::size_t capacity);
 
     void swap(ByteBuffer& other) noexcept {

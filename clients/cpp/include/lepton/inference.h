@@ -1,7 +1,7 @@
 #pragma once
 
-// The values that a client of a server (client.h) and the server in the own process (server.h)
-// share: what is asked of a model, and what it answers.
+// The values that a client of a server (client.h) and an in-process server (server.h) share: what
+// is asked of a model, and what it answers.
 
 #include <chrono>
 #include <concepts>
@@ -24,7 +24,7 @@
 
 namespace lepton {
 
-// The C++ types that are a datatype's elements. FP16 and BF16 have none: give and take their bytes.
+// The C++ types of a datatype's elements. FP16 and BF16 have none: pass and read their bytes.
 template <class T>
 concept Element =
     std::same_as<T, bool> || std::same_as<T, std::uint8_t> || std::same_as<T, std::uint16_t> ||
@@ -48,9 +48,9 @@ constexpr DataType data_type_of() {
     return DataType::kFp32;
 }
 
-// One input tensor: looks at bytes of the caller's in the wire's layout (little-endian, row-major,
-// no padding; BYTES elements length-prefixed). Nothing is copied: name and data are kept by the
-// caller until the call has ended.
+// One input tensor: a view of the caller's bytes in the wire's layout (little-endian, row-major, no
+// padding; BYTES elements length-prefixed). Nothing is copied: the caller keeps name and data until
+// the call has ended.
 struct Input {
     std::string_view name;
     DataType dtype = DataType::kFp32;
@@ -58,7 +58,7 @@ struct Input {
     std::span<const std::byte> data;
 };
 
-// An input that looks at `values`.
+// An input that views `values`.
 template <Element T>
 [[nodiscard]] Input make_input(std::string_view name, std::span<const T> values, Shape shape) {
     return {name, data_type_of<T>(), shape, std::as_bytes(values)};
@@ -68,15 +68,15 @@ template <Element T>
     return make_input(name, std::span<const T>(values), shape);
 }
 
-// What would be gone before the call began.
+// Deleted, because temporaries would be gone before the call began.
 template <class Name, class Values>
     requires std::same_as<Name, std::string>
 Input make_input(Name&& name, const Values& values, Shape shape) = delete;
 template <class T>
 Input make_input(std::string_view name, std::vector<T>&& values, Shape shape) = delete;
 
-// The elements of a BYTES tensor, in the wire's layout; kept by the caller until the call that uses
-// its input() has ended. Not thread-safe.
+// The elements of a BYTES tensor, in the wire's layout. The caller keeps it until the call that
+// uses its input() has ended. Not thread-safe.
 class BytesTensor {
 public:
     BytesTensor() = default;
@@ -84,7 +84,7 @@ public:
         for (const std::string_view element : elements) add(element);
     }
 
-    // Precondition: less than 4 GiB.
+    // Precondition: `element` is shorter than 4 GiB.
     void add(std::string_view element);
     void clear();
 
@@ -93,7 +93,7 @@ public:
     [[nodiscard]] Input input(std::string_view name, Shape shape) const {
         return {name, DataType::kBytes, shape, data_};
     }
-    // As a vector of size() elements.
+    // The elements as a vector of size() elements.
     [[nodiscard]] Input input(std::string_view name) const {
         return input(name, {static_cast<std::int64_t>(size_)});
     }
@@ -103,53 +103,53 @@ private:
     std::size_t size_ = 0;
 };
 
-// One inference to be asked for. Reusable: a request that is kept costs no allocation.
+// One inference to send. Reusable: a request that is kept costs no allocation.
 struct InferRequest {
     std::string model;
-    std::string version;  // Empty: the latest that is ready.
-    std::string id;       // Empty, or what the answer is to carry.
+    std::string version;  // Empty: the latest version that is ready.
+    std::string id;       // Sent back with the answer, unless it is empty.
     std::vector<Input> inputs;
-    std::vector<std::string_view> outputs;  // Names; empty: all, in the model's order.
+    std::vector<std::string_view> outputs;  // Names; empty: all outputs, in the model's order.
 
-    // When the answer is of no use any more: the server is told and does not start what cannot be
-    // done in time, and the call ends with kDeadlineExceeded. The earlier of both holds; a timeout
-    // of 0 is the client's, counted from the call's start.
+    // When the answer stops being useful. The server is told, and does not start what it cannot
+    // finish in time; the call ends with kDeadlineExceeded. The earlier of the two holds. A timeout
+    // of 0 means the client's; a timeout counts from the call's start.
     std::chrono::nanoseconds timeout{0};
     Clock::time_point deadline = kNoDeadline;
-    // How much longer than that a client waits for what the server has to say, which may be an
-    // answer that comes late, or a reason. The server in the own process has no use for it.
+    // How long after the deadline a client still waits for the server, which may send a late answer
+    // or a reason. An in-process server ignores it.
     std::chrono::nanoseconds grace{0};
 
     std::uint32_t priority = 0;         // 1 is the highest, 0 the model's default.
-    std::vector<Parameter> parameters;  // Further ones, handed to the server as they are.
+    std::vector<Parameter> parameters;  // Further parameters, handed to the server as they are.
 };
 
-// One output tensor: looks into its InferResult.
+// One output tensor: a view into its InferResult.
 struct Output {
     std::string_view name;
     DataType dtype = DataType::kFp32;
     Shape shape;
     std::span<const std::byte> data;  // Aligned for its elements.
 
-    // The elements. Throws std::invalid_argument where the tensor is not of this type.
+    // The elements. Throws std::invalid_argument where the tensor is not of type T.
     template <Element T>
     [[nodiscard]] std::span<const T> as() const {
         require(data_type_of<T>());
         return {reinterpret_cast<const T*>(data.data()), data.size() / sizeof(T)};
     }
-    // The elements of a BYTES tensor, as views. Throws std::invalid_argument where it is not one.
+    // The elements of a BYTES tensor, as views. Throws std::invalid_argument for another datatype.
     [[nodiscard]] std::vector<std::string_view> strings() const;
 
-    // Throws as as() does.
+    // Throws like as().
     void require(DataType wanted) const;
 };
 
-// The answer to one inference. Owns the bytes that its views look into: they end with the result,
-// or when it is handed to another call, which reuses its storage. Movable. Not thread-safe.
+// The answer to one inference. It owns the bytes that its views look into: they end with the
+// result, or when it is handed to another call, which reuses its storage. Movable. Not thread-safe.
 class InferResult {
 public:
-    // What whoever answers fills in: a client's exchange, or the server in the own process. Every
-    // view looks into `bytes`.
+    // What the answering side fills in: a client's exchange, or an in-process server. Every view
+    // looks into `bytes`.
     struct Contents {
         ByteBuffer bytes;
         std::string_view model_name;
@@ -158,7 +158,7 @@ public:
         std::vector<Output> outputs;
         Breakdown timing;
 
-        // Empty again, keeping its storage.
+        // Makes it empty and keeps its storage.
         void clear();
     };
 
@@ -176,9 +176,9 @@ public:
     // Where the server says that its time went; all zero where it does not say.
     [[nodiscard]] const Breakdown& timing() const { return contents_.timing; }
 
-    // Null where the answer has no such output.
+    // Returns null where the answer has no such output.
     [[nodiscard]] const Output* find(std::string_view name) const;
-    // Throws std::out_of_range, naming the outputs that there are.
+    // Throws std::out_of_range, with the names of the outputs that there are.
     [[nodiscard]] const Output& operator[](std::string_view name) const;
 
     [[nodiscard]] Contents& contents() { return contents_; }
@@ -188,10 +188,10 @@ private:
     Contents contents_;
 };
 
-// What a model takes and gives, as its server reports it.
+// A model's inputs and outputs, as its server reports them.
 struct ModelInfo {
     std::string name;
-    std::vector<std::string> versions;  // Those that are ready, ascending.
+    std::vector<std::string> versions;  // The versions that are ready, ascending.
     std::string platform;
     std::vector<TensorSpec> inputs;
     std::vector<TensorSpec> outputs;
