@@ -25,10 +25,10 @@ class Client(Caller[_native.Client]):
     Args:
         endpoints: Where to send calls: "http://host:port" (HTTP/1.1 with binary tensors),
             "grpc://host:port", "unix:/path", "grpc+unix:/path", and over TLS "https://" and
-            "grpcs://"; a host alone, or "host:port", is asked over HTTP. When left out, LEPTON_URL
-            of the environment, or http://127.0.0.1:8000. Of several, calls go to the one with fewer
-            in flight of two drawn at random.
-        model: The model that calls mean which name none; may be left out where the server has one.
+            "grpcs://"; a host alone, or "host:port", means HTTP. When left out, LEPTON_URL of the
+            environment, or http://127.0.0.1:8000. With several, each call draws two at random and
+            takes the one with fewer calls in flight.
+        model: The model for calls that name none; may be left out if the server has only one.
         version: Its version; the latest when left out.
         timeout: Seconds that a call may take if it sets no timeout of its own.
         connect_timeout: Seconds for opening a connection.
@@ -90,9 +90,9 @@ class LeptonAI(Caller["_native.Client | _native.Server"]):
     Thread-safe. A process that forks makes one after the fork.
 
     Args:
-        url: Where the server is, as Client takes it; when left out, LEPTON_URL of the environment,
-            or http://127.0.0.1:8000.
-        model: Its name; may be left out where there is one model.
+        url: The server's URL, as Client takes it; when left out, LEPTON_URL of the environment, or
+            http://127.0.0.1:8000.
+        model: Its name; may be left out if there is only one model.
         service: Instead of `url`: a folder that `lepton create` wrote, to run it in this process.
         version: The model's version; the latest when left out.
         timeout: Seconds that a call may take. A server knows it as the request's deadline, and does

@@ -17,10 +17,9 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 # The environment's variable that replaces it, for the SDK and for every command.
 URL_VARIABLE = "LEPTON_URL"
 
-# A host without a scheme, with or without a port: "127.0.0.1:8000", "[::1]:8000", "localhost".
-_BARE = re.compile(
-    r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*[A-Za-z._-][A-Za-z0-9._-]*|[0-9.]+\.[0-9]+)(:[0-9]+)?"
-)
+# A host without a scheme, with or without a port: "127.0.0.1:8000", "[::1]:8000", "localhost". A
+# number alone is none: it may be meant as a port.
+_BARE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[0-9]*[A-Za-z._-][A-Za-z0-9._-]*)(:[0-9]+)?")
 _DEFAULT_PORTS = {"http": 8000, "https": 443}
 _EXPECTED = "http://, https://, grpc://, grpcs://, unix: or grpc+unix:"
 # Lepton answers HTTP where it answers gRPC.
