@@ -1,6 +1,7 @@
 """The server as a process: start, configuration, and how it ends."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -94,6 +95,53 @@ class TestStart:
         with RawConnection(path) as connection:
             connection.send(infer_request("a", four()))
             assert connection.read_answer().status == 200
+
+    def test_a_ready_file_that_cannot_be_written_is_an_error_at_once(self, tmp_path):
+        write_model(tmp_path / "models", "a", identity())
+        missing = tmp_path / "nowhere" / "ready.json"
+        done = run("serve", tmp_path / "models", "--port", "0", "--ready-file", missing)
+        assert done.returncode == 2
+        assert str(missing) in done.stderr and "No such file" in done.stderr
+        assert "listening" not in done.stderr
+
+    def test_a_ready_file_that_can_no_longer_be_written_ends_it(self, start_server, tmp_path):
+        write_model(tmp_path / "models", "a", identity(delay_us=300_000))
+        server = start_server(tmp_path / "models").wait_for_port()
+        server.ready_file.mkdir()
+        assert server.process.wait(20) == 1
+        assert str(server.ready_file) in server.log
+        assert "signal=" not in server.log
+
+    def test_folders_are_looked_at_before_it_listens(self, tmp_path):
+        done = run("serve", tmp_path / "nothing", "--port", "0")
+        assert done.returncode == 2
+        assert "nothing" in done.stderr and "listening" not in done.stderr
+
+    def test_a_person_at_a_terminal_is_told_in_one_line(self, tmp_path):
+        write_model(tmp_path, "a", identity())
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            [BINARY, "serve", tmp_path, "--port", "0"], stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        said = b""
+        while b"Ctrl-C stops" not in said:
+            said += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        os.close(ours)
+        assert re.search(rb"Serving a at http://127\.0\.0\.1:\d+ - Ctrl-C stops", said)
+
+    def test_logs_are_json_when_asked(self, tmp_path):
+        write_model(tmp_path, "a", identity())
+        done = run(
+            *("serve", tmp_path, tmp_path / 'no "such"', "--port", "0"),
+            *("--log-format", "json"),
+        )
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        assert {line["level"] for line in lines} >= {"info", "error"}
+        assert 'no "such"' in lines[-1]["message"]
+        assert set(lines[0]) == {"time", "level", "message"}
 
     def test_no_color_is_honoured_and_stdout_stays_empty(self, tmp_path):
         write_model(tmp_path, "a", identity())

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -49,33 +50,69 @@ void remove_ready_file(const server::Config& config) {
     if (!config.ready_file.empty()) std::filesystem::remove(config.ready_file, ignored);
 }
 
-void tell_ready(const server::Server& server,
-                const server::Config& config,
-                const std::vector<server::Failure>& failures) {
+// Whoever waits for the file would wait for ever: said at once, and not when all models are loaded.
+Result<> check_ready_file(const server::Config& config) {
+    if (config.ready_file.empty()) return {};
+    const std::filesystem::path folder = std::filesystem::absolute(config.ready_file).parent_path();
+    if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+    return fail(ErrorCode::kInvalidArgument,
+                "cannot write the ready file " + config.ready_file.string() + ": " +
+                    folder.string() + ": " + std::generic_category().message(errno));
+}
+
+// One line for a person, who has a terminal; programs read the ready file, or the log.
+void greet(const server::Server& server, const server::Config& config) {
+    if (::isatty(STDERR_FILENO) == 0) return;
+    std::string names;
+    for (const std::string& name : server.models()) {
+        constexpr std::size_t kMostNames = 60;
+        if (names.size() > kMostNames) {
+            names += ", ...";
+            break;
+        }
+        names += (names.empty() ? "" : ", ") + name;
+    }
+    const bool is_v6 = config.host.find(':') != std::string::npos;
+    std::fprintf(stderr,
+                 "Serving %s at http://%s%s%s:%u - Ctrl-C stops\n",
+                 names.c_str(),
+                 is_v6 ? "[" : "",
+                 config.host.c_str(),
+                 is_v6 ? "]" : "",
+                 static_cast<unsigned>(server.port()));
+}
+
+Result<> tell_ready(const server::Server& server,
+                    const server::Config& config,
+                    const std::vector<server::Failure>& failures) {
     if (const Result<> ready = server.ready(); !ready) {
         spdlog::error("not_ready reason={}", observe::quoted(ready.error().message));
-        return;
+        return {};
     }
     spdlog::info("ready host={} port={} models={} failed={}",
                  config.host,
                  server.port(),
                  server.models().size(),
                  failures.size());
-    if (config.ready_file.empty()) return;
+    greet(server, config);
+    if (config.ready_file.empty()) return {};
     server::ReadyFile file{config.host, server.port(), ::getpid(), server.models(), {}};
     file.admin_url = server.admin_url();
     for (const auto& failure : failures) {
         file.failed.push_back({failure.name, failure.error.message});
     }
-    if (const auto written = write_ready_file(config.ready_file, file); !written) {
-        spdlog::error("{}", written.error().message);
-    }
+    return write_ready_file(config.ready_file, file);
 }
 
 struct Ending {
     std::atomic<bool> asked_for = false;
-    std::atomic<int> status = 0;
+    std::atomic<int> status = 0;  // Not 0: the server ends itself.
 };
+
+void give_up(Ending& ending) {
+    ending.status = kCouldNotServe;
+    ::kill(::getpid(), SIGTERM);
+}
 
 // Loads in the background while the signal wait below runs, so that Ctrl-C works while models load.
 void announce(server::Server& server, const server::Config& config, Ending& ending) {
@@ -86,11 +123,12 @@ void announce(server::Server& server, const server::Config& config, Ending& endi
     }
     if (server.models().empty()) {
         spdlog::error("nothing_to_serve: no model of the given folders could be loaded");
-        ending.status = kCouldNotServe;
-        ::kill(::getpid(), SIGTERM);
-        return;
+        return give_up(ending);
     }
-    tell_ready(server, config, failures);
+    if (const Result<> told = tell_ready(server, config, failures); !told) {
+        spdlog::error("{}", told.error().message);
+        give_up(ending);
+    }
 }
 
 // Returns the signal that asked for the end. SIGHUP, from a closing terminal or an operator, does
@@ -122,7 +160,7 @@ void stop_soon(server::Server& server, int status) {
 }
 
 int serve(const Options& options) {
-    observe::set_up_logging(options.config.log_level);
+    observe::set_up_logging(options.config.log_level, options.config.log_format);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
@@ -133,6 +171,10 @@ int serve(const Options& options) {
 
     spdlog::info("config version={} {}", LEPTON_VERSION, options.summary);
     remove_ready_file(options.config);
+    if (const Result<> writable = check_ready_file(options.config); !writable) {
+        spdlog::error("{}", writable.error().message);
+        return kWrongUsage;
+    }
     auto server = server::Server::start(options.config);
     if (!server) {
         spdlog::error("{}", server.error().message);
@@ -149,7 +191,11 @@ int serve(const Options& options) {
         ending.asked_for = true;
         (*server)->cancel();
     }
-    spdlog::info("stopping signal={}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    if (ending.status == 0) {
+        spdlog::info("stopping signal={}", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    } else {
+        spdlog::info("stopping");
+    }
     (*server)->drain();
     remove_ready_file(options.config);
     stop_soon(**server, ending.status);

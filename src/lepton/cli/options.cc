@@ -252,6 +252,11 @@ void add_serve_options(CLI::App& serve, server::Config& config) {
     serve.add_option("--log-level", config.log_level, "How much to log, on stderr")
         ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}))
         ->capture_default_str();
+    serve
+        .add_option(
+            "--log-format", config.log_format, "Lines of key=value, or a JSON object for each")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
     serve.add_option("--config", "Read options from this TOML file")->check(CLI::ExistingFile);
     serve.allow_config_extras(CLI::config_extras_mode::error);
 }

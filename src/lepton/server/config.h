@@ -45,6 +45,7 @@ struct Config {
     std::string otlp_endpoint;  // Collector of traces; empty: OpenTelemetry's variables decide.
     bool triton_errors = false;
     std::string log_level = "info";
+    std::string log_format = "text";  // Or "json".
 };
 
 }  // namespace lepton::server

@@ -11,6 +11,7 @@
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/model/cpu_budget.h"
 #include "lepton/model/model_repository.h"
+#include "lepton/model/repository_layout.h"
 #include "lepton/net/connection_table.h"
 #include "lepton/net/descriptor_limit.h"
 #include "lepton/net/frontend.h"
@@ -267,6 +268,10 @@ struct Server::Parts {
 Result<std::unique_ptr<Server>> Server::start(const Config& config) {
     const int cores = config.cores > 0 ? config.cores : model::cpu_budget();
     const int loops = config.listen ? reactors_for(config, cores) : 0;
+    // Before anybody hears of the server: folders that cannot be used are the end of it.
+    if (auto folders = model::scan_roots(config.models); !folders) {
+        return tl::unexpected(std::move(folders).error());
+    }
     auto parts = std::make_unique<Parts>(config, cores, loops);
     if (config.listen) {
         LEPTON_CHECK_OK(parts->export_traces());
