@@ -96,7 +96,7 @@ bool Background::enqueue(const InferRequest& request,
         handle.slot_ = call.slot;
         handle.generation_ = call.generation;
         submitted_.push_back(&call);
-        // Whoever put the first call there has woken the thread, or is about to.
+        // The thread that put the first call there has woken this one, or is about to.
         if (submitted_.size() > 1) return true;
     }
     WakeFd::wake(wake_descriptor_);

@@ -89,8 +89,8 @@ Result<TlsContext> TlsContext::open(const TlsOptions& options) {
     SSL_CTX_set_mode(context,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                          SSL_MODE_RELEASE_BUFFERS);
-    // A server that ends without close_notify is no error: the framing of HTTP tells whether all
-    // came.
+    // A server that ends without close_notify is not an error: the framing of HTTP tells whether
+    // all came.
     SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
     made.verify_ = options.verify;
     made.server_name_ = options.server_name;

@@ -180,7 +180,7 @@ void add_triton_names(const Models& models, std::vector<MetricFamily>& page) {
 
 void ModelMetrics::on_run(std::int64_t rows, Clock::duration predicted, Clock::duration took) {
     batch_rows.observe(rows);
-    run_ns.fetch_add(took.count(), std::memory_order_relaxed);  // Stands for itself.
+    run_ns.fetch_add(took.count(), std::memory_order_relaxed);  // Relaxed: a counter.
     if (predicted <= Clock::duration::zero()) return;           // No prediction yet.
     const std::int64_t percent = (took - predicted) * 100 / predicted;
     if (percent >= 0) {

@@ -42,7 +42,7 @@ SpanExporter::~SpanExporter() {
     thread_.join();
 }
 
-// NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
+// NOLINTNEXTLINE(bugprone-exception-escape): only when memory runs out, which ends the process.
 void SpanExporter::add(const InferCall& call) noexcept {
     SpanRecord record{record_of(call), std::string(valid_state(call.trace.state))};
     Clock::time_point& written = record.request.timeline.written;

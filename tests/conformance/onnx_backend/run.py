@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def _faults() -> dict[str, str]:
-    """Reads the reason by case; each kind must stand in the page that users read."""
+    """Reads the reason by case; each kind must be on the page that users read."""
     page = PAGE.read_text()
     reasons = {}
     for fault in tomllib.loads(FAULTS.read_text())["fault"]:

@@ -23,7 +23,7 @@ TEST(Histogram, LargeValuesAreWithinATenthOfAPercent) {
     for (std::uint64_t value = 1000; value < 3'600'000'000'000; value = value * 3 / 2 + 7) {
         Histogram histogram;
         histogram.record(value);
-        histogram.record(4 * value);  // So that the maximum does not stand in for the bucket.
+        histogram.record(4 * value);  // So that the maximum differs from the bucket.
         const auto measured = static_cast<double>(histogram.quantile(0.5));
         EXPECT_NEAR(measured, static_cast<double>(value), static_cast<double>(value) * 0.001);
     }
