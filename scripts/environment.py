@@ -14,5 +14,8 @@ def need_lepton() -> None:
         return
     python = Path(__file__).resolve().parents[1] / ".venv/bin/python"
     if not python.exists() or Path(sys.prefix) == python.parents[1]:
-        sys.exit("lepton is not installed for this Python: run `make build`, or pip install lepton-serving")
+        sys.exit(
+            "lepton is not installed for this Python: run `make build`, or "
+            "pip install lepton-serving"
+        )
     os.execv(python, [str(python), *sys.argv])
