@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"

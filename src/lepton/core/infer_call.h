@@ -1,65 +1,19 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <variant>
-#include <vector>
+#include <utility>
 
-#include "lepton/core/clock.h"
 #include "lepton/core/error.h"
 #include "lepton/core/event_loop.h"
-#include "lepton/core/model_spec.h"
-#include "lepton/core/tensor.h"
+#include "lepton/core/request.h"
+#include "lepton/core/response.h"
 #include "lepton/core/timeline.h"
 #include "lepton/core/trace_context.h"
 
 namespace lepton {
-
-struct Parameter {
-    std::string_view name;
-    std::variant<bool, std::int64_t, std::uint64_t, double, std::string_view> value;
-};
-
-struct InputTensor {
-    std::string_view name;
-    TensorView tensor;
-};
-
-struct RequestedOutput {
-    std::string_view name;
-    std::optional<bool> binary_data;  // Unset: as the request says for all outputs.
-};
-
-// One inference, decoded. Every view looks into the message's body or the decoder's scratch space,
-// both of which the transport keeps until the call is complete.
-struct Request {
-    std::string_view model_name;
-    std::string_view model_version;  // Empty: the latest.
-    std::string_view id;
-    std::vector<InputTensor> inputs;
-    std::vector<RequestedOutput> outputs;  // Empty: all, in the model's order.
-    std::vector<Parameter> parameters;     // Those without a meaning of their own, to be echoed.
-    bool binary_data_output = false;
-    Clock::time_point deadline = kNoDeadline;
-    std::uint32_t priority = 0;  // 1 is the highest, 0 the model's default.
-};
-
-struct OutputTensor {
-    std::string_view name;
-    TensorView tensor;
-};
-
-// Views of the answer, valid inside on_complete only: `outputs` may look into the instance's slot,
-// which the next batch overwrites; see InferCall::keep_outputs().
-struct Response {
-    std::shared_ptr<const ModelSpec> model;  // Which version answered; owns the names.
-    std::vector<OutputTensor> outputs;       // In the order in which they were requested.
-    std::optional<Error> error;              // Set: nothing else is.
-};
 
 class InferCall;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
@@ -155,19 +109,6 @@ public:
 
 private:
     bool outputs_kept_ = false;
-};
-
-// The one door between a transport and the models: takes the call, and completes it exactly once,
-// now or later. Errors arrive in response.error. Thread-safe.
-class InferService {
-public:
-    virtual ~InferService() = default;
-    virtual void infer(InferCall& call) = 0;
-
-    // For a call without a loop, whose deadline nobody else watches: ends it, with
-    // kDeadlineExceeded, if that is past and the call still waits for an instance. Precondition:
-    // infer(call) has returned, and the transport keeps the call until this has.
-    virtual void expire(InferCall& call) { static_cast<void>(call); }
 };
 
 }  // namespace lepton

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/sync.h"
 #include "lepton/inference.h"
 

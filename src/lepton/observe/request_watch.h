@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/observe/slow_requests.h"
 #include "lepton/observe/span_exporter.h"
 #include "lepton/observe/trace_options.h"

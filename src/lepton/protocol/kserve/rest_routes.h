@@ -1,6 +1,6 @@
 #pragma once
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
