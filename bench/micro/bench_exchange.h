@@ -95,7 +95,7 @@ public:
             {spec_->outputs[0].name, {DataType::kFp32, shape_, std::as_bytes(std::span(zeros_))}});
         call.timeline.dispatched = call.timeline.compute_start = call.timeline.compute_end =
             call.timeline.decoded;
-        call.complete();
+        call.answer();
     }
 
 private:

@@ -21,7 +21,7 @@ public:
     // A request that belongs to a trace gets a span of its own, also where none is exported: its
     // sender is told, and logs and the slow requests name the trace.
     void on_begin(InferCall& call) noexcept override;
-    void on_end(const InferCall& call) noexcept override;
+    void on_written(const InferCall& call) noexcept override;
 
 private:
     [[nodiscard]] bool samples(const TraceContext& trace) const;

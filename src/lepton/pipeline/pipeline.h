@@ -50,7 +50,6 @@ public:
 
     // Errors, besides the scheduler's: as ModelCatalog::find.
     void infer(InferCall& call) override;
-    void expire(InferCall& call) override;
 
 private:
     using SchedulerPtr = std::shared_ptr<scheduler::ModelScheduler>;

@@ -165,10 +165,10 @@ public:
         ++calls;
         last = &call;
         if (hold) return;
-        if (error) return call.complete(*error);
+        if (error) return call.answer(*error);
         call.response.model = model;
         call.response.outputs = outputs;
-        call.complete();
+        call.answer();
     }
 
     std::shared_ptr<const ModelSpec> model;
