@@ -37,15 +37,14 @@ public:
         message.body.clear();
         message.body.append(std::string_view(received.body));
         message.received = Clock::now();
-        sent = false;
+        answered = false;
     }
     void send() override {
-        sent = true;
-        call.timeline.written = call.timeline.encoded;
-        call.written();
+        answered = true;
+        sent(Clock::now());
     }
 
-    bool sent = false;
+    bool answered = false;
 };
 
 // A model with one input x and one output y of FP32.

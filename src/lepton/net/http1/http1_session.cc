@@ -71,8 +71,7 @@ public:
         message.body = wire.pool().take(0);
         reply.body = wire.pool().take(0);
         scratch = wire.pool().take(0);
-        call.loop = &wire.loop();
-        call.client = reinterpret_cast<std::uintptr_t>(&wire);
+        loop = &wire.loop();
         peer = &wire.peer();
         last_read_ = now;
         receiving_.restart(now);
@@ -412,12 +411,13 @@ void Http1Session::refuse(int status, std::string_view reason) {
 }
 
 void Http1Session::send() {
+    Clock::time_point written{};
     if (!closed_ && !abandoned_) {
         write_reply();
-        call.timeline.written = Clock::now();
-        receiving_.restart(call.timeline.written);
+        written = Clock::now();
+        receiving_.restart(written);
     }
-    call.written();
+    sent(written);
     if (!keep_alive_ || draining_ || closed_) {
         state_ = State::kEnded;
         if (!closed_) wire_.close_when_sent();
@@ -482,9 +482,7 @@ void Http1Session::on_timeout(Clock::time_point /*now*/) {
 
 void Http1Session::on_closed() {
     closed_ = true;
-    if (state_ != State::kHandling) return;
-    call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
-    on_gone != nullptr ? on_gone(*this) : call.cancel();    // Both may send.
+    if (state_ == State::kHandling) gone();  // May send.
 }
 
 bool Http1Session::shrink() {
@@ -509,10 +507,10 @@ void Http1Session::abandon() {
     draining_ = true;
     if (state_ != State::kHandling) return end_resting();
     // The exchange is the handler's; so none of it is used.
-    call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
     const std::size_t begun = std::exchange(answer_begun_, false) ? kAnswerStart.size() : 0;
     wire_.write(as_bytes(kAbandoned.substr(begun)));
     wire_.close_when_sent();
+    gone();  // May send.
 }
 
 }  // namespace

@@ -87,9 +87,7 @@ Result<> RestRoutes::dispatch(net::Exchange& exchange) {
         return {};
     }
     if (target.route == Route::kInfer) {
-        exchange.call.request.model_name = target.model;
-        exchange.call.request.model_version = target.version;
-        infer_.handle(exchange);
+        infer_.handle(exchange, target.model, target.version);
         return {};
     }
     if (target.route == Route::kConfig && exchange.message.method == net::Method::kPost) {
@@ -231,7 +229,7 @@ Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& tar
     const auto answer = std::make_shared<AnsweredChange>(*this, exchange);
     // The exchange keeps it, should the loop never run it.
     exchange.state<PendingChange>().answer = answer;
-    EventLoop& loop = *exchange.call.loop;
+    EventLoop& loop = *exchange.loop;
     control->change(*std::move(change), [answer, &loop, audit](Result<ConfigChanged> result) {
         audit.tell(result);  // Here, since the loop may have ended: the change was made.
         answer->result = std::move(result);

@@ -523,7 +523,7 @@ TEST_F(Http1Session, ClientThatHasShutItsSideGetsItsAnswers) {
     start(std::string(kPost) + std::string(kPost) + "GET / HT");
     EXPECT_TRUE(session_->on_end());
     session_->probe();
-    EXPECT_FALSE(handler_.open->call.cancelled);
+    EXPECT_FALSE(handler_.open->client_gone);
     EXPECT_EQ(wire_.written, "HTTP/1.1 ");  // Which a client that is gone answers with a reset.
     handler_.answer();
     EXPECT_FALSE(wire_.closed);
@@ -584,7 +584,7 @@ TEST_F(Http1Session, ClientThatLeavesCancelsItsRequest) {
     handler_.answer_at_once = false;
     start(kPost);
     session_->on_closed();
-    EXPECT_TRUE(handler_.open->call.cancelled);
+    EXPECT_TRUE(handler_.open->client_gone);
     EXPECT_FALSE(session_->idle());
     handler_.answer();
     EXPECT_TRUE(session_->idle());

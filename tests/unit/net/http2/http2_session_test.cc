@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fakes/told_state.h"
 #include "unit/net/http2/http2_peer.h"
 
 namespace lepton::net::test {
@@ -206,31 +207,21 @@ TEST(Http2Session, AnAnswerDoesNotWaitForOneThatTakesLonger) {
     EXPECT_FALSE(peer.wire.sent.empty());
 }
 
-// Counts the answers that are out, or thrown away.
-struct WrittenCounter final : CallStage {
-    void on_written(const InferCall& call) noexcept override {
-        ++count;
-        written = call.timeline.written;
-        cancelled = call.cancelled;
-    }
-    int count = 0;
-    Clock::time_point written;
-    bool cancelled = false;
-};
-
 TEST(Http2Session, WrittenIsStampedAndToldOnceTheReplyIsOut) {
     Http2Peer peer;
-    WrittenCounter told;
+    std::vector<Clock::time_point> told;
     peer.handler.answer = [&](Exchange& exchange) {
-        EXPECT_EQ(exchange.call.timeline.received, peer.now);
-        EXPECT_EQ(exchange.call.loop, &peer.wire.the_loop);
-        exchange.call.push(told);
+        EXPECT_EQ(exchange.message.received, peer.now);
+        EXPECT_EQ(exchange.loop, &peer.wire.the_loop);
+        exchange.state<fakes::ToldState>().sent = [&told](Clock::time_point when) {
+            told.push_back(when);
+        };
         exchange.send();
-        EXPECT_EQ(told.count, 0);
+        EXPECT_TRUE(told.empty());
     };
     peer.request(kGet);
-    EXPECT_EQ(told.count, 1);
-    EXPECT_GT(told.written, Clock::time_point());
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_GT(told[0], Clock::time_point());
 }
 
 TEST(Http2Session, LargeBodiesPassBothWays) {
@@ -325,10 +316,10 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
     const std::int32_t id = peer.start(kPost, "x", true);
     peer.pump();
     Exchange& exchange = peer.handler.next();
-    EXPECT_FALSE(exchange.call.cancelled.load());
+    EXPECT_FALSE(exchange.client_gone.load());
     nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     peer.pump();
-    EXPECT_TRUE(exchange.call.cancelled.load());
+    EXPECT_TRUE(exchange.client_gone.load());
     EXPECT_FALSE(peer.session->idle());
     peer.handler.answer = echo;
     EXPECT_EQ(peer.request(kPost, "other").body, "other");
@@ -338,36 +329,37 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
 
 TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
     Http2Peer peer;
-    WrittenCounter reported;
+    std::vector<Clock::time_point> reported;
     const std::int32_t id = peer.start(kPost, "x", true);
     peer.pump();
     Exchange& exchange = peer.handler.next();
-    exchange.call.push(reported);
+    exchange.state<fakes::ToldState>().sent = [&](Clock::time_point when) {
+        EXPECT_TRUE(exchange.client_gone);
+        reported.push_back(when);
+    };
     nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     peer.pump();
-    EXPECT_EQ(reported.count, 0);
+    EXPECT_TRUE(reported.empty());
     exchange.send();
-    EXPECT_EQ(reported.count, 1);
-    EXPECT_TRUE(reported.cancelled);
+    EXPECT_EQ(reported, std::vector{Clock::time_point()});
 }
 
 TEST(Http2Session, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {
     Http2Peer peer;
-    static int gone;
-    gone = 0;
+    int gone = 0;
     peer.request(kGet);
     peer.request(kPost, "half", false);
     peer.call(framed("x"), false);
     ASSERT_EQ(peer.handler.waiting.size(), 2u);
     for (Exchange* exchange : peer.handler.waiting) {
-        exchange->on_gone = [](Exchange&) noexcept { ++gone; };
+        fakes::hold(*exchange, [&gone](Exchange&) { ++gone; });
     }
     peer.disconnect();
     EXPECT_EQ(gone, 2);
     for (int i = 0; i < 2; ++i) {
         EXPECT_FALSE(peer.session->idle());
         Exchange& exchange = peer.handler.next();
-        EXPECT_TRUE(exchange.call.cancelled.load());
+        EXPECT_TRUE(exchange.client_gone.load());
         exchange.send();
     }
     EXPECT_TRUE(peer.session->idle());
@@ -457,7 +449,7 @@ TEST(Http2Session, AbandonedRequestsAreAnsweredInPlaceOfTheHandler) {
     peer.disconnect();
     EXPECT_FALSE(peer.session->idle());  // The handler has them still.
     for (int i = 0; i < 2; ++i) {
-        EXPECT_TRUE(peer.handler.waiting.front()->call.cancelled);
+        EXPECT_TRUE(peer.handler.waiting.front()->client_gone);
         peer.handler.next().send();
     }
     EXPECT_TRUE(peer.session->idle());
@@ -637,7 +629,7 @@ TEST(Http2Session, ProtocolErrorCancelsWhatIsWithTheHandler) {
     peer.give_server(std::string("\0\0\4\1\0\0\0\0\0abcd", 13));
     peer.wire.the_loop.end_turn();
     EXPECT_TRUE(peer.wire.closing);
-    EXPECT_TRUE(exchange.call.cancelled.load());
+    EXPECT_TRUE(exchange.client_gone.load());
     exchange.send();
     EXPECT_TRUE(peer.session->idle());
 }
