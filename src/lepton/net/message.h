@@ -83,16 +83,17 @@ struct Message {
     }
 };
 
-// What to answer. HTTP: status, content_type, fields, body. gRPC: body is one message without its
-// prefix (has_body false: none), then, if `last`, trailers with grpc_status, grpc_message and
-// `fields` as trailing metadata.
+// What to answer, or a part of it that others follow. HTTP: status, content_type, fields, body; of
+// further parts the body alone. gRPC: body is one message without its prefix (has_body false:
+// none), then, if `last`, trailers with grpc_status, grpc_message and `fields` as trailing
+// metadata.
 struct Reply {
     int status = 200;
     std::string_view content_type = "application/json";  // Static storage.
     int grpc_status = 0;
     std::string grpc_message;
     bool has_body = true;
-    bool last = true;  // gRPC: false keeps the call open for further replies.
+    bool last = true;  // False: the handler, which holds the exchange, sends further ones.
     FieldList fields;
     memory::Buffer body;
 
@@ -132,8 +133,9 @@ public:
     const Peer* peer = &kNobody;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
-    // Set by a handler that keeps a call open by itself between its replies (reply.last == false).
-    // Its state's on_gone() is called also when the server drains.
+    // Set by a handler that keeps the exchange open by itself between its replies (reply.last ==
+    // false), and may send the next one at any time. Its state's on_gone() is called also when the
+    // server drains, and when the client takes so little that more than max_unsent_bytes wait.
     bool held = false;
     // Nobody will take the reply. Read without ordering, aside too: a late read costs wasted work.
     std::atomic<bool> client_gone{false};
@@ -150,8 +152,9 @@ public:
         return static_cast<State&>(*state_);
     }
 
-    // Hands `reply` to the connection; exactly once for HTTP, and for gRPC once per reply, the one
-    // with `last` set being the end. After the end the exchange is not the handler's any more.
+    // Hands `reply` to the connection, which leaves an empty one if it was not the last. Once per
+    // reply, the one with `last` set being the end: then the exchange is not the handler's any
+    // more.
     virtual void send() = 0;
 
     // Runs `work` beside the loop, as EventLoop::run_aside() does, and then `then` on it. Until

@@ -456,13 +456,14 @@ void Http2Session::on_send(Http2Exchange& exchange) {
         return;
     }
     if (exchange.abandoned) return;  // Closed with the answer that it was given instead.
+    LEPTON_CHECK(exchange.reply.last || exchange.held || exchange.message.grpc);
     LEPTON_CHECK(!exchange.answered);
     answer(exchange);
     if (exchange.ignores_input()) {
         // Nothing more is wanted of it.
     } else if (exchange.outbound.backlog_bytes() > wire_.limits().max_unsent_bytes) {
         reset_stream(exchange, NGHTTP2_ENHANCE_YOUR_CALM);
-    } else if (!std::exchange(exchange.resume_queued, true)) {
+    } else if (exchange.message.grpc && !std::exchange(exchange.resume_queued, true)) {
         resumed_.push_back(&exchange);
     }
     settle_soon();
@@ -514,7 +515,7 @@ void Http2Session::answer(Http2Exchange& exchange) {
     if (exchange.outbound.untaken_bytes() == 0) exchange.sending.restart(last_data_);
     if (!writer_.submit(session_.get(), exchange)) {
         reset_stream(exchange, NGHTTP2_INTERNAL_ERROR);
-    } else if (exchange.reply.last || !exchange.message.grpc) {
+    } else if (exchange.reply.last) {
         exchange.answered = true;
     } else {
         exchange.reply.clear();

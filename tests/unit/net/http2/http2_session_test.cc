@@ -327,6 +327,57 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
     EXPECT_TRUE(peer.session->idle());
 }
 
+void send_part(Exchange& exchange, std::string_view text) {
+    exchange.reply.last = false;
+    exchange.reply.body.append(text);
+    exchange.send();
+}
+
+TEST(Http2Session, AnswerMayBeSentInPartsAsTheyCome) {
+    Http2Peer peer;
+    ClientStream& stream = peer.request(kGet);
+    Exchange& exchange = peer.handler.next();
+    fakes::hold(exchange, {});
+    exchange.reply.status = 201;
+    send_part(exchange, "one ");
+    peer.pump();
+    EXPECT_EQ(find(stream.head, ":status"), "201");
+    EXPECT_EQ(find(stream.head, "content-length"), "");
+    EXPECT_EQ(stream.body, "one ");
+    EXPECT_FALSE(stream.ended);
+    send_part(exchange, "");
+    send_part(exchange, "two ");
+    send_part(exchange, "three ");
+    peer.pump();
+    EXPECT_EQ(stream.body, "one two three ");
+    EXPECT_FALSE(stream.ended);
+    EXPECT_TRUE(peer.handler.waiting.empty());
+    exchange.reply.body.append("end");
+    exchange.send();
+    peer.pump();
+    EXPECT_EQ(stream.body, "one two three end");
+    EXPECT_TRUE(stream.ended);
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST(Http2Session, PartsThatAClientDoesNotTakeAreBounded) {
+    Limits limits;
+    limits.max_unsent_bytes = 100'000;
+    Http2Peer peer(limits, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
+    ClientStream& stream = peer.request(kGet);
+    Exchange& exchange = peer.handler.next();
+    bool gone = false;
+    fakes::hold(exchange, [&gone](Exchange&) { gone = true; });
+    for (int i = 0; i < 1'000 && !gone; ++i) {
+        send_part(exchange, std::string(1'000, 'x'));
+        peer.pump();
+    }
+    EXPECT_TRUE(gone);
+    EXPECT_EQ(stream.error, static_cast<std::uint32_t>(NGHTTP2_ENHANCE_YOUR_CALM));
+    exchange.send();
+    EXPECT_TRUE(peer.session->idle());
+}
+
 TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
     Http2Peer peer;
     std::vector<Clock::time_point> reported;
