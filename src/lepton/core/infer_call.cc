@@ -3,13 +3,7 @@
 namespace lepton {
 
 void InferCall::reset() {
-    request.model_name = request.model_version = request.id = {};
-    request.inputs.clear();
-    request.outputs.clear();
-    request.parameters.clear();
-    request.binary_data_output = false;
-    request.deadline = kNoDeadline;
-    request.priority = 0;
+    request.clear();
     response.clear();
     timeline = {};
     trace = {};

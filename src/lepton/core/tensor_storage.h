@@ -7,6 +7,10 @@ namespace lepton {
 
 // What the start of a tensor is aligned to where there is a choice: for vector instructions.
 inline constexpr std::size_t kTensorAlignment = 64;
+// What a tensor of that many bytes takes up where another one follows.
+[[nodiscard]] constexpr std::size_t aligned_tensor(std::size_t bytes) {
+    return (bytes + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+}
 
 // A block of memory that tensors lie in, shared by all who still read them. Its start is aligned.
 using TensorStorage = std::shared_ptr<std::byte[]>;

@@ -4,15 +4,11 @@
 #include <cstring>
 #include <utility>
 
+#include "lepton/core/tensor_storage.h"
 #include "lepton/protocol/tensor_bytes.h"
 
 namespace lepton::inprocess {
 namespace {
-
-// Elements of any datatype are read in place, by vector instructions too.
-std::size_t aligned(std::size_t bytes) {
-    return (bytes + ByteBuffer::kAlignment - 1) / ByteBuffer::kAlignment * ByteBuffer::kAlignment;
-}
 
 // Behind what `bytes` holds, for which there is room.
 std::string_view append(ByteBuffer& bytes, std::string_view text) {
@@ -110,7 +106,7 @@ void Call::take_outputs() {
         std::size_t tensors = 0;
         std::size_t texts = model.name.size() + model.version.size() + call_.request.id.size();
         for (const OutputTensor& output : call_.response.outputs) {
-            tensors += aligned(output.tensor.data.size());
+            tensors += aligned_tensor(output.tensor.data.size());
             texts += output.name.size();
         }
         contents.bytes.reserve(tensors + texts);
@@ -118,7 +114,7 @@ void Call::take_outputs() {
             const auto& data = output.tensor.data;
             std::byte* const at = contents.bytes.room().data();
             if (!data.empty()) std::memcpy(at, data.data(), data.size());
-            contents.bytes.grow_by(aligned(data.size()));
+            contents.bytes.grow_by(aligned_tensor(data.size()));
             contents.outputs.push_back(
                 {{}, output.tensor.dtype, output.tensor.shape, {at, data.size()}});
         }

@@ -1,13 +1,16 @@
 #include "lepton/memory/tensor_storage.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <new>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "lepton/core/request.h"
 #include "lepton/core/response.h"
 
 namespace lepton::memory {
@@ -37,7 +40,9 @@ TEST(TensorPool, TheNextBlockIsThatOfTheLastOne) {
         const std::size_t held = pool.held_bytes();
         const TensorStorage block = tensors.take(bytes);
         EXPECT_TRUE(is_aligned(block.get()));
-        if (bytes < BufferPool::kSmallestMapping) EXPECT_EQ(block.get(), before);
+        if (bytes < BufferPool::kSmallestMapping) {
+            EXPECT_EQ(block.get(), before);
+        }
         EXPECT_GE(pool.held_bytes(), held);
     }
     pool.trim();
@@ -99,6 +104,47 @@ TEST_F(KeptResponseTest, NothingNeedsNoMemory) {
     put("a", empty_);
     response_.keep();
     EXPECT_EQ(response_.storage, nullptr);
+}
+
+TEST(KeptRequest, OutlivesItsMessageWhole) {
+    BufferPool pool;
+    TensorPool tensors(pool);
+    Request request;
+    {
+        std::string text = "modelversion17inputoutputparametervalue";
+        std::vector<std::byte> data(100, std::byte{5});
+        const std::string_view all(text);
+        request.model_name = all.substr(0, 5);
+        request.model_version = all.substr(5, 7);
+        request.id = all.substr(12, 2);
+        request.inputs.push_back({all.substr(14, 5), {DataType::kInt8, {100}, data}});
+        request.inputs.push_back({all.substr(14, 2), {DataType::kInt8, {0}, {}}});
+        request.outputs.push_back({.name = all.substr(19, 6), .binary_data = true, .target = {}});
+        request.parameters.push_back({all.substr(25, 9), all.substr(34, 5)});
+        request.parameters.push_back({all.substr(25, 1), std::int64_t{3}});
+        request.keep(tensors);
+        std::fill(text.begin(), text.end(), '?');
+        std::fill(data.begin(), data.end(), std::byte{0});
+    }
+    const TensorStorage first = request.storage;
+    request.keep(tensors);
+    EXPECT_EQ(request.storage, first);
+    EXPECT_EQ(request.model_name, "model");
+    EXPECT_EQ(request.model_version, "version");
+    EXPECT_EQ(request.id, "17");
+    EXPECT_EQ(request.inputs[0].name, "input");
+    EXPECT_EQ(request.inputs[0].tensor.data.size(), 100U);
+    EXPECT_EQ(request.inputs[0].tensor.data[99], std::byte{5});
+    EXPECT_TRUE(is_aligned(request.inputs[0].tensor.data.data()));
+    EXPECT_EQ(request.inputs[1].name, "in");
+    EXPECT_TRUE(request.inputs[1].tensor.data.empty());
+    EXPECT_EQ(request.outputs[0].name, "output");
+    EXPECT_EQ(request.parameters[0].name, "parameter");
+    EXPECT_EQ(std::get<std::string_view>(request.parameters[0].value), "value");
+    EXPECT_EQ(request.parameters[1].name, "p");
+    request.clear();
+    EXPECT_EQ(request.storage, nullptr);
+    EXPECT_EQ(first.use_count(), 1);
 }
 
 }  // namespace
