@@ -115,8 +115,8 @@ public:
     // The last reply was handed to the kernel at that time or, where it is the epoch, thrown away.
     // Message and reply are still there, for the last time.
     virtual void on_sent(Clock::time_point when) noexcept { static_cast<void>(when); }
-    // The client went away, or nobody will take the reply for another reason. Once at most, and
-    // before the last send(), which is owed in any case; it may be from within.
+    // The client went away, or nobody will take the reply for another reason: at most once, before
+    // on_sent(). The last send() is owed in any case, and may be from within.
     virtual void on_gone() noexcept {}
     // Gives storage beyond `keep_bytes` for each part of it back. Not while a message is at hand.
     virtual void shrink(std::size_t keep_bytes) { static_cast<void>(keep_bytes); }
