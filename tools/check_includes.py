@@ -1,8 +1,8 @@
 """Checks who includes whom, against the two tables in src/lepton/README.md.
 
-Three rules: a module includes only the modules that its line names; a third-party header is
-included only in the modules that its line names; and `co_await` is never followed by a lambda,
-which g++ 12.2 destroys twice (see CONTRIBUTING.md).
+Three rules: a module includes only the modules that its line names, less the headers that its line
+with `-/->` names; a third-party header is included only in the modules that its line names; and
+`co_await` is never followed by a lambda, which g++ 12.2 destroys twice (see CONTRIBUTING.md).
 
     python tools/check_includes.py
 """
@@ -27,22 +27,29 @@ SYSTEM = re.compile(
 
 @dataclass(frozen=True)
 class Tables:
-    """The README's tables: module -> modules (or single headers), and vendor header -> modules."""
+    """What the README says.
+
+    Module -> modules (or single headers), module -/-> headers of these, vendor header -> modules.
+    """
 
     modules: dict[str, list[str]]
+    barred: dict[str, list[str]]
     vendors: dict[str, list[str]]
 
 
 def read_tables(text: str) -> Tables:
     """Returns the tables: the fenced blocks of `name -> names` lines under the two headings."""
     tables: list[dict[str, list[str]]] = []
+    barred: dict[str, list[str]] = {}
     for block in re.findall(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for name, rest in re.findall(r"^(\S+)\s+-/->[ \t]*(.*)$", block, re.MULTILINE):
+            barred[name] = rest.split()
         lines = re.findall(r"^(\S+)\s+->[ \t]*(.*)$", block, re.MULTILINE)
         if lines:
             tables.append({name: rest.split() for name, rest in lines})
     if len(tables) != 2:
         raise SystemExit(f"check_includes: {TABLES} has {len(tables)} tables, expected 2")
-    return Tables(modules=tables[0], vendors=tables[1])
+    return Tables(modules=tables[0], barred=barred, vendors=tables[1])
 
 
 def module_of(path: Path) -> str:
@@ -75,6 +82,7 @@ def check_file(path: Path, tables: Tables) -> list[str]:
     text = path.read_text()
     module = module_of(path)
     may = allowed(tables.modules, module)
+    barred = tables.barred.get(module, [])
     problems: list[str] = []
 
     def report(offset: int, message: str) -> None:
@@ -88,6 +96,8 @@ def check_file(path: Path, tables: Tables) -> list[str]:
             if other not in (module, *may) and header.removeprefix("lepton/") not in may:
                 names = " ".join(may) or "nothing"
                 report(match.start(1), f"{module} may not include {header}; it may: {names}")
+            if header.removeprefix("lepton/") in barred:
+                report(match.start(1), f"{module} may not include {header}, though its module")
             continue
         vendor = next((v for v in tables.vendors if fnmatch(header, v)), None)
         if vendor is not None:

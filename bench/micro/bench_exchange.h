@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -37,15 +37,14 @@ public:
         message.body.clear();
         message.body.append(std::string_view(received.body));
         message.received = Clock::now();
-        sent = false;
+        answered = false;
     }
     void send() override {
-        sent = true;
-        call.timeline.written = call.timeline.encoded;
-        call.written();
+        answered = true;
+        sent(Clock::now());
     }
 
-    bool sent = false;
+    bool answered = false;
 };
 
 // A model with one input x and one output y of FP32.
@@ -95,7 +94,7 @@ public:
             {spec_->outputs[0].name, {DataType::kFp32, shape_, std::as_bytes(std::span(zeros_))}});
         call.timeline.dispatched = call.timeline.compute_start = call.timeline.compute_end =
             call.timeline.decoded;
-        call.complete();
+        call.answer();
     }
 
 private:

@@ -79,7 +79,7 @@ void answer(benchmark::State& state) {
     for (auto _ : state) {
         exchange.receive(received, pool);
         router.handle(exchange);
-        if (!exchange.sent || exchange.reply.status != 200 || exchange.reply.grpc_status != 0) {
+        if (!exchange.answered || exchange.reply.status != 200 || exchange.reply.grpc_status != 0) {
             return state.SkipWithError("the request was refused");
         }
     }
@@ -96,14 +96,17 @@ void decode(benchmark::State& state) {
     memory::BufferPool pool;
     const OneModelCatalog catalog(make_spec(kIn, kOut));
     BenchExchange exchange;
+    InferCall call;
     for (auto _ : state) {
         exchange.receive(received, pool);
         const auto fields = protocol::find_infer_fields(exchange.message.fields);
-        const auto decoded = received.grpc
-                                 ? protocol::decode_grpc_infer(exchange, pool)
-                                 : protocol::decode_rest_infer(exchange, fields, pool, catalog);
+        call.reset();
+        const auto decoded =
+            received.grpc
+                ? protocol::decode_grpc_infer(exchange, call.request, pool)
+                : protocol::decode_rest_infer(exchange, call.request, fields, pool, catalog);
         if (!decoded) return state.SkipWithError(decoded.error().message.c_str());
-        benchmark::DoNotOptimize(exchange.call.request.inputs.data());
+        benchmark::DoNotOptimize(call.request.inputs.data());
     }
     set_bytes(state, received);
 }

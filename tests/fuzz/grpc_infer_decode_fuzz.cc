@@ -47,20 +47,20 @@ void run(std::string_view body) {
     static memory::BufferPool pool;
     FakeExchange exchange(pool);
     exchange.set_body(body);
-    const Result<> decoded = decode_grpc_infer(exchange, pool);
+    Request request;
+    const Result<> decoded = decode_grpc_infer(exchange, request, pool);
     inference::ModelInferRequest message;
     const bool parses = message.ParseFromArray(body.data(), static_cast<int>(body.size()));
     if (!decoded) return require(!decoded.error().message.empty());
     require(parses);
-    compare(exchange.call.request, message);
+    compare(request, message);
 
     Response response;
     response.model = FakeCatalog().model;
-    for (const InputTensor& input : exchange.call.request.inputs) {
+    for (const InputTensor& input : request.inputs) {
         response.outputs.push_back({input.name, input.tensor});
     }
-    require(
-        encode_grpc_infer(exchange.call.request, response, pool, exchange.reply.body).has_value());
+    require(encode_grpc_infer(request, response, pool, exchange.reply.body).has_value());
     inference::ModelInferResponse answer;
     require(answer.ParseFromArray(exchange.reply.body.data(),
                                   static_cast<int>(exchange.reply.body.size())));

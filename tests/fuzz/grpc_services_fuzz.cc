@@ -41,12 +41,11 @@ public:
     void message(std::size_t which, std::string_view method, std::string_view body) {
         FakeExchange& call = *calls_[which % calls_.size()];
         const std::size_t sent = call.sent.size();
-        if (call.on_gone == nullptr) {
+        if (!call.held) {
             call.reset();
             call.message.grpc = true;
             call.message.received = Clock::now();
             call.message.path = method;
-            call.call.loop = &call.loop;
         }
         call.set_body(body);
         call.message.has_body = true;
@@ -57,17 +56,17 @@ public:
     }
     void tick() {
         catalog_.is_ready = !catalog_.is_ready;
-        for (const auto& call : calls_) call->loop.run_timers();
+        for (const auto& call : calls_) call->fake_loop.run_timers();
     }
     // Ends the clients: every call that is held must be ended.
     void end() {
         for (const auto& call : calls_) {
-            if (call->on_gone == nullptr) continue;
-            call->on_gone(*call);
+            if (!call->held) continue;
+            call->gone();
             require(call->sent.back().last);
         }
-        for (const auto& call : calls_) call->loop.run_timers();
-        for (const auto& call : calls_) require(call->loop.timers.empty());
+        for (const auto& call : calls_) call->fake_loop.run_timers();
+        for (const auto& call : calls_) require(call->fake_loop.timers.empty());
     }
 
 private:

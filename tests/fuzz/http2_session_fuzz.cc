@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fakes/told_state.h"
 #include "unit/net/http2/http2_peer.h"
 
 namespace lepton::net::test {
@@ -149,19 +150,18 @@ private:
     void answer(std::uint8_t how, std::string_view body) {
         if (wire_.the_handler.waiting.empty()) return;
         Exchange& exchange = wire_.the_handler.next();
-        const bool is_held = exchange.on_gone != nullptr;
+        const bool is_held = exchange.held;
         // The half-close of a call that is held needs no answer.
         if (is_held && !exchange.message.has_body) return;
         exchange.reply.body.append(body);
         exchange.reply.has_body = (how & 1) != 0;
         exchange.reply.last = !exchange.message.grpc || (how & 2) != 0;
         exchange.reply.grpc_status = how >> 4;
-        const bool holds = !exchange.reply.last && !exchange.call.cancelled && (how & 4) != 0;
+        const bool holds = !exchange.reply.last && !exchange.client_gone && (how & 4) != 0;
         if (is_held && exchange.reply.last) forget(exchange);
         if (!is_held && holds) {
             held_.push_back(&exchange);
-            exchange.handler_state = this;
-            exchange.on_gone = end_held;
+            fakes::hold(exchange, [this](Exchange& gone) { end_held(gone); });
         }
         exchange.send();
     }
@@ -178,9 +178,8 @@ private:
         exchange.send();
     }
 
-    static void end_held(Exchange& exchange) noexcept {
-        auto& self = *static_cast<Driver*>(exchange.handler_state);
-        self.forget(exchange);
+    void end_held(Exchange& exchange) {
+        forget(exchange);
         exchange.reply.last = true;
         exchange.send();
     }

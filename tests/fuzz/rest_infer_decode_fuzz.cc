@@ -19,12 +19,12 @@ void require(bool condition) {
 }
 
 // Checks what the decoder promises to the receiver of the request.
-void check(const net::Exchange& exchange) {
+void check(const net::Exchange& exchange, const Request& request) {
     const auto inside = [](std::span<const std::byte> part, std::span<const std::byte> whole) {
         return part.empty() || (part.data() >= whole.data() &&
                                 part.data() + part.size() <= whole.data() + whole.size());
     };
-    for (const InputTensor& input : exchange.call.request.inputs) {
+    for (const InputTensor& input : request.inputs) {
         const TensorView& tensor = input.tensor;
         const auto count = element_count(input.name, tensor.dtype, tensor.shape);
         require(count.has_value());
@@ -39,22 +39,22 @@ void run(std::string_view body, std::size_t json_size, bool has_length) {
     static memory::BufferPool pool;
     static const FakeCatalog catalog;
     FakeExchange exchange(pool);
-    exchange.call.request.model_name = "digits";
+    Request request;
+    request.model_name = "digits";
     exchange.set_body(body);
     const std::string length = std::to_string(json_size);
     InferFields fields;
     if (has_length) fields.header_length = length;
-    const Result<> decoded = decode_rest_infer(exchange, fields, pool, catalog);
+    const Result<> decoded = decode_rest_infer(exchange, request, fields, pool, catalog);
     if (!decoded) return require(!decoded.error().message.empty());
-    check(exchange);
+    check(exchange, request);
 
     Response response;
     response.model = catalog.model;
-    for (const InputTensor& input : exchange.call.request.inputs) {
+    for (const InputTensor& input : request.inputs) {
         response.outputs.push_back({input.name, input.tensor});
     }
-    (void)encode_rest_infer(
-        exchange.call.request, response, ContentEncoding::kIdentity, pool, exchange.reply);
+    (void)encode_rest_infer(request, response, ContentEncoding::kIdentity, pool, exchange.reply);
 }
 
 }  // namespace

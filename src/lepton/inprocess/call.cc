@@ -4,15 +4,11 @@
 #include <cstring>
 #include <utility>
 
+#include "lepton/core/tensor_storage.h"
 #include "lepton/protocol/tensor_bytes.h"
 
 namespace lepton::inprocess {
 namespace {
-
-// Rounds up, since elements of any datatype are read in place, also by vector instructions.
-std::size_t aligned(std::size_t bytes) {
-    return (bytes + ByteBuffer::kAlignment - 1) / ByteBuffer::kAlignment * ByteBuffer::kAlignment;
-}
 
 // Appends to `bytes`, which have room for it.
 std::string_view append(ByteBuffer& bytes, std::string_view text) {
@@ -29,8 +25,6 @@ Clock::time_point deadline_of(const InferRequest& request, Clock::time_point now
 }
 
 }  // namespace
-
-Call::Call() { call_.context = this; }
 
 Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObserver& observer) {
     result_ = &result;
@@ -54,8 +48,8 @@ Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObs
     const Clock::time_point now = Clock::now();
     wanted.deadline = deadline_of(request, now);
     call_.timeline.begun = call_.timeline.received = call_.timeline.decoded = now;
-    call_.on_complete = on_complete;
-    call_.observer = &observer;
+    call_.push(*this);
+    call_.push(observer);
     observer.on_begin(call_);
     return {};
 }
@@ -69,7 +63,7 @@ Result<> Call::run(InferService& service) {
     call_.caller_waits = true;
     service.infer(call_);
     if (!complete_by(call_.request.deadline)) {
-        service.expire(call_);
+        call_.expire();
         complete_by(kNoDeadline);
     }
     if (!call_.response.error) return {};
@@ -95,25 +89,24 @@ void Call::start(InferService& service, Done done, void* context) {
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only when memory runs out, which ends the process.
-void Call::on_complete(InferCall& call) noexcept {
-    Call& self = *static_cast<Call*>(call.context);
-    self.answer();
-    if (self.done_ != nullptr) return self.done_(self, self.context_);
-    const MutexLock lock(self.mutex_);
-    self.complete_ = true;
+void Call::on_answer(InferCall& /*call*/, Last /*last*/) noexcept {
+    take_outputs();
+    if (done_ != nullptr) return done_(*this, context_);
+    const MutexLock lock(mutex_);
+    complete_ = true;
     // Notify under the lock: whoever waits may reuse the call as soon as it sees the answer.
-    self.changed_.notify_one();
+    changed_.notify_one();
 }
 
-// Copies the outputs out of the instance, whose next run overwrites them.
-void Call::answer() {
+// Takes the outputs out of the instance, whose next run overwrites them.
+void Call::take_outputs() {
     if (!call_.response.error) {
         InferResult::Contents& contents = result_->contents();
         const ModelSpec& model = *call_.response.model;
         std::size_t tensors = 0;
         std::size_t texts = model.name.size() + model.version.size() + call_.request.id.size();
         for (const OutputTensor& output : call_.response.outputs) {
-            tensors += aligned(output.tensor.data.size());
+            tensors += aligned_tensor(output.tensor.data.size());
             texts += output.name.size();
         }
         contents.bytes.reserve(tensors + texts);
@@ -121,7 +114,7 @@ void Call::answer() {
             const auto& data = output.tensor.data;
             std::byte* const at = contents.bytes.room().data();
             if (!data.empty()) std::memcpy(at, data.data(), data.size());
-            contents.bytes.grow_by(aligned(data.size()));
+            contents.bytes.grow_by(aligned_tensor(data.size()));
             contents.outputs.push_back(
                 {{}, output.tensor.dtype, output.tensor.shape, {at, data.size()}});
         }

@@ -55,7 +55,9 @@ Connection::Connection(Socket socket,
       handler_(handler),
       limits_(limits),
       first_bytes_(pool.take(kFirstBytes)),
-      unsent_(pool) {}
+      unsent_(pool) {
+    peer_.number = reinterpret_cast<std::uintptr_t>(this);
+}
 
 Connection::~Connection() = default;
 

@@ -109,7 +109,7 @@ private:
     void shrink();
 
     Socket socket_;
-    const Peer peer_;
+    Peer peer_;
     ConnectionTable& table_;
     ConnectionTable::Seat seat_;
     Reactor& reactor_;

@@ -12,13 +12,6 @@ void shrink_buffer(memory::Buffer& buffer, memory::BufferPool& pool, std::size_t
     if (buffer.capacity() > keep_bytes || buffer.capacity() == 0) buffer = pool.take(0);
 }
 
-template <class Storage>
-void shrink_storage(Storage& storage, std::size_t keep_bytes) {
-    if (storage.capacity() * sizeof(typename Storage::value_type) > keep_bytes) {
-        Storage().swap(storage);
-    }
-}
-
 }  // namespace
 
 void FieldList::shrink(std::size_t keep_bytes) {
@@ -61,13 +54,13 @@ void Reply::clear() {
 void Exchange::aside(Step work, Step then) {
     errand_.work = work;
     errand_.then = then;
-    call.loop->run_aside(errand_, call.client);
+    loop->run_aside(errand_, peer->number);
 }
 
 void Exchange::Errand::run() noexcept {
     if (const Step next = std::exchange(work, nullptr)) {
         next(exchange);
-        exchange.call.loop->post(*this);  // From here on the loop's.
+        exchange.loop->post(*this);  // From here on the loop's.
     } else {
         then(exchange);
     }
@@ -82,28 +75,21 @@ void Exchange::reset() {
     message.body.clear();
     message.begun = {};
     reply.clear();
-    call.reset();
     scratch.clear();
-    outputs.clear();
-    draft.reset();
-    handler_state = nullptr;
-    on_gone = nullptr;
+    held = told_ = false;
+    client_gone.store(false, std::memory_order_relaxed);
 }
 
 void Exchange::shrink(memory::BufferPool& pool, std::size_t keep_bytes) {
     shrink_buffer(message.body, pool, keep_bytes);
     shrink_buffer(reply.body, pool, keep_bytes);
     shrink_buffer(scratch, pool, keep_bytes);
-    if (outputs.capacity() > keep_bytes) outputs.release();
     message.fields.shrink(keep_bytes);
     reply.fields.shrink(keep_bytes);
     shrink_storage(message.path, keep_bytes);
     shrink_storage(message.query, keep_bytes);
     shrink_storage(reply.grpc_message, keep_bytes);
-    shrink_storage(call.request.inputs, keep_bytes);
-    shrink_storage(call.request.outputs, keep_bytes);
-    shrink_storage(call.request.parameters, keep_bytes);
-    shrink_storage(call.response.outputs, keep_bytes);
+    if (state_ != nullptr) state_->shrink(keep_bytes);
 }
 
 }  // namespace lepton::net

@@ -1,17 +1,29 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <typeinfo>
+#include <utility>
 #include <vector>
 
 #include "lepton/core/clock.h"
-#include "lepton/core/infer_call.h"
+#include "lepton/core/event_loop.h"
 #include "lepton/memory/buffer.h"
 #include "lepton/net/peer.h"
 
 namespace lepton::net {
+
+// Gives the memory of an empty vector or string back where it is more than `keep_bytes`.
+template <class Storage>
+void shrink_storage(Storage& storage, std::size_t keep_bytes) {
+    if (storage.capacity() * sizeof(typename Storage::value_type) > keep_bytes) {
+        Storage().swap(storage);
+    }
+}
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOther };
 
@@ -71,20 +83,43 @@ struct Message {
     }
 };
 
-// What to answer. HTTP: status, content_type, fields, body. gRPC: body is one message without its
-// prefix (has_body false: none), then, if `last`, trailers with grpc_status, grpc_message and
-// `fields` as trailing metadata.
+// What to answer, or a part of it that others follow. HTTP: status, content_type, fields, body; of
+// further parts the body alone. gRPC: body is one message without its prefix (has_body false:
+// none), then, if `last`, trailers with grpc_status, grpc_message and `fields` as trailing
+// metadata.
 struct Reply {
     int status = 200;
     std::string_view content_type = "application/json";  // Static storage.
     int grpc_status = 0;
     std::string grpc_message;
     bool has_body = true;
-    bool last = true;  // gRPC: false keeps the call open for further replies.
+    bool last = true;  // False: the handler, which holds the exchange, sends further ones.
     FieldList fields;
     memory::Buffer body;
 
     void clear();
+};
+
+class Exchange;
+
+// What a handler keeps with an exchange beside message and reply. Made by the handler with the
+// first message that needs one, owned by the exchange, and reused from message to message. Confined
+// to the exchange's loop.
+class HandlerState {
+public:
+    HandlerState() = default;
+    HandlerState(const HandlerState&) = delete;
+    HandlerState& operator=(const HandlerState&) = delete;
+    virtual ~HandlerState() = default;
+
+    // The last reply was handed to the kernel at that time or, where it is the epoch, thrown away.
+    // Message and reply are still there, for the last time.
+    virtual void on_sent(Clock::time_point when) noexcept { static_cast<void>(when); }
+    // The client went away, or nobody will take the reply for another reason: at most once, before
+    // on_sent(). The last send() is owed in any case, and may be from within.
+    virtual void on_gone() noexcept {}
+    // Gives storage beyond `keep_bytes` for each part of it back. Not while a message is at hand.
+    virtual void shrink(std::size_t keep_bytes) { static_cast<void>(keep_bytes); }
 };
 
 // One message and its reply in flight. The connection owns it, reuses it, and keeps it until the
@@ -93,27 +128,33 @@ class Exchange {
 public:
     Message message;
     Reply reply;
-    // The inference that the message asks for, if it does; call.loop is set, call.cancelled is set
-    // when the client goes away.
-    InferCall call;
+    EventLoop* loop = nullptr;
     // Who sent the message: the connection's, or nobody in particular.
     const Peer* peer = &kNobody;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
-    // Where the inference's outputs are put that outlive the run, see InferCall::output_room.
-    memory::Buffer outputs;
-    // What work aside makes of a reply, until it is one; null otherwise.
-    std::unique_ptr<Reply> draft;
-    // The handler's own, for when the call completes; null at the start.
-    void* handler_state = nullptr;
+    // Set by a handler that keeps the exchange open by itself between its replies (reply.last ==
+    // false), and may send the next one at any time. Its state's on_gone() is called also when the
+    // server drains, and when the client takes so little that more than max_unsent_bytes wait.
+    bool held = false;
+    // Nobody will take the reply. Read without ordering, aside too: a late read costs wasted work.
+    std::atomic<bool> client_gone{false};
 
-    // Called when the client goes away while the exchange is open; may be null. For handlers that
-    // keep a call open (reply.last == false): the server calls it also when it drains, and the last
-    // send() is owed in any case. An inference need only look at call.cancelled.
-    void (*on_gone)(Exchange& exchange) noexcept = nullptr;
+    // The handler's state for this message: that of the message before if it is of this type, or a
+    // new one. From here on until the last reply is sent it hears of the exchange.
+    template <class State>
+    State& state() {
+        const HandlerState* const kept = state_.get();
+        if (kept == nullptr || typeid(*kept) != typeid(State)) {
+            state_ = std::make_unique<State>(*this);
+        }
+        if (!told_) told_ = true;  // Set before work goes aside, where this may be asked as well.
+        return static_cast<State&>(*state_);
+    }
 
-    // Hands `reply` to the connection; exactly once for HTTP, and for gRPC once per reply, the one
-    // with `last` set being the end. After the end the exchange is not the handler's any more.
+    // Hands `reply` to the connection, which leaves an empty one if it was not the last. Once per
+    // reply, the one with `last` set being the end: then the exchange is not the handler's any
+    // more.
     virtual void send() = 0;
 
     // Runs `work` beside the loop, as EventLoop::run_aside() does, and then `then` on it. Until
@@ -121,6 +162,15 @@ public:
     // its place. Not while something of this exchange is aside already.
     using Step = void (*)(Exchange& exchange) noexcept;
     void aside(Step work, Step then);
+
+    // By the connection: the last reply is out at that time, or thrown away (the epoch).
+    void sent(Clock::time_point when) {
+        if (std::exchange(told_, false)) state_->on_sent(when);
+    }
+    // By the connection: see HandlerState::on_gone(), which may send. Nothing when told before.
+    void gone() {
+        if (!client_gone.exchange(true, std::memory_order_relaxed) && told_) state_->on_gone();
+    }
 
     Exchange() = default;
     Exchange(const Exchange&) = delete;
@@ -141,6 +191,8 @@ private:
         Step then = nullptr;
     };
     Errand errand_{*this};
+    std::unique_ptr<HandlerState> state_;
+    bool told_ = false;  // state_ is of the message at hand.
 };
 
 // What the messages are for; `protocol` implements it.

@@ -102,22 +102,13 @@ Pipeline::SchedulerPtr Pipeline::find(std::string_view name, std::string_view ve
 void Pipeline::infer(InferCall& call) {
     const Request& request = call.request;
     // One that is closed is no longer found: what took its place, if anything, is.
-    while (SchedulerPtr scheduler = find(request.model_name, request.model_version)) {
-        scheduler::ModelScheduler& chosen = *scheduler;
-        call.route = std::move(scheduler);
-        if (chosen.submit(call)) return;
-        call.route.reset();
+    while (const SchedulerPtr scheduler = find(request.model_name, request.model_version)) {
+        if (scheduler->submit(call)) return;
     }
     const auto spec = catalog_.find(request.model_name, request.model_version);
-    call.complete(spec
-                      ? Error{ErrorCode::kUnavailable,
-                              "model \"" + std::string(request.model_name) + "\" is being replaced"}
-                      : spec.error());
-}
-
-void Pipeline::expire(InferCall& call) {
-    if (call.route == nullptr) return;  // Refused: no model took it.
-    static_cast<scheduler::ModelScheduler*>(call.route.get())->expire();
+    call.answer(spec ? Error{ErrorCode::kUnavailable,
+                             "model \"" + std::string(request.model_name) + "\" is being replaced"}
+                     : spec.error());
 }
 
 }  // namespace lepton::pipeline

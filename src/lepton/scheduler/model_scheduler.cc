@@ -17,7 +17,7 @@ namespace {
 // Views of the outputs die with the instance's next run, and these cross to the loop's thread.
 void keep_outputs(InferCall& call) {
     try {
-        call.keep_outputs();
+        call.response.keep();
     } catch (const std::bad_alloc&) {
         call.response.error = Error{ErrorCode::kUnavailable, "no memory left for the answer"};
     }
@@ -126,17 +126,6 @@ ModelScheduler::~ModelScheduler() {
 bool ModelScheduler::submit(InferCall& call) {
     metrics_->pending.fetch_add(1, std::memory_order_relaxed);
     call.response.model = model_->spec;
-    call.on_written = [](InferCall& written) noexcept {
-        static_cast<ModelScheduler*>(written.route.get())->count(written);
-    };
-    call.on_cancelled = [](InferCall& gone) noexcept {
-        try {
-            static_cast<ModelScheduler*>(gone.route.get())->cancel(gone);
-        } catch (const std::exception&) {
-            // No memory to look for it: it ends when its turn comes.
-            gone.cancelled.store(true, std::memory_order_relaxed);
-        }
-    };
     std::vector<Refused> refused;
     Result<> admitted = match_request(*model_->spec, call);
     if (admitted) admitted = answer_bound_.check(call.request, call.rows);
@@ -145,15 +134,14 @@ bool ModelScheduler::submit(InferCall& call) {
         if (closed_) {
             metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
             call.response.model.reset();
-            call.on_written = nullptr;
-            call.on_cancelled = nullptr;
             return false;
         }
+        call.push(shared_from_this());
         if (admitted) admitted = admit(call, refused);
     }
     finish(refused);
     if (!admitted) {
-        call.complete(std::move(admitted).error());
+        call.answer(std::move(admitted).error());
     } else if (call.loop == nullptr) {
         dispatch_without_loop(call.caller_waits);
     } else {
@@ -442,16 +430,20 @@ void ModelScheduler::on_wake_up(WakeUp& wake_up) {
     dispatch(*wake_up.loop);
 }
 
-void ModelScheduler::cancel(InferCall& call) {
-    std::vector<Refused> refused;
-    {
-        const MutexLock lock(mutex_);
-        policy_->cancel(call, refused);
+void ModelScheduler::on_cancelled(InferCall& call) noexcept {
+    try {
+        std::vector<Refused> refused;
+        {
+            const MutexLock lock(mutex_);
+            policy_->cancel(call, refused);
+        }
+        finish(refused);
+    } catch (const std::exception&) {
+        // No memory to look for it: it ends when its turn comes, since call.cancelled is set.
     }
-    finish(refused);
 }
 
-void ModelScheduler::expire() {
+void ModelScheduler::expire(InferCall& /*call*/) {
     std::vector<Refused> refused;
     {
         const MutexLock lock(mutex_);
@@ -485,7 +477,7 @@ void ModelScheduler::done(InferCall& call) {
 void ModelScheduler::finish(InferCall& call, std::optional<bool> in_time) {
     // The call may drop the last reference to us, and must not be touched once it is complete.
     const std::shared_ptr<ModelScheduler> alive = shared_from_this();
-    call.complete();
+    call.answer();
     bool last = false;
     {
         const MutexLock lock(mutex_);
@@ -495,8 +487,7 @@ void ModelScheduler::finish(InferCall& call, std::optional<bool> in_time) {
     if (last) all_done_.notify_all();
 }
 
-// Runs when the answer was written: the last station of the call's timeline.
-void ModelScheduler::count(const InferCall& call) {
+void ModelScheduler::on_written(const InferCall& call) noexcept {
     metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
     ErrorCode code = ErrorCode::kInternal;
     if (call.response.error) code = call.response.error->code;

@@ -35,6 +35,7 @@ namespace lepton::scheduler {
 // Thread-safe. Locks: mutex_, then that of SharedCores; none while calls complete or models are
 // told of free cores.
 class ModelScheduler final : public CoreWaiter,
+                             public CallStage,
                              public std::enable_shared_from_this<ModelScheduler> {
 public:
     // A run predicted to be shorter stays on the loop's thread: handing it over costs two wake-ups
@@ -51,7 +52,8 @@ public:
                    const RunLimits& limits = {});
     ~ModelScheduler();  // Precondition: close() has been called.
 
-    // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
+    // Takes the call as its innermost stage and answers it, now or later; the call keeps the
+    // scheduler until its reset(). On the call's loop thread, if it has one.
     // response.error: kInvalidArgument, kPayloadTooLarge, kQueueFull, kOverloaded,
     // kDeadlineExceeded, kCancelled, or what the engine says. False once close() was called: the
     // call is as it was, for another.
@@ -63,11 +65,13 @@ public:
     // stays. On no loop's thread.
     void reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size);
 
-    // Ends the call if it waits: its client has gone. On the call's loop.
-    void cancel(InferCall& call);
-
-    // Ends the calls whose deadline passed while they were queued. The loops do so by themselves.
-    void expire();
+    // Counts the call: the last station of its timeline.
+    void on_written(const InferCall& call) noexcept override;
+    // Ends the call if it waits.
+    void on_cancelled(InferCall& call) noexcept override;
+    // Ends the calls whose deadline passed while they were queued, this one among them. The loops
+    // do so by themselves.
+    void expire(InferCall& call) override;
 
     // Takes no more calls, waits until those it has are complete, and ends the instances' threads.
     // On no loop's thread.
@@ -125,7 +129,6 @@ private:
     void done(InferCall& call);
     // `in_time`: of one that has run, and has a deadline.
     void finish(InferCall& call, std::optional<bool> in_time = {});
-    void count(const InferCall& call);
 
     const std::shared_ptr<model::LoadedModel> model_;
     const std::shared_ptr<observe::ModelMetrics> metrics_;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <mutex>
 #include <set>
@@ -18,6 +19,8 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
+#include "fakes/told_state.h"
+
 namespace lepton::net {
 namespace {
 
@@ -30,17 +33,18 @@ public:
     void handle(Exchange& exchange) noexcept override {
         {
             const std::lock_guard lock(mutex);
-            loops.insert(exchange.call.loop->index());
+            loops.insert(exchange.loop->index());
+            clients.insert(exchange.peer->number);
         }
         if (hold) {
-            exchange.on_gone = [](Exchange& gone) noexcept {
-                LoopHandler::gone_clients += gone.call.cancelled ? 1 : 0;
+            exchange.state<fakes::ToldState>().gone = [](Exchange& gone) {
+                LoopHandler::gone_clients += gone.client_gone ? 1 : 0;
                 gone.send();
             };
             ++held;
             return;
         }
-        exchange.reply.body.append("loop " + std::to_string(exchange.call.loop->index()));
+        exchange.reply.body.append("loop " + std::to_string(exchange.loop->index()));
         exchange.send();
     }
 
@@ -49,6 +53,7 @@ public:
     std::atomic<int> held = 0;
     std::mutex mutex;
     std::set<int> loops;
+    std::set<std::uint64_t> clients;
 };
 
 // Answers with more than the kernel buffers.
@@ -115,6 +120,8 @@ TEST_F(FrontendTest, FewConnectionsAreSpreadOverAllReactors) {
         EXPECT_NE(ask(clients.back()).find("200 OK"), std::string::npos);
     }
     EXPECT_EQ(handler_.loops.size(), 3U);
+    EXPECT_EQ(handler_.clients.size(), 6U);
+    EXPECT_EQ(handler_.clients.count(0), 0U);
     EXPECT_EQ(frontend_->connections().size(), 6U);
 }
 

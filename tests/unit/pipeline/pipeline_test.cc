@@ -41,24 +41,27 @@ std::shared_ptr<model::LoadedModel> loaded(std::string name, std::string version
     return model;
 }
 
+// Which version answered, or the error's text.
+struct Said final : CallStage {
+    void on_answer(InferCall& done, Last /*last*/) noexcept override {
+        text = done.response.error ? done.response.error->message : done.response.model->version;
+    }
+    std::string text;
+};
+
 class PipelineTest : public testing::Test {
 protected:
-    // Which version answered, or the error's text.
     std::string ask(std::string_view name, std::string_view version = {}) {
         InferCall call;
         const std::array<float, 2> data{};
-        std::string said;
-        call.context = &said;
+        Said said;
+        call.push(said);
         call.request.model_name = name;
         call.request.model_version = version;
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data))}});
-        call.on_complete = [](InferCall& done) noexcept {
-            *static_cast<std::string*>(done.context) =
-                done.response.error ? done.response.error->message : done.response.model->version;
-        };
         pipeline_.infer(call);
-        return said;
+        return said.text;
     }
 
     EmptyCatalog catalog_;

@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
+#include "lepton/protocol/kserve/infer_exchange.h"
 
 namespace lepton::protocol {
 
@@ -55,7 +56,7 @@ public:
     explicit FakeExchange(memory::BufferPool& pool) {
         message.body = pool.take(512);
         message.received = Clock::now();
-        call.loop = &loop;
+        loop = &fake_loop;
     }
 
     void send() override {
@@ -77,12 +78,22 @@ public:
         sent.push_back(std::move(copy));
     }
 
+    // As the connection does it once the reply is out.
+    void reset() {
+        sent_out();
+        Exchange::reset();
+    }
+    void sent_out() { Exchange::sent(Clock::now()); }
+
+    // The inference that the message became.
+    InferCall& call() { return state<InferExchange>().call; }
+
     void set_body(std::string_view text) {
         message.body.clear();
         message.body.append(text);
     }
 
-    FakeLoop loop;
+    FakeLoop fake_loop;
     std::vector<Sent> sent;
     bool count_only = false;  // For tests that count allocations.
     int sends = 0;
@@ -165,10 +176,10 @@ public:
         ++calls;
         last = &call;
         if (hold) return;
-        if (error) return call.complete(*error);
+        if (error) return call.answer(*error);
         call.response.model = model;
         call.response.outputs = outputs;
-        call.complete();
+        call.answer();
     }
 
     std::shared_ptr<const ModelSpec> model;

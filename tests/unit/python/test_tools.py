@@ -28,6 +28,7 @@ def problems_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(checker, "ROOT", tmp_path)
     tables = checker.Tables(
         modules={"net": ["core"], "protocol": ["core", "net/message.h"], "engines/*": ["core"]},
+        barred={"net": ["core/infer_call.h"]},
         vendors={"boost/*": ["net"], "*.pb.h": ["protocol"]},
     )
 
@@ -60,6 +61,7 @@ def test_what_the_tables_allow_is_no_problem(problems_in, line: str) -> None:
     ("path", "line", "problem"),
     [
         ("src/lepton/net/a.h", '#include "lepton/model/x.h"', "net may not include lepton/model"),
+        ("src/lepton/net/a.h", '#include "lepton/core/infer_call.h"', "though its module"),
         ("src/lepton/protocol/a.cc", '#include "lepton/net/reactor.h"', "may not include"),
         ("src/lepton/protocol/a.cc", "#include <boost/asio.hpp>", "is for net only"),
         ("src/lepton/net/a.cc", "#include <curl/curl.h>", "no line in the table"),

@@ -1,6 +1,7 @@
 #include "lepton/net/http1/http1_session.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <new>
@@ -13,6 +14,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/status.hpp>
 
+#include "lepton/core/check.h"
 #include "lepton/net/http1/http1_parser.h"
 #include "lepton/net/progress.h"
 #include "lepton/net/promised_bytes.h"
@@ -71,8 +73,7 @@ public:
         message.body = wire.pool().take(0);
         reply.body = wire.pool().take(0);
         scratch = wire.pool().take(0);
-        call.loop = &wire.loop();
-        call.client = reinterpret_cast<std::uintptr_t>(&wire);
+        loop = &wire.loop();
         peer = &wire.peer();
         last_read_ = now;
         receiving_.restart(now);
@@ -125,7 +126,10 @@ private:
     void handle(Clock::time_point now);
     void refuse(const boost::beast::error_code& error);
     void refuse(int status, std::string_view reason);
+    void send_part();
+    void write_part();
     void write_reply();
+    void write_head();
     // For a body: it must go on, and come to its end.
     [[nodiscard]] Clock::time_point body_deadline() const {
         return std::min(receiving_.since() + wire_.limits().body_idle_timeout,
@@ -166,11 +170,14 @@ private:
     Clock::time_point read_deadline_ = kNoDeadline;
     std::string head_;           // Of the reply.
     bool answer_begun_ = false;  // kAnswerStart was sent before the answer was there.
+    bool in_parts_ = false;      // The answer's head and parts of its body were sent.
+    bool chunked_ = false;       // These are chunks, as a client of HTTP/1.1 knows them.
+    bool in_chunk_ = false;      // The latest one's end was not sent yet.
     bool peer_ended_ = false;    // The client has shut its side.
     bool parsing_ = false;       // on_bytes is on the stack: send() must not enter it again.
     bool keep_alive_ = true;
     bool draining_ = false;
-    bool abandoned_ = false;  // Answered in place of the handler, which still has it.
+    bool abandoned_ = false;  // Answered in place of the handler, or cut off; it still has it.
     bool closed_ = false;
 };
 
@@ -211,16 +218,14 @@ void Http1Session::on_read(std::size_t count, Clock::time_point now) {
 
 void Http1Session::begin_message() {
     Exchange::reset();
-    if (std::max({message.body.capacity(),
-                  reply.body.capacity(),
-                  scratch.capacity(),
-                  outputs.capacity()}) > kKeptBytes) {
+    if (std::max({message.body.capacity(), reply.body.capacity(), scratch.capacity()}) >
+        kKeptBytes) {
         Exchange::shrink(wire_.pool(), kKeptBytes);
     }
-    call.context = nullptr;
     parser_.emplace(message, wire_.limits());
     state_ = State::kHead;
     head_bytes_ = chunk_bytes_ = 0;
+    in_parts_ = in_chunk_ = false;
     read_deadline_ = kNoDeadline;
 }
 
@@ -415,12 +420,14 @@ void Http1Session::refuse(int status, std::string_view reason) {
 }
 
 void Http1Session::send() {
+    if (!reply.last) return send_part();
+    Clock::time_point written{};
     if (!closed_ && !abandoned_) {
         write_reply();
-        call.timeline.written = Clock::now();
-        receiving_.restart(call.timeline.written);
+        written = Clock::now();
+        receiving_.restart(written);
     }
-    call.written();
+    sent(written);
     if (!keep_alive_ || draining_ || closed_) {
         state_ = State::kEnded;
         if (!closed_) wire_.close_when_sent();
@@ -430,7 +437,50 @@ void Http1Session::send() {
     if (!parsing_) go_on();
 }
 
+// A part of the answer. A client that does not take them learns from the missing end that what it
+// got is not all.
+void Http1Session::send_part() {
+    LEPTON_CHECK(held);
+    if (closed_ || abandoned_) return reply.clear();
+    write_part();
+    reply.clear();
+    if (!is_stuck()) return;
+    abandoned_ = draining_ = true;
+    wire_.close_when_sent();
+    gone();  // May send.
+}
+
+void Http1Session::write_part() {
+    head_.clear();
+    if (!std::exchange(in_parts_, true)) {
+        chunked_ = parser_->version() >= 11;
+        keep_alive_ = keep_alive_ && chunked_;
+        write_head();
+    }
+    if (message.method == Method::kHead) return wire_.write(as_bytes(head_));
+    if (chunked_ && !reply.body.empty()) {
+        std::array<char, 16> size;
+        const char* end =
+            std::to_chars(size.data(), size.data() + size.size(), reply.body.size(), 16).ptr;
+        head_.append(std::exchange(in_chunk_, true) ? "\r\n" : "");
+        head_.append(size.data(), static_cast<std::size_t>(end - size.data())).append("\r\n");
+    }
+    wire_.write(as_bytes(head_), reply.body);
+    if (chunked_ && reply.last) wire_.write(as_bytes(in_chunk_ ? "\r\n0\r\n\r\n" : "0\r\n\r\n"));
+}
+
 void Http1Session::write_reply() {
+    if (in_parts_) return write_part();
+    head_.clear();
+    write_head();
+    if (message.method == Method::kHead) {
+        wire_.write(as_bytes(head_));
+    } else {
+        wire_.write(as_bytes(head_), reply.body);
+    }
+}
+
+void Http1Session::write_head() {
     char number[24];
     const auto decimal = [&number](auto value) {
         const char* end = std::to_chars(number, number + sizeof number, value).ptr;
@@ -438,10 +488,15 @@ void Http1Session::write_reply() {
     };
     const auto text =
         http::obsolete_reason(http::int_to_status(static_cast<unsigned>(reply.status)));
-    head_.assign(std::exchange(answer_begun_, false) ? "" : kAnswerStart);
+    if (!std::exchange(answer_begun_, false)) head_.append(kAnswerStart);
     head_.append(decimal(reply.status)).append(" ");
     head_.append(text.data(), text.size()).append("\r\ncontent-type: ").append(reply.content_type);
-    head_.append("\r\ncontent-length: ").append(decimal(reply.body.size())).append("\r\n");
+    if (!in_parts_) {
+        head_.append("\r\ncontent-length: ").append(decimal(reply.body.size()));
+    } else if (chunked_) {
+        head_.append("\r\ntransfer-encoding: chunked");
+    }
+    head_.append("\r\n");
     for (std::size_t i = 0; i < reply.fields.size(); ++i) {
         head_.append(reply.fields.name(i))
             .append(": ")
@@ -454,11 +509,6 @@ void Http1Session::write_reply() {
         head_.append("connection: keep-alive\r\n");
     }
     head_.append("\r\n");
-    if (message.method == Method::kHead) {
-        wire_.write(as_bytes(head_));
-    } else {
-        wire_.write(as_bytes(head_), reply.body);
-    }
 }
 
 bool Http1Session::on_end() {
@@ -470,7 +520,7 @@ bool Http1Session::on_end() {
 }
 
 void Http1Session::probe() {
-    if (state_ != State::kHandling || std::exchange(answer_begun_, true)) return;
+    if (state_ != State::kHandling || in_parts_ || std::exchange(answer_begun_, true)) return;
     wire_.write(as_bytes(kAnswerStart));
 }
 
@@ -485,9 +535,7 @@ void Http1Session::on_timeout(Clock::time_point /*now*/) {
 
 void Http1Session::on_closed() {
     closed_ = true;
-    if (state_ != State::kHandling) return;
-    call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
-    on_gone != nullptr ? on_gone(*this) : call.cancel();    // Both may send.
+    if (state_ == State::kHandling) gone();  // May send.
 }
 
 bool Http1Session::shrink() {
@@ -512,10 +560,10 @@ void Http1Session::abandon() {
     draining_ = true;
     if (state_ != State::kHandling) return end_resting();
     // The exchange is the handler's; so none of it is used.
-    call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
     const std::size_t begun = std::exchange(answer_begun_, false) ? kAnswerStart.size() : 0;
-    wire_.write(as_bytes(kAbandoned.substr(begun)));
+    if (!in_parts_) wire_.write(as_bytes(kAbandoned.substr(begun)));
     wire_.close_when_sent();
+    gone();  // May send.
 }
 
 }  // namespace

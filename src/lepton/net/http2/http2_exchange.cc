@@ -23,18 +23,12 @@ void shrink_buffer(memory::Buffer& buffer, memory::BufferPool& pool) {
 
 }  // namespace
 
-Http2Exchange::Http2Exchange(Connection& connection, EventLoop& loop, memory::BufferPool& pool)
+Http2Exchange::Http2Exchange(Connection& connection, EventLoop& on, memory::BufferPool& pool)
     : outbound(pool), connection_(connection), pool_(pool) {
     message.body = pool.take(0);
     reply.body = pool.take(0);
     scratch = pool.take(0);
-    call.loop = &loop;
-    call.client = reinterpret_cast<std::uintptr_t>(&connection);
-}
-
-void Http2Exchange::open(std::int32_t id) {
-    stream_id = id;
-    call.context = nullptr;
+    loop = &on;
 }
 
 void Http2Exchange::clear() {
@@ -42,8 +36,8 @@ void Http2Exchange::clear() {
     shrink_buffer(message.body, pool_);
     shrink_buffer(reply.body, pool_);
     shrink_buffer(scratch, pool_);
-    if (outputs.capacity() > kKeptBytes) outputs.release();
     message.fields.shrink(kKeptBytes);
+    unpack_error.reset();
     packed.release();
     inbox.release();
     inbox_read = 0;
@@ -67,7 +61,7 @@ void Http2Exchange::begin_message() {
     scratch.clear();
     reply.clear();
     reply_packed = false;
-    call.reset();
+    unpack_error.reset();
 }
 
 void Http2Exchange::set_message_aside() {
@@ -84,14 +78,14 @@ void Http2Exchange::unpack(std::size_t max_bytes) {
             auto& self = static_cast<Http2Exchange&>(of);
             Result<> unpacked = fail(ErrorCode::kCancelled, "the client went away");
             try {
-                if (!self.call.cancelled.load(std::memory_order_relaxed)) {
+                if (!self.client_gone.load(std::memory_order_relaxed)) {
                     unpacked = gunzip(self.packed.bytes(), self.most_unpacked_, self.message.body);
                 }
             } catch (const std::bad_alloc&) {
                 unpacked = fail(ErrorCode::kUnavailable, "no memory left for the request");
             }
             self.packed.release();
-            if (!unpacked) self.call.response.error = std::move(unpacked).error();
+            if (!unpacked) self.unpack_error = std::move(unpacked).error();
         },
         [](Exchange& of) noexcept {
             auto& self = static_cast<Http2Exchange&>(of);

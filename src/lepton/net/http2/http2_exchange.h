@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
+#include "lepton/core/error.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/grpc/grpc_framing.h"
 #include "lepton/net/http2/request_head.h"
@@ -21,25 +23,25 @@ namespace lepton::net {
 //                      |                          ^
 //                      +--- client gone: orphan --+ send() only ends it
 //
-// A handler that sets on_gone holds on to the exchange between replies; it owes the last send()
-// also after on_gone. One that does not is not heard of any more once it has answered every
-// message. Confined to its loop.
+// A handler that sets `held` keeps the exchange between replies; it owes the last send() also after
+// on_gone(). One that does not is not heard of any more once it has answered every message.
+// Confined to its loop.
 class Http2Exchange final : public Exchange {
 public:
     class Connection {
     public:
         virtual void on_send(Http2Exchange& exchange) = 0;
         // The message that unpack() was called for is in message.body; or why not is in
-        // call.response.error.
+        // unpack_error.
         virtual void on_unpacked(Http2Exchange& exchange) = 0;
 
     protected:
         ~Connection() = default;
     };
 
-    Http2Exchange(Connection& connection, EventLoop& loop, memory::BufferPool& pool);
+    Http2Exchange(Connection& connection, EventLoop& on, memory::BufferPool& pool);
 
-    void open(std::int32_t stream_id);
+    void open(std::int32_t id) { stream_id = id; }
     // Empties it; memory beyond a few KiB goes back to the pool.
     void clear();
     // Gives back what it keeps for the next stream. Precondition: it was cleared.
@@ -101,6 +103,7 @@ public:
     Progress sending;    // While it has bytes to send.
 
     GrpcReader reader;
+    std::optional<Error> unpack_error;
     memory::Buffer packed;  // A compressed message as it comes in.
     // Bytes behind a message that is with the handler: [inbox_read, size) is still to be looked at.
     // The stream's flow-control window bounds it, since it is not opened again for these bytes.

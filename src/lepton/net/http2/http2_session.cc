@@ -128,7 +128,8 @@ private:
     void reset_stream(Http2Exchange& exchange, std::uint32_t code);
     void lose(Http2Exchange& exchange);
     void lose_all();
-    void close_exchange(Http2Exchange& exchange);
+    // `written`: when the last of the reply went out; the epoch: it is thrown away.
+    void close_exchange(Http2Exchange& exchange, Clock::time_point written = {});
 
     void run() noexcept override;  // At the end of a turn.
     void settle_soon();
@@ -397,7 +398,7 @@ bool Http2Session::on_send_body(Http2Exchange& exchange,
 
 void Http2Session::deliver(Http2Exchange& exchange) {
     exchange.message.received = now_;
-    if (is_stuck() && exchange.on_gone == nullptr) {
+    if (is_stuck() && !exchange.held) {
         exchange.deferred = true;
         deferred_.push_back(&exchange);
     } else {
@@ -419,12 +420,11 @@ bool Http2Session::resume_deferred() {
 
 void Http2Session::hand_over(Http2Exchange& exchange) {
     // Whoever keeps the call open is told of its half-close, but owes no reply to that.
-    if (exchange.message.has_body || exchange.on_gone == nullptr) {
+    if (exchange.message.has_body || !exchange.held) {
         exchange.hand_over();
         ++with_handler_;
     }
     exchanges_.recount(exchange);
-    exchange.call.timeline.received = exchange.message.received;
     wire_.handler().handle(exchange);
 }
 
@@ -440,8 +440,8 @@ void Http2Session::on_unpacked(Http2Exchange& exchange) {
     if (exchange.closed) return close_exchange(exchange);
     // Lost, or answered without it: whoever keeps the call open ends it.
     if (!exchange.has_stream() || exchange.ignores_input()) return;
-    if (const auto& error = exchange.call.response.error) {
-        reader_.refuse(exchange, Error(*error));
+    if (exchange.unpack_error) {
+        reader_.refuse(exchange, *exchange.unpack_error);
     } else {
         hand_over(exchange);
     }
@@ -452,7 +452,7 @@ void Http2Session::on_send(Http2Exchange& exchange) {
     if (std::exchange(exchange.with_handler, false)) --with_handler_;
     if (!exchange.has_stream()) {
         // The client is gone. Whoever keeps the call open has heard of it, and will end it.
-        if (exchange.reply.last || exchange.on_gone == nullptr) {
+        if (exchange.reply.last || !exchange.held) {
             close_exchange(exchange);
         } else {
             exchange.reply.clear();
@@ -460,20 +460,21 @@ void Http2Session::on_send(Http2Exchange& exchange) {
         return;
     }
     if (exchange.abandoned) return;  // Closed with the answer that it was given instead.
+    LEPTON_CHECK(exchange.reply.last || exchange.held || exchange.message.grpc);
     LEPTON_CHECK(!exchange.answered);
     answer(exchange);
     if (exchange.ignores_input()) {
         // Nothing more is wanted of it.
     } else if (exchange.outbound.backlog_bytes() > wire_.limits().max_unsent_bytes) {
         reset_stream(exchange, NGHTTP2_ENHANCE_YOUR_CALM);
-    } else if (!std::exchange(exchange.resume_queued, true)) {
+    } else if (exchange.message.grpc && !std::exchange(exchange.resume_queued, true)) {
         resumed_.push_back(&exchange);
     }
     settle_soon();
 }
 
 void Http2Session::refuse(Http2Exchange& exchange, const Refusal& refusal) {
-    if (exchange.on_gone != nullptr) {
+    if (exchange.held) {
         // The handler holds the exchange, and will hear that the stream is gone.
         reset_stream(exchange, NGHTTP2_PROTOCOL_ERROR);
         return;
@@ -518,7 +519,7 @@ void Http2Session::answer(Http2Exchange& exchange) {
     if (exchange.outbound.untaken_bytes() == 0) exchange.sending.restart(last_data_);
     if (!writer_.submit(session_.get(), exchange)) {
         reset_stream(exchange, NGHTTP2_INTERNAL_ERROR);
-    } else if (exchange.reply.last || !exchange.message.grpc) {
+    } else if (exchange.reply.last) {
         exchange.answered = true;
     } else {
         exchange.reply.clear();
@@ -537,18 +538,12 @@ void Http2Session::lose(Http2Exchange& exchange) {
     exchange.stream_id = 0;
     if (std::exchange(exchange.resume_queued, false)) std::erase(resumed_, &exchange);
     exchanges_.recount(exchange);
-    exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
-    if (exchange.answered) {
-        close_exchange(exchange);
-        return;
+    if (exchange.with_handler || (exchange.held && !exchange.answered)) {
+        return exchange.gone();  // May send, and so close it.
     }
-    if (exchange.on_gone != nullptr) {
-        exchange.on_gone(exchange);  // May send, and so close it.
-    } else if (exchange.with_handler) {
-        exchange.call.cancel();  // The same.
-    } else {
-        close_exchange(exchange);
-    }
+    // Whoever held the exchange has done with it; others are told of a reply that nobody took.
+    if (!exchange.held) exchange.gone();
+    close_exchange(exchange);
 }
 
 void Http2Session::lose_all() {
@@ -557,7 +552,7 @@ void Http2Session::lose_all() {
     });
 }
 
-void Http2Session::close_exchange(Http2Exchange& exchange) {
+void Http2Session::close_exchange(Http2Exchange& exchange, Clock::time_point written) {
     if (exchange.with_handler || exchange.unpacking) {
         // It stays for as long as somebody works at it: the handler, where it was abandoned.
         exchange.stream_id = 0;
@@ -565,7 +560,7 @@ void Http2Session::close_exchange(Http2Exchange& exchange) {
         return;
     }
     // Also of a call whose client is gone, which is how it comes to be counted.
-    exchange.call.written();
+    exchange.sent(written);
     if (exchange.resume_queued) std::erase(resumed_, &exchange);
     if (exchange.deferred) std::erase(deferred_, &exchange);
     exchanges_.close(exchange);
@@ -653,8 +648,7 @@ bool Http2Session::finish_written() {
     if (finished_.empty()) return false;
     const Clock::time_point written = Clock::now();
     for (Http2Exchange* exchange : finished_) {
-        exchange->call.timeline.written = written;
-        close_exchange(*exchange);
+        close_exchange(*exchange, written);
     }
     finished_.clear();
     return true;
@@ -755,9 +749,8 @@ void Http2Session::on_last_call() {
 void Http2Session::end_open_calls() {
     exchanges_.for_each([this](Http2Exchange& exchange) {
         if (!exchange.has_stream() || exchange.ignores_input()) return;
-        if (exchange.on_gone != nullptr) {
-            exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
-            exchange.on_gone(exchange);
+        if (exchange.held) {
+            exchange.gone();
         } else if (exchange.message.grpc && !exchange.with_handler && !exchange.incomplete()) {
             refuse(exchange, shutting_down());
         }
@@ -769,10 +762,13 @@ void Http2Session::abandon() {
     exchanges_.for_each([this](Http2Exchange& exchange) {
         if (!exchange.has_stream() || exchange.ignores_input()) return;
         exchange.abandoned = exchange.with_handler;
-        exchange.call.cancelled.store(true, std::memory_order_relaxed);  // See InferCall.
         refuse(exchange, shutting_down());
     });
     settle();
+    // Those that are answered, and whose handler need not go on.
+    exchanges_.for_each([](Http2Exchange& exchange) {
+        if (exchange.abandoned && !exchange.has_stream()) exchange.gone();  // May send.
+    });
     if (!ended_) end(NGHTTP2_NO_ERROR);
 }
 

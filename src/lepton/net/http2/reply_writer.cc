@@ -39,20 +39,27 @@ bool ReplyWriter::submit(nghttp2_session* session, Http2Exchange& exchange) {
 
 bool ReplyWriter::submit_http(nghttp2_session* session, Http2Exchange& exchange) {
     Reply& reply = exchange.reply;
+    if (exchange.headers_sent) {
+        if (exchange.message.method != Method::kHead) exchange.outbound.push(reply.body);
+        if (reply.last) exchange.outbound.end();
+        nghttp2_session_resume_data(session, exchange.stream_id);
+        return true;
+    }
     const std::string status = std::to_string(reply.status);
     const std::string length = std::to_string(reply.body.size());
     fields_.push_back(nv_of(":status", status, NGHTTP2_NV_FLAG_NO_COPY_NAME));
     const bool never_has_body = reply.status == 204 || reply.status == 304;
     if (!never_has_body) {
-        if (!reply.body.empty()) add("content-type", reply.content_type);
-        add_varying("content-length", length);
+        if (!reply.body.empty() || !reply.last) add("content-type", reply.content_type);
+        if (reply.last) add_varying("content-length", length);
     }
     add_fields(reply.fields);
-    const bool body_follows =
+    const bool has_body =
         !never_has_body && !reply.body.empty() && exchange.message.method != Method::kHead;
-    if (body_follows) exchange.outbound.push(reply.body);
-    exchange.outbound.end();
-    return submit_fields(session, exchange, body_follows);
+    if (has_body) exchange.outbound.push(reply.body);
+    if (reply.last) exchange.outbound.end();
+    exchange.headers_sent = true;
+    return submit_fields(session, exchange, has_body || !reply.last);
 }
 
 bool ReplyWriter::submit_grpc(nghttp2_session* session, Http2Exchange& exchange) {

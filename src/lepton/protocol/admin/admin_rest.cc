@@ -60,6 +60,13 @@ Result<ModelControl*> AdminRest::model_control() const {
     return fail(ErrorCode::kModelNotFound, "this server does not tell how models are run");
 }
 
+// A change under way, with the exchange that it is to answer.
+struct AdminRest::PendingChange final : net::HandlerState {
+    explicit PendingChange(net::Exchange& /*exchange*/) {}
+
+    std::shared_ptr<AnsweredChange> answer;
+};
+
 // What a change came to, on its way from the control's thread to the loop's.
 struct AdminRest::AnsweredChange final : Task {
     AnsweredChange(AdminRest& of, net::Exchange& to)
@@ -67,7 +74,8 @@ struct AdminRest::AnsweredChange final : Task {
 
     // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
     void run() noexcept override {
-        const std::shared_ptr<void> alive = std::move(exchange.call.route);
+        const std::shared_ptr<AnsweredChange> alive =
+            std::move(exchange.state<PendingChange>().answer);
         if (result) {
             prepare_body(exchange.reply.body, kRoomForPage, routes.pool_);
             write_config_changed(*result, exchange.reply.body);
@@ -110,8 +118,9 @@ Result<> AdminRest::change_config(net::Exchange& exchange, const PathVariables& 
     }
     audit.set_change(*change, control->configuration(path.model, path.version));
     const auto answer = std::make_shared<AnsweredChange>(*this, exchange);
-    exchange.call.route = answer;  // The exchange keeps it, should the loop never run it.
-    EventLoop& loop = *exchange.call.loop;
+    // The exchange keeps it, should the loop never run it.
+    exchange.state<PendingChange>().answer = answer;
+    EventLoop& loop = *exchange.loop;
     control->change(*std::move(change), [answer, &loop, audit](Result<ConfigChanged> result) {
         audit.tell(result);  // Here, since the loop may have ended: the change was made.
         answer->result = std::move(result);

@@ -18,7 +18,10 @@ public:
 
 private:
     friend RestFamily;
-    struct AnsweredChange;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final.
+    // NOLINTBEGIN(cppcoreguidelines-virtual-class-destructor): they are final, unseen from here.
+    struct AnsweredChange;
+    struct PendingChange;
+    // NOLINTEND(cppcoreguidelines-virtual-class-destructor)
 
     Result<> config(net::Exchange& exchange, const PathVariables& path);
     Result<> change_config(net::Exchange& exchange, const PathVariables& path);

@@ -60,18 +60,14 @@ class GrpcHealth::LoopWatchers {
 public:
     LoopWatchers(const GrpcHealth& health, EventLoop& loop) : health_(health), loop_(loop) {}
 
-    [[nodiscard]] static bool contains(const net::Exchange& exchange) {
-        return exchange.on_gone == &on_gone;
-    }
-
     void add(net::Exchange& exchange, const std::string& name) {
         const auto [found, is_new] = services_.try_emplace(name, *this);
         Service& service = found->second;
         if (is_new) service.last = status_of(name, health_.catalog_);
         service.name = found->first;
         service.calls.insert(&exchange);
-        exchange.handler_state = &service;
-        exchange.on_gone = &on_gone;
+        exchange.state<Watch>().service = &service;
+        exchange.held = true;
         push(exchange, service.last);
         if (!scheduled_) schedule();
     }
@@ -87,6 +83,15 @@ private:
         std::string_view name;                       // The key.
         Status last = HealthCheckResponse::UNKNOWN;  // What the clients were told.
         std::unordered_set<net::Exchange*> calls;
+    };
+
+    // A watched call.
+    struct Watch final : net::HandlerState {
+        explicit Watch(net::Exchange& of) : exchange(of) {}
+        void on_gone() noexcept override { service->owner.end(exchange, *service); }
+
+        net::Exchange& exchange;
+        Service* service = nullptr;
     };
 
     // Looks again, once the interval is over.
@@ -129,16 +134,14 @@ private:
         exchange.send();
     }
 
-    static void on_gone(net::Exchange& exchange) noexcept {
-        Service& service = *static_cast<Service*>(exchange.handler_state);
-        LoopWatchers& self = service.owner;
+    void end(net::Exchange& exchange, Service& service) {
         service.calls.erase(&exchange);
-        if (service.calls.empty()) self.services_.erase(self.services_.find(service.name));
+        if (service.calls.empty()) services_.erase(services_.find(service.name));
         exchange.reply.clear();
         write_error(exchange,
                     {ErrorCode::kCancelled, "the client ended the watch"},
                     ErrorStyle::kLepton,
-                    self.health_.pool_);
+                    health_.pool_);
         exchange.send();
     }
 
@@ -175,14 +178,14 @@ Result<> GrpcHealth::check(net::Exchange& exchange) {
 
 Result<> GrpcHealth::watch(net::Exchange& exchange) {
     // The client closes its side after the one message: the watch goes on.
-    if (LoopWatchers::contains(exchange)) return {};
+    if (exchange.held) return {};
     if (!exchange.message.has_body) {
         return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
     }
     HealthCheckRequest request;
     LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
     LEPTON_CHECK_OK(check_name(request.service()));
-    watchers_of(*exchange.call.loop).add(exchange, request.service());
+    watchers_of(*exchange.loop).add(exchange, request.service());
     return {};
 }
 

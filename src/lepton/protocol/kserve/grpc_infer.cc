@@ -5,8 +5,8 @@
 
 namespace lepton::protocol {
 
-Result<> GrpcInfer::decode(net::Exchange& exchange, const InferFields& /*fields*/) const {
-    return decode_grpc_infer(exchange, pool_);
+Result<> GrpcInfer::decode(InferExchange& infer, const InferFields& /*fields*/) const {
+    return decode_grpc_infer(infer.exchange, infer.call.request, pool_);
 }
 
 bool GrpcInfer::is_long_to_decode(const net::Message& message,
@@ -14,13 +14,13 @@ bool GrpcInfer::is_long_to_decode(const net::Message& message,
     return protocol::is_long_to_decode(message.body);
 }
 
-Result<> GrpcInfer::encode(const net::Exchange& exchange, net::Reply& reply) const {
-    const InferCall& call = exchange.call;
+Result<> GrpcInfer::encode(const InferExchange& infer, net::Reply& reply) const {
+    const InferCall& call = infer.call;
     return encode_grpc_infer(call.request, call.response, pool_, reply.body);
 }
 
-bool GrpcInfer::is_long_to_encode(const net::Exchange& exchange) const {
-    return protocol::is_long_to_encode(exchange.call.response);
+bool GrpcInfer::is_long_to_encode(const InferExchange& infer) const {
+    return protocol::is_long_to_encode(infer.call.response);
 }
 
 }  // namespace lepton::protocol

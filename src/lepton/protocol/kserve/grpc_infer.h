@@ -10,11 +10,11 @@ public:
     using InferRoute::InferRoute;
 
 private:
-    Result<> decode(net::Exchange& exchange, const InferFields& fields) const override;
+    Result<> decode(InferExchange& infer, const InferFields& fields) const override;
     [[nodiscard]] bool is_long_to_decode(const net::Message& message,
                                          const InferFields& fields) const override;
-    Result<> encode(const net::Exchange& exchange, net::Reply& reply) const override;
-    [[nodiscard]] bool is_long_to_encode(const net::Exchange& exchange) const override;
+    Result<> encode(const InferExchange& infer, net::Reply& reply) const override;
+    [[nodiscard]] bool is_long_to_encode(const InferExchange& infer) const override;
 };
 
 }  // namespace lepton::protocol

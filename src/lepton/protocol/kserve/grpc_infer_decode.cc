@@ -99,7 +99,7 @@ Result<> add_extents(WireReader& reader, std::string_view input, Shape& shape) {
 // Decodes one request at a time; one per thread, kept for its lists.
 class Decoder {
 public:
-    Result<> decode(net::Exchange& exchange, memory::BufferPool& pool);
+    Result<> decode(net::Exchange& exchange, Request& request, memory::BufferPool& pool);
 
 private:
     Result<> read_request(Bytes message);
@@ -119,12 +119,14 @@ private:
     std::vector<Bytes> raw_;
     TensorScratch scratch_;
     net::Exchange* exchange_ = nullptr;
+    Request* request_ = nullptr;
 
-    Request& request() { return exchange_->call.request; }
+    Request& request() { return *request_; }
 };
 
-Result<> Decoder::decode(net::Exchange& exchange, memory::BufferPool& pool) {
+Result<> Decoder::decode(net::Exchange& exchange, Request& request, memory::BufferPool& pool) {
     exchange_ = &exchange;
+    request_ = &request;
     contents_.clear();
     raw_.clear();
     scratch_.begin(exchange.scratch, pool);
@@ -320,10 +322,10 @@ bool is_long_to_decode(const memory::Buffer& body) {
     return rest > kDecodedOnLoop;
 }
 
-Result<> decode_grpc_infer(net::Exchange& exchange, memory::BufferPool& pool) {
+Result<> decode_grpc_infer(net::Exchange& exchange, Request& request, memory::BufferPool& pool) {
     // A thread decodes one exchange after the other.
     thread_local Decoder decoder;
-    return decoder.decode(exchange, pool);
+    return decoder.decode(exchange, request, pool);
 }
 
 }  // namespace lepton::protocol

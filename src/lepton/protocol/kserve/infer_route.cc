@@ -10,9 +10,8 @@
 namespace lepton::protocol {
 namespace {
 
-InferRoute& route_of(const net::Exchange& exchange) {
-    return *static_cast<InferRoute*>(exchange.handler_state);
-}
+// Only of an exchange whose message is an inference.
+InferExchange& infer_of(net::Exchange& exchange) { return exchange.state<InferExchange>(); }
 
 // What was put aside may have waited there.
 Result<> still_wanted(const InferCall& call) {
@@ -26,25 +25,25 @@ Result<> still_wanted(const InferCall& call) {
 }
 
 // Who sent a span as the parent is told which span became of it. An answer to others needs none.
-void add_traceparent(net::Exchange& exchange) {
-    const TraceContext& trace = exchange.call.trace;
+void add_traceparent(const TraceContext& trace, net::Reply& reply) {
     if (trace.parent == 0 || trace.span == 0) return;
     std::array<char, kTraceparentSize> text;
     write_traceparent(trace, text.data());
-    exchange.reply.fields.add("traceparent", std::string_view(text.data(), text.size()));
+    reply.fields.add("traceparent", std::string_view(text.data(), text.size()));
 }
 
-void end(net::Exchange& exchange) {
-    const net::Reply& reply = exchange.reply;
-    exchange.call.status = exchange.message.grpc ? reply.grpc_status : reply.status;
-    add_traceparent(exchange);
+void end(InferExchange& infer) {
+    net::Reply& reply = infer.exchange.reply;
+    infer.call.status = infer.exchange.message.grpc ? reply.grpc_status : reply.status;
+    add_traceparent(infer.call.trace, reply);
 }
 
-void take_draft(net::Exchange& exchange) {
-    const std::unique_ptr<net::Reply> draft = std::move(exchange.draft);
-    exchange.reply.body.swap(draft->body);
-    exchange.reply.fields = std::move(draft->fields);
-    exchange.reply.content_type = draft->content_type;
+void take_draft(InferExchange& infer) {
+    const std::unique_ptr<net::Reply> draft = std::move(infer.draft);
+    net::Reply& reply = infer.exchange.reply;
+    reply.body.swap(draft->body);
+    reply.fields = std::move(draft->fields);
+    reply.content_type = draft->content_type;
 }
 
 }  // namespace
@@ -55,79 +54,76 @@ InferRoute::InferRoute(InferService& service,
                        const Router::Options& options)
     : catalog_(catalog),
       pool_(pool),
+      tensors_(pool),
       service_(service),
       options_(options),
       style_(options.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
 
-void InferRoute::handle(net::Exchange& exchange) noexcept {
+void InferRoute::handle(net::Exchange& exchange,
+                        std::string_view model,
+                        std::string_view version) noexcept {
+    InferExchange& infer = infer_of(exchange);
+    infer.call.request.model_name = model;
+    infer.call.request.model_version = version;
     const InferFields fields = find_infer_fields(exchange.message.fields);
-    if (const Result<> begun = begin(exchange, fields); !begun) {
-        return refuse(exchange, begun.error());
-    }
+    if (const Result<> begun = begin(infer, fields); !begun) return refuse(infer, begun.error());
     if (!is_long_to_decode(exchange.message, fields)) {
-        const Result<> decoded = within_memory([&] { return decode(exchange, fields); });
-        return decoded ? infer(exchange) : refuse(exchange, decoded.error());
+        const Result<> decoded = within_memory([&] { return decode(infer, fields); });
+        return decoded ? this->infer(infer) : refuse(infer, decoded.error());
     }
     exchange.aside(
         [](net::Exchange& of) noexcept {
-            Result<> decoded = still_wanted(of.call);
+            InferExchange& aside = infer_of(of);
+            Result<> decoded = still_wanted(aside.call);
             if (decoded) {
-                decoded = within_memory([&of] {
-                    return route_of(of).decode(of, find_infer_fields(of.message.fields));
+                decoded = within_memory([&] {
+                    return aside.route().decode(aside, find_infer_fields(of.message.fields));
                 });
             }
             if (decoded) return;
-            of.call.response.error = std::move(decoded).error();
+            aside.call.response.error = std::move(decoded).error();
             // Freeing much memory takes long too.
-            of.message.body = route_of(of).pool_.take(0);
+            of.message.body = aside.route().pool_.take(0);
         },
         [](net::Exchange& of) noexcept {
-            const std::optional<Error> error = std::exchange(of.call.response.error, std::nullopt);
-            error ? route_of(of).refuse(of, *error) : route_of(of).infer(of);
+            InferExchange& back = infer_of(of);
+            const std::optional<Error> error =
+                std::exchange(back.call.response.error, std::nullopt);
+            error ? back.route().refuse(back, *error) : back.route().infer(back);
         });
 }
 
 // Before anything of it is decoded.
-Result<> InferRoute::begin(net::Exchange& exchange, const InferFields& fields) {
-    InferCall& call = exchange.call;
-    exchange.handler_state = this;
-    call.context = &exchange;
-    call.output_room = [](InferCall& of, std::size_t bytes) {
-        auto& owner = *static_cast<net::Exchange*>(of.context);
-        memory::Buffer& outputs = owner.outputs;
-        if (outputs.capacity() == 0) outputs = route_of(owner).pool_.take(bytes);
-        outputs.resize(bytes);
-        return outputs.data();
-    };
-    call.timeline.begun = exchange.message.begun;
-    call.timeline.received = exchange.message.received;
-    call.protocol = exchange.message.grpc ? CallProtocol::kGrpc : CallProtocol::kHttp;
+Result<> InferRoute::begin(InferExchange& infer, const InferFields& fields) {
+    InferCall& call = infer.call;
+    infer.begin(*this);
+    call.response.memory = &tensors_;
     if (fields.traceparent.data() != nullptr) {
         if (const auto trace = parse_traceparent(fields.traceparent)) {
             call.trace = *trace;
             call.trace.state = fields.tracestate;
         }
     }
-    call.observer = options_.observer;
-    if (call.observer != nullptr) call.observer->on_begin(call);
-    LEPTON_TRY(call.request.deadline, deadline_of(fields, exchange.message.arrival()));
+    if (options_.observer != nullptr) {
+        call.push(*options_.observer);
+        options_.observer->on_begin(call);
+    }
+    LEPTON_TRY(call.request.deadline, deadline_of(fields, infer.exchange.message.arrival()));
     return {};
 }
 
-void InferRoute::infer(net::Exchange& exchange) {
-    InferCall& call = exchange.call;
-    call.on_complete = &on_complete;
-    call.timeline.decoded = Clock::now();
-    service_.infer(call);
+void InferRoute::infer(InferExchange& infer) const {
+    infer.call.timeline.decoded = Clock::now();
+    service_.infer(infer.call);
 }
 
 // What could not be decoded.
-void InferRoute::refuse(net::Exchange& exchange, const Error& error) const {
-    const Error reason = reason_of(exchange.call, error);
-    write_error(exchange, reason, style_, pool_);
-    exchange.call.response.error = reason;
-    end(exchange);
-    exchange.send();
+void InferRoute::refuse(InferExchange& infer, const Error& error) const {
+    const Error reason = reason_of(infer.call, error);
+    write_error(infer.exchange, reason, style_, pool_);
+    infer.call.response.error = reason;
+    end(infer);
+    infer.exchange.send();
 }
 
 // Where the model is unknown, that, whatever else is wrong. Those of a known one are reported.
@@ -140,50 +136,47 @@ Error InferRoute::reason_of(const InferCall& call, const Error& error) const {
     return error;
 }
 
-void InferRoute::on_complete(InferCall& call) noexcept {
-    net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
-    call.on_cancelled = nullptr;
-    route_of(exchange).answer(exchange);
-}
-
-void InferRoute::answer(net::Exchange& exchange) const {
-    InferCall& call = exchange.call;
+void InferRoute::answer(InferExchange& infer) const {
+    InferCall& call = infer.call;
     if (!call.response.error) {
-        const bool is_long = is_long_to_encode(exchange);
+        const bool is_long = is_long_to_encode(infer);
         Result<> done = within_memory(
-            [&] { return is_long ? encode_aside(exchange) : encode(exchange, exchange.reply); });
+            [&] { return is_long ? encode_aside(infer) : encode(infer, infer.exchange.reply); });
         if (done && is_long) return;
         if (!done) call.response.error = std::move(done).error();
     }
-    send(exchange);
+    send(infer);
 }
 
-Result<> InferRoute::encode_aside(net::Exchange& exchange) const {
-    exchange.call.keep_outputs();
-    exchange.draft = std::make_unique<net::Reply>();
-    exchange.aside(
+Result<> InferRoute::encode_aside(InferExchange& infer) const {
+    infer.call.response.keep();
+    infer.draft = std::make_unique<net::Reply>();
+    infer.exchange.aside(
         [](net::Exchange& of) noexcept {
-            Result<> encoded = still_wanted(of.call);
+            InferExchange& aside = infer_of(of);
+            Result<> encoded = still_wanted(aside.call);
             if (encoded) {
-                encoded = within_memory([&of] { return route_of(of).encode(of, *of.draft); });
+                encoded = within_memory([&] { return aside.route().encode(aside, *aside.draft); });
             }
-            if (!encoded) of.call.response.error = std::move(encoded).error();
+            if (!encoded) aside.call.response.error = std::move(encoded).error();
         },
         [](net::Exchange& of) noexcept {
-            if (!of.call.response.error) take_draft(of);
-            route_of(of).send(of);
+            InferExchange& back = infer_of(of);
+            if (!back.call.response.error) take_draft(back);
+            back.route().send(back);
         });
     return {};
 }
 
 // The answer, or the error that there is instead, with where the time went, and in which trace.
-void InferRoute::send(net::Exchange& exchange) const {
-    const InferCall& call = exchange.call;
+void InferRoute::send(InferExchange& infer) const {
+    InferCall& call = infer.call;
+    net::Exchange& exchange = infer.exchange;
     if (call.response.error) write_error(exchange, *call.response.error, style_, pool_);
-    exchange.call.timeline.encoded = Clock::now();
+    call.timeline.encoded = Clock::now();
     const ServerTiming timing(breakdown_of(call.timeline, call.timeline.encoded));
     exchange.reply.fields.add("server-timing", timing.text());
-    end(exchange);
+    end(infer);
     exchange.send();
 }
 

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
+#include "lepton/memory/tensor_storage.h"
 #include "lepton/net/message.h"
 #include "lepton/protocol/error_reply.h"
+#include "lepton/protocol/kserve/infer_exchange.h"
 #include "lepton/protocol/kserve/infer_fields.h"
 #include "lepton/protocol/router.h"
 
@@ -35,33 +38,37 @@ public:
     InferRoute(const InferRoute&) = delete;
     InferRoute& operator=(const InferRoute&) = delete;
 
-    // Leads to exchange.send(). Where the model's name is not in the message, it is set.
-    void handle(net::Exchange& exchange) noexcept;
+    // Leads to exchange.send(). The model's name is given where it is not in the message.
+    void handle(net::Exchange& exchange,
+                std::string_view model = {},
+                std::string_view version = {}) noexcept;
+
+    // The call has its answer, which becomes the reply.
+    void answer(InferExchange& infer) const;
 
 protected:
     ~InferRoute() = default;
 
-    // Of the message into exchange.call.request, whose deadline is set. On the loop or aside.
-    virtual Result<> decode(net::Exchange& exchange, const InferFields& fields) const = 0;
+    // Of the message into infer.call.request, whose deadline is set. On the loop or aside.
+    virtual Result<> decode(InferExchange& infer, const InferFields& fields) const = 0;
     [[nodiscard]] virtual bool is_long_to_decode(const net::Message& message,
                                                  const InferFields& fields) const = 0;
     // Of a response that is no error. On the loop or aside.
-    virtual Result<> encode(const net::Exchange& exchange, net::Reply& reply) const = 0;
-    [[nodiscard]] virtual bool is_long_to_encode(const net::Exchange& exchange) const = 0;
+    virtual Result<> encode(const InferExchange& infer, net::Reply& reply) const = 0;
+    [[nodiscard]] virtual bool is_long_to_encode(const InferExchange& infer) const = 0;
 
     const ModelCatalog& catalog_;
     memory::BufferPool& pool_;
 
 private:
-    Result<> begin(net::Exchange& exchange, const InferFields& fields);
-    void infer(net::Exchange& exchange);
-    void refuse(net::Exchange& exchange, const Error& error) const;
+    Result<> begin(InferExchange& infer, const InferFields& fields);
+    void infer(InferExchange& infer) const;
+    void refuse(InferExchange& infer, const Error& error) const;
     [[nodiscard]] Error reason_of(const InferCall& call, const Error& error) const;
-    static void on_complete(InferCall& call) noexcept;
-    void answer(net::Exchange& exchange) const;
-    Result<> encode_aside(net::Exchange& exchange) const;
-    void send(net::Exchange& exchange) const;
+    Result<> encode_aside(InferExchange& infer) const;
+    void send(InferExchange& infer) const;
 
+    memory::TensorPool tensors_;
     InferService& service_;
     const Router::Options& options_;
     const ErrorStyle style_;

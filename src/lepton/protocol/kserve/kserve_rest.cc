@@ -27,9 +27,7 @@ KserveRest::KserveRest(InferService& service,
     : catalog_(catalog), pool_(pool), options_(options), infer_(service, catalog, pool, options) {}
 
 Result<> KserveRest::infer(net::Exchange& exchange, const PathVariables& path) {
-    exchange.call.request.model_name = path.model;
-    exchange.call.request.model_version = path.version;
-    infer_.handle(exchange);
+    infer_.handle(exchange, path.model, path.version);
     return {};
 }
 

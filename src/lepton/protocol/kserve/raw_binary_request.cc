@@ -78,7 +78,7 @@ Result<Shape> shape_for(const ModelSpec& model, std::size_t body_size) {
 void copy_to_scratch(net::Exchange& exchange,
                      memory::BufferPool& pool,
                      const TensorSpec& input,
-                     TensorView& tensor) {
+                     InputTensor& wanted) {
     memory::Buffer& scratch = exchange.scratch;
     const std::span<const std::byte> body = exchange.message.body.bytes();
     const bool is_bytes = input.dtype == DataType::kBytes;
@@ -87,7 +87,8 @@ void copy_to_scratch(net::Exchange& exchange,
     scratch.clear();
     scratch.reserve(size);
     scratch.append(input.name);
-    exchange.call.request.inputs[0].name = scratch.text();
+    wanted.name = scratch.text();
+    TensorView& tensor = wanted.tensor;
     tensor.data = body;
     if (!is_bytes) return;
     const auto length = static_cast<std::uint32_t>(body.size());
@@ -99,9 +100,9 @@ void copy_to_scratch(net::Exchange& exchange,
 }  // namespace
 
 Result<> decode_raw_binary(net::Exchange& exchange,
+                           Request& request,
                            memory::BufferPool& pool,
                            const ModelCatalog& catalog) {
-    Request& request = exchange.call.request;
     LEPTON_TRY(const auto model, catalog.find(request.model_name, request.model_version));
     if (model->inputs.size() != 1) {
         return invalid(*model, {"it has ", std::to_string(model->inputs.size()), " inputs"});
@@ -117,7 +118,7 @@ Result<> decode_raw_binary(net::Exchange& exchange,
     TensorView& tensor = request.inputs[0].tensor;
     tensor.dtype = input.dtype;
     tensor.shape = shape;
-    copy_to_scratch(exchange, pool, input, tensor);
+    copy_to_scratch(exchange, pool, input, request.inputs[0]);
     LEPTON_TRY(const std::size_t count, element_count(input.name, input.dtype, shape));
     return check_tensor_bytes(input.name, input.dtype, shape, count, tensor.data);
 }

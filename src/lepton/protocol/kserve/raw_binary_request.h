@@ -1,6 +1,7 @@
 #pragma once
 
 #include "lepton/core/model_catalog.h"
+#include "lepton/core/request.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -13,6 +14,7 @@ namespace lepton::protocol {
 // element is that element, without a length prefix. All outputs are asked for as binary data.
 // Errors: kInvalidArgument, and what ModelCatalog::find says.
 Result<> decode_raw_binary(net::Exchange& exchange,
+                           Request& request,
                            memory::BufferPool& pool,
                            const ModelCatalog& catalog);
 

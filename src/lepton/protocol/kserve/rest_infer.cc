@@ -7,16 +7,16 @@
 namespace lepton::protocol {
 namespace {
 
-ContentEncoding wanted_encoding(const net::Exchange& exchange) {
-    return preferred_encoding(exchange.message.fields);
+ContentEncoding wanted_encoding(const InferExchange& infer) {
+    return preferred_encoding(infer.exchange.message.fields);
 }
 
 }  // namespace
 
-Result<> RestInfer::decode(net::Exchange& exchange, const InferFields& fields) const {
+Result<> RestInfer::decode(InferExchange& infer, const InferFields& fields) const {
     LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
-    LEPTON_CHECK_OK(decompress(exchange.message.body, encoding, max_body_bytes_, pool_));
-    return decode_rest_infer(exchange, fields, pool_, catalog_);
+    LEPTON_CHECK_OK(decompress(infer.exchange.message.body, encoding, max_body_bytes_, pool_));
+    return decode_rest_infer(infer.exchange, infer.call.request, fields, pool_, catalog_);
 }
 
 bool RestInfer::is_long_to_decode(const net::Message& message, const InferFields& fields) const {
@@ -25,17 +25,17 @@ bool RestInfer::is_long_to_decode(const net::Message& message, const InferFields
     return protocol::is_long_to_decode(message, fields);
 }
 
-Result<> RestInfer::encode(const net::Exchange& exchange, net::Reply& reply) const {
-    const InferCall& call = exchange.call;
-    return encode_rest_infer(call.request, call.response, wanted_encoding(exchange), pool_, reply);
+Result<> RestInfer::encode(const InferExchange& infer, net::Reply& reply) const {
+    const InferCall& call = infer.call;
+    return encode_rest_infer(call.request, call.response, wanted_encoding(infer), pool_, reply);
 }
 
-bool RestInfer::is_long_to_encode(const net::Exchange& exchange) const {
-    const InferCall& call = exchange.call;
+bool RestInfer::is_long_to_encode(const InferExchange& infer) const {
+    const InferCall& call = infer.call;
     std::size_t bytes = 0;
     for (const OutputTensor& output : call.response.outputs) bytes += output.tensor.data.size();
     return bytes > kDecodedOnLoop &&
-           protocol::is_long_to_encode(call.request, call.response, wanted_encoding(exchange));
+           protocol::is_long_to_encode(call.request, call.response, wanted_encoding(infer));
 }
 
 }  // namespace lepton::protocol

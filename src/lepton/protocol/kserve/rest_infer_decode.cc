@@ -43,7 +43,10 @@ struct InputHeader {
 // Decodes one request at a time; one per thread, kept for its parser and its lists.
 class Decoder {
 public:
-    Result<> decode(net::Exchange& exchange, std::size_t json_size, memory::BufferPool& pool);
+    Result<> decode(net::Exchange& exchange,
+                    Request& request,
+                    std::size_t json_size,
+                    memory::BufferPool& pool);
 
 private:
     Result<> read_request();
@@ -68,10 +71,11 @@ private:
     JsonReader reader_;
     TensorScratch scratch_;
     net::Exchange* exchange_ = nullptr;
+    Request* request_ = nullptr;
     BinarySection binary_;
     std::size_t json_size_ = 0;
 
-    Request& request() { return exchange_->call.request; }
+    Request& request() { return *request_; }
 };
 
 template <class Visit>
@@ -83,8 +87,12 @@ Result<> Decoder::for_each_object(json::value value, std::string_view what, Visi
     });
 }
 
-Result<> Decoder::decode(net::Exchange& exchange, std::size_t json_size, memory::BufferPool& pool) {
+Result<> Decoder::decode(net::Exchange& exchange,
+                         Request& request,
+                         std::size_t json_size,
+                         memory::BufferPool& pool) {
     exchange_ = &exchange;
+    request_ = &request;
     json_size_ = json_size;
     memory::Buffer& body = exchange.message.body;
     binary_.begin();
@@ -93,8 +101,8 @@ Result<> Decoder::decode(net::Exchange& exchange, std::size_t json_size, memory:
     if (read) read = read_request();
     reader_.close();
     LEPTON_CHECK_OK(read);
-    scratch_.place(request());
-    return binary_.place(body.bytes().subspan(json_size), request());
+    scratch_.place(request);
+    return binary_.place(body.bytes().subspan(json_size), request);
 }
 
 Result<> Decoder::read_request() {
@@ -358,6 +366,7 @@ bool is_long_to_decode(const net::Message& message, const InferFields& fields) {
 }
 
 Result<> decode_rest_infer(net::Exchange& exchange,
+                           Request& request,
                            const InferFields& fields,
                            memory::BufferPool& pool,
                            const ModelCatalog& catalog) {
@@ -365,8 +374,9 @@ Result<> decode_rest_infer(net::Exchange& exchange,
     thread_local Decoder decoder;
     const std::size_t body_size = exchange.message.body.size();
     LEPTON_TRY(const std::size_t json_size, json_part(fields, body_size));
-    if (json_size > 0) return decoder.decode(exchange, json_size, pool);
-    if (fields.header_length.data() != nullptr) return decode_raw_binary(exchange, pool, catalog);
+    if (json_size > 0) return decoder.decode(exchange, request, json_size, pool);
+    if (fields.header_length.data() != nullptr)
+        return decode_raw_binary(exchange, request, pool, catalog);
     return invalid({"the request has no body"});
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "lepton/core/infer_call.h"
 #include "lepton/core/model_catalog.h"
+#include "lepton/core/request.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -14,7 +14,7 @@ namespace lepton::protocol {
 [[nodiscard]] bool is_long_to_decode(const net::Message& message, const InferFields& fields);
 
 // Decodes the body of an infer request, its Content-Encoding already taken off, into
-// exchange.call.request, whose model_name, model_version and deadline are set. Binary tensors
+// `request`, whose model_name, model_version and deadline are set. Binary tensors
 // become views of the body, JSON tensors are written to the scratch buffer. Whether names,
 // datatypes and shapes are the model's is not looked at, except for a raw binary request, whose
 // tensor only the model describes; `catalog` is for that. Errors: kInvalidArgument, kUnsupported,
@@ -23,6 +23,7 @@ namespace lepton::protocol {
 // Wire format: KServe v2 REST with the binary tensor data extension,
 // https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 Result<> decode_rest_infer(net::Exchange& exchange,
+                           Request& request,
                            const InferFields& fields,
                            memory::BufferPool& pool,
                            const ModelCatalog& catalog);

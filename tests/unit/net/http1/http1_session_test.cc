@@ -5,10 +5,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "fakes/fake_loop.h"
+#include "fakes/told_state.h"
 
 namespace lepton::net {
 namespace {
@@ -80,6 +82,13 @@ protected:
             bytes.remove_prefix(count);
             session_->on_read(count, Clock::now());
         }
+    }
+
+    // A part of the answer that the handler owes.
+    void send_part(std::string_view text) {
+        handler_.open->reply.last = false;
+        handler_.open->reply.body.append(text);
+        handler_.open->send();
     }
 
     EchoHandler handler_;
@@ -163,6 +172,99 @@ TEST_F(Http1Session, ContinueIsSaidBeforeTheBodyIsSent) {
 TEST_F(Http1Session, HeadIsAnsweredWithoutABody) {
     start("HEAD /h HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_TRUE(wire_.written.ends_with("content-length: 4\r\n\r\n"));
+}
+
+TEST_F(Http1Session, PartsOfAnAnswerAreChunksAndTheNextRequestWaitsForTheLast) {
+    handler_.answer_at_once = false;
+    start(std::string(kPost) + std::string(kPost));
+    Exchange& exchange = *handler_.open;
+    std::vector<Clock::time_point> sent;
+    fakes::hold(exchange, {});
+    exchange.state<fakes::ToldState>().sent = [&](Clock::time_point at) { sent.push_back(at); };
+    send_part("one");
+    EXPECT_TRUE(wire_.written.starts_with("HTTP/1.1 200 OK\r\n")) << wire_.written;
+    EXPECT_TRUE(wire_.written.ends_with("transfer-encoding: chunked\r\n\r\n3\r\none"));
+    EXPECT_EQ(wire_.written.find("content-length"), std::string::npos);
+    send_part("");  // Would be the end of all chunks.
+    session_->probe();
+    send_part(std::string(20, 'x'));
+    EXPECT_TRUE(sent.empty());
+    exchange.reply.body.append("end");
+    exchange.send();
+    const std::string parts =
+        "\r\n\r\n3\r\none\r\n14\r\n" + std::string(20, 'x') + "\r\n3\r\nend\r\n0\r\n\r\n";
+    EXPECT_TRUE(wire_.written.ends_with(parts)) << wire_.written;
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_GT(sent[0], Clock::time_point());
+    EXPECT_EQ(handler_.handled, 2);
+    EXPECT_FALSE(handler_.open->held);
+    handler_.answer();
+    EXPECT_TRUE(wire_.written.ends_with("content-length: 15\r\n\r\n/v2/x?y=1 hello"));
+}
+
+TEST_F(Http1Session, PartsWithoutContentAreAnAnswerAsWell) {
+    handler_.answer_at_once = false;
+    start(kPost);
+    fakes::hold(*handler_.open, {});
+    send_part("");
+    handler_.open->send();
+    EXPECT_TRUE(wire_.written.ends_with("chunked\r\n\r\n0\r\n\r\n")) << wire_.written;
+}
+
+TEST_F(Http1Session, PartsToAnOldClientEndWithTheConnection) {
+    handler_.answer_at_once = false;
+    start("GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n");
+    fakes::hold(*handler_.open, {});
+    send_part("one");
+    EXPECT_TRUE(wire_.written.ends_with("connection: close\r\n\r\none")) << wire_.written;
+    EXPECT_FALSE(wire_.closed);
+    handler_.open->reply.body.append("two");
+    handler_.open->send();
+    EXPECT_TRUE(wire_.written.ends_with("\r\n\r\nonetwo")) << wire_.written;
+    EXPECT_TRUE(wire_.closed);
+}
+
+TEST_F(Http1Session, PartsOfTheAnswerToHeadAreLeftOut) {
+    handler_.answer_at_once = false;
+    start("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
+    fakes::hold(*handler_.open, {});
+    send_part("one");
+    handler_.open->send();
+    EXPECT_TRUE(wire_.written.ends_with("transfer-encoding: chunked\r\n\r\n")) << wire_.written;
+}
+
+TEST_F(Http1Session, PartsThatAClientDoesNotTakeAreBoundedAndTheAnswerStaysWithoutItsEnd) {
+    handler_.answer_at_once = false;
+    wire_.client_reads = false;
+    start(kPost);
+    int gone = 0;
+    fakes::hold(*handler_.open, [&gone](Exchange&) { ++gone; });
+    while (gone == 0 && wire_.unsent < (std::size_t{1} << 30)) {
+        send_part(std::string(100'000, 'x'));
+    }
+    EXPECT_EQ(gone, 1);
+    EXPECT_LE(wire_.unsent, wire_.limits_.max_unsent_bytes + 200'000);
+    EXPECT_TRUE(wire_.closed);
+    EXPECT_FALSE(session_->owes_answer());
+    send_part("too late");
+    handler_.open->send();
+    EXPECT_TRUE(wire_.written.ends_with("xxx"));
+    session_->on_closed();
+    EXPECT_EQ(gone, 1);
+    EXPECT_TRUE(session_->idle());
+}
+
+TEST_F(Http1Session, AbandonedAnswerInPartsStaysWithoutItsEnd) {
+    handler_.answer_at_once = false;
+    start(kPost);
+    int gone = 0;
+    fakes::hold(*handler_.open, [&gone](Exchange&) { ++gone; });
+    send_part("one");
+    session_->abandon();
+    EXPECT_EQ(gone, 1);
+    EXPECT_TRUE(wire_.closed);
+    handler_.open->send();
+    EXPECT_TRUE(wire_.written.ends_with("3\r\none")) << wire_.written;
 }
 
 TEST_F(Http1Session, ConnectionEndsWhenTheClientSaysSo) {
@@ -523,7 +625,7 @@ TEST_F(Http1Session, ClientThatHasShutItsSideGetsItsAnswers) {
     start(std::string(kPost) + std::string(kPost) + "GET / HT");
     EXPECT_TRUE(session_->on_end());
     session_->probe();
-    EXPECT_FALSE(handler_.open->call.cancelled);
+    EXPECT_FALSE(handler_.open->client_gone);
     EXPECT_EQ(wire_.written, "HTTP/1.1 ");  // Which a client that is gone answers with a reset.
     handler_.answer();
     EXPECT_FALSE(wire_.closed);
@@ -584,7 +686,7 @@ TEST_F(Http1Session, ClientThatLeavesCancelsItsRequest) {
     handler_.answer_at_once = false;
     start(kPost);
     session_->on_closed();
-    EXPECT_TRUE(handler_.open->call.cancelled);
+    EXPECT_TRUE(handler_.open->client_gone);
     EXPECT_FALSE(session_->idle());
     handler_.answer();
     EXPECT_TRUE(session_->idle());

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "fakes/told_state.h"
 #include "lepton/net/gzip.h"
 #include "unit/net/http2/http2_peer.h"
 
@@ -174,11 +175,10 @@ TEST(Http2Grpc, BusyStreamStopsItsClientByTheWindowAndNotTheOthers) {
 
 TEST(Http2Grpc, HandlerMayPushRepliesAndEndTheCallAtAnyTime) {
     Http2Peer peer;
-    static int gone;
-    gone = 0;
+    int gone = 0;
     ClientStream& stream = peer.call(framed("watch"), false);
     Exchange& exchange = peer.handler.next();
-    exchange.on_gone = [](Exchange&) noexcept { ++gone; };
+    fakes::hold(exchange, [&gone](Exchange&) { ++gone; });
     std::string expected;
     for (const char* text : {"one", "two", "three"}) {
         exchange.reply.last = false;
@@ -202,11 +202,11 @@ TEST(Http2Grpc, HalfCloseOfAnOpenCallIsToldAndNeedsNoReply) {
     Http2Peer peer;
     ClientStream& stream = peer.call(framed("watch"));
     Exchange& exchange = peer.handler.next();
-    exchange.on_gone = [](Exchange& it) noexcept {
+    fakes::hold(exchange, [](Exchange& it) {
         it.reply.has_body = false;
         it.reply.grpc_status = 1;
         it.send();
-    };
+    });
     exchange.reply.last = false;
     exchange.send();
     peer.pump();
@@ -225,12 +225,11 @@ TEST(Http2Grpc, HalfCloseOfAnOpenCallIsToldAndNeedsNoReply) {
 
 TEST(Http2Grpc, OpenCallHearsThatItsClientIsGoneAndOwesTheLastSend) {
     Http2Peer peer;
-    static Exchange* gone;
-    gone = nullptr;
+    Exchange* gone = nullptr;
     const std::int32_t id = peer.start(Http2Peer::grpc_fields(), framed("watch"), false);
     peer.pump();
     Exchange& exchange = peer.handler.next();
-    exchange.on_gone = [](Exchange& it) noexcept { gone = &it; };
+    fakes::hold(exchange, [&gone](Exchange& it) { gone = &it; });
     exchange.reply.last = false;
     exchange.send();
     peer.pump();
@@ -261,11 +260,11 @@ TEST(Http2Grpc, DrainTellsOpenCallsThatTheyMayEndProperly) {
     Http2Peer peer;
     ClientStream& stream = peer.call(framed("watch"), false);
     Exchange& exchange = peer.handler.next();
-    exchange.on_gone = [](Exchange& it) noexcept {
+    fakes::hold(exchange, [](Exchange& it) {
         it.reply.has_body = false;
         it.reply.grpc_status = 14;
         it.send();
-    };
+    });
     exchange.reply.last = false;
     exchange.send();
     peer.pump();
@@ -280,11 +279,10 @@ TEST(Http2Grpc, PushedRepliesOfAClientThatDoesNotReadAreBounded) {
     Limits limits;
     limits.max_unsent_bytes = 100'000;
     Http2Peer peer(limits, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
-    static Exchange* gone;
-    gone = nullptr;
+    Exchange* gone = nullptr;
     ClientStream& stream = peer.call(framed("watch"), false);
     Exchange& exchange = peer.handler.next();
-    exchange.on_gone = [](Exchange& it) noexcept { gone = &it; };
+    fakes::hold(exchange, [&gone](Exchange& it) { gone = &it; });
     for (int i = 0; i < 1'000 && gone == nullptr; ++i) {
         exchange.reply.last = false;
         exchange.reply.body.append(std::string(1'000, 'x'));
@@ -432,7 +430,7 @@ TEST(Http2Grpc, ManyCallsReuseTheExchanges) {
     peer.handler.answer = [&seen](Exchange& exchange) {
         if (std::find(seen.begin(), seen.end(), &exchange) == seen.end()) seen.push_back(&exchange);
         EXPECT_TRUE(exchange.reply.body.empty());
-        EXPECT_EQ(exchange.on_gone, nullptr);
+        EXPECT_FALSE(exchange.held);
         echo(exchange);
     };
     for (int i = 0; i < 100; ++i) {
@@ -519,11 +517,11 @@ TEST_F(Http2GrpcAside, TheHandlerThatKeepsTheCallOpenMayAnswerAndEndItMeanwhile)
     Exchange* kept = nullptr;
     peer.handler.answer = [&kept](Exchange& exchange) {
         kept = &exchange;
-        exchange.on_gone = [](Exchange& gone) noexcept {
+        fakes::hold(exchange, [](Exchange& gone) {
             gone.reply.clear();
             gone.reply.has_body = false;
             gone.send();
-        };
+        });
         exchange.reply.last = false;
         exchange.reply.body.append("first");
         exchange.send();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "fakes/told_state.h"
 #include "unit/net/http2/http2_peer.h"
 
 namespace lepton::net::test {
@@ -208,20 +209,19 @@ TEST(Http2Session, AnAnswerDoesNotWaitForOneThatTakesLonger) {
 
 TEST(Http2Session, WrittenIsStampedAndToldOnceTheReplyIsOut) {
     Http2Peer peer;
-    static int told;
-    told = 0;
+    std::vector<Clock::time_point> told;
     peer.handler.answer = [&](Exchange& exchange) {
-        EXPECT_EQ(exchange.call.timeline.received, peer.now);
-        EXPECT_EQ(exchange.call.loop, &peer.wire.the_loop);
-        exchange.call.on_written = [](InferCall& call) noexcept {
-            EXPECT_GT(call.timeline.written, Clock::time_point());
-            ++told;
+        EXPECT_EQ(exchange.message.received, peer.now);
+        EXPECT_EQ(exchange.loop, &peer.wire.the_loop);
+        exchange.state<fakes::ToldState>().sent = [&told](Clock::time_point when) {
+            told.push_back(when);
         };
         exchange.send();
-        EXPECT_EQ(told, 0);
+        EXPECT_TRUE(told.empty());
     };
     peer.request(kGet);
-    EXPECT_EQ(told, 1);
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_GT(told[0], Clock::time_point());
 }
 
 TEST(Http2Session, LargeBodiesPassBothWays) {
@@ -316,10 +316,10 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
     const std::int32_t id = peer.start(kPost, "x", true);
     peer.pump();
     Exchange& exchange = peer.handler.next();
-    EXPECT_FALSE(exchange.call.cancelled.load());
+    EXPECT_FALSE(exchange.client_gone.load());
     nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     peer.pump();
-    EXPECT_TRUE(exchange.call.cancelled.load());
+    EXPECT_TRUE(exchange.client_gone.load());
     EXPECT_FALSE(peer.session->idle());
     peer.handler.answer = echo;
     EXPECT_EQ(peer.request(kPost, "other").body, "other");
@@ -327,41 +327,90 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
     EXPECT_TRUE(peer.session->idle());
 }
 
+void send_part(Exchange& exchange, std::string_view text) {
+    exchange.reply.last = false;
+    exchange.reply.body.append(text);
+    exchange.send();
+}
+
+TEST(Http2Session, AnswerMayBeSentInPartsAsTheyCome) {
+    Http2Peer peer;
+    ClientStream& stream = peer.request(kGet);
+    Exchange& exchange = peer.handler.next();
+    fakes::hold(exchange, {});
+    exchange.reply.status = 201;
+    send_part(exchange, "one ");
+    peer.pump();
+    EXPECT_EQ(find(stream.head, ":status"), "201");
+    EXPECT_EQ(find(stream.head, "content-length"), "");
+    EXPECT_EQ(stream.body, "one ");
+    EXPECT_FALSE(stream.ended);
+    send_part(exchange, "");
+    send_part(exchange, "two ");
+    send_part(exchange, "three ");
+    peer.pump();
+    EXPECT_EQ(stream.body, "one two three ");
+    EXPECT_FALSE(stream.ended);
+    EXPECT_TRUE(peer.handler.waiting.empty());
+    exchange.reply.body.append("end");
+    exchange.send();
+    peer.pump();
+    EXPECT_EQ(stream.body, "one two three end");
+    EXPECT_TRUE(stream.ended);
+    EXPECT_TRUE(peer.session->idle());
+}
+
+TEST(Http2Session, PartsThatAClientDoesNotTakeAreBounded) {
+    Limits limits;
+    limits.max_unsent_bytes = 100'000;
+    Http2Peer peer(limits, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
+    ClientStream& stream = peer.request(kGet);
+    Exchange& exchange = peer.handler.next();
+    bool gone = false;
+    fakes::hold(exchange, [&gone](Exchange&) { gone = true; });
+    for (int i = 0; i < 1'000 && !gone; ++i) {
+        send_part(exchange, std::string(1'000, 'x'));
+        peer.pump();
+    }
+    EXPECT_TRUE(gone);
+    EXPECT_EQ(stream.error, static_cast<std::uint32_t>(NGHTTP2_ENHANCE_YOUR_CALM));
+    exchange.send();
+    EXPECT_TRUE(peer.session->idle());
+}
+
 TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
     Http2Peer peer;
-    static int reported;
-    reported = 0;
+    std::vector<Clock::time_point> reported;
     const std::int32_t id = peer.start(kPost, "x", true);
     peer.pump();
     Exchange& exchange = peer.handler.next();
-    exchange.call.on_written = [](InferCall& call) noexcept {
-        EXPECT_TRUE(call.cancelled.load());
-        ++reported;
+    exchange.state<fakes::ToldState>().sent = [&](Clock::time_point when) {
+        EXPECT_TRUE(exchange.client_gone);
+        reported.push_back(when);
     };
     nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     peer.pump();
-    EXPECT_EQ(reported, 0);
+    EXPECT_TRUE(reported.empty());
     exchange.send();
-    EXPECT_EQ(reported, 1);
+    EXPECT_EQ(reported, std::vector{Clock::time_point()});
 }
 
 TEST(Http2Session, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {
     Http2Peer peer;
-    static int gone;
-    gone = 0;
+    int gone = 0;
     peer.request(kGet);
     peer.request(kPost, "half", false);
     peer.call(framed("x"), false);
     ASSERT_EQ(peer.handler.waiting.size(), 2u);
     for (Exchange* exchange : peer.handler.waiting) {
-        exchange->on_gone = [](Exchange&) noexcept { ++gone; };
+        fakes::hold(*exchange, [&gone](Exchange&) { ++gone; });
     }
     peer.disconnect();
     EXPECT_EQ(gone, 2);
     for (int i = 0; i < 2; ++i) {
         EXPECT_FALSE(peer.session->idle());
         Exchange& exchange = peer.handler.next();
-        EXPECT_TRUE(exchange.call.cancelled.load());
+        EXPECT_TRUE(exchange.client_gone.load());
         exchange.send();
     }
     EXPECT_TRUE(peer.session->idle());
@@ -451,7 +500,7 @@ TEST(Http2Session, AbandonedRequestsAreAnsweredInPlaceOfTheHandler) {
     peer.disconnect();
     EXPECT_FALSE(peer.session->idle());  // The handler has them still.
     for (int i = 0; i < 2; ++i) {
-        EXPECT_TRUE(peer.handler.waiting.front()->call.cancelled);
+        EXPECT_TRUE(peer.handler.waiting.front()->client_gone);
         peer.handler.next().send();
     }
     EXPECT_TRUE(peer.session->idle());
@@ -646,7 +695,7 @@ TEST(Http2Session, ProtocolErrorCancelsWhatIsWithTheHandler) {
     peer.give_server(std::string("\0\0\4\1\0\0\0\0\0abcd", 13));
     peer.wire.the_loop.end_turn();
     EXPECT_TRUE(peer.wire.closing);
-    EXPECT_TRUE(exchange.call.cancelled.load());
+    EXPECT_TRUE(exchange.client_gone.load());
     exchange.send();
     EXPECT_TRUE(peer.session->idle());
 }

@@ -23,13 +23,14 @@ class GrpcInferDecodeTest : public testing::Test {
 protected:
     Result<> decode_bytes(std::string_view bytes) {
         exchange_.reset();
+        request_ = {};
         exchange_.set_body(bytes);
-        return decode_grpc_infer(exchange_, pool_);
+        return decode_grpc_infer(exchange_, request_, pool_);
     }
     Result<> decode(const ModelInferRequest& message) {
         return decode_bytes(message.SerializeAsString());
     }
-    const Request& request() { return exchange_.call.request; }
+    const Request& request() { return request_; }
     const TensorView& tensor(std::size_t i = 0) { return request().inputs.at(i).tensor; }
 
     static ModelInferRequest::InferInputTensor* add_input(
@@ -46,6 +47,7 @@ protected:
 
     memory::BufferPool pool_;
     FakeExchange exchange_{pool_};
+    Request request_;
 };
 
 TEST_F(GrpcInferDecodeTest, EveryFieldIsReadAsTheGeneratedClassesWroteIt) {

@@ -194,22 +194,22 @@ TEST_F(GrpcRoutesTest, AWatchTellsEachChangeUntilTheClientGoes) {
 
     exchange_.message.has_body = false;  // The client closes its side.
     router_->handle(exchange_);
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     EXPECT_EQ(exchange_.sent.size(), 1U);
 
     catalog_.is_ready = true;
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     ASSERT_EQ(exchange_.sent.size(), 2U);
     EXPECT_EQ(status(), HealthCheckResponse::SERVING);
     EXPECT_FALSE(exchange_.sent.back().last);
 
-    ASSERT_NE(exchange_.on_gone, nullptr);
-    exchange_.on_gone(exchange_);
+    ASSERT_TRUE(exchange_.held);
+    exchange_.gone();
     EXPECT_TRUE(exchange_.sent.back().last);
     catalog_.is_ready = false;
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     EXPECT_EQ(exchange_.sent.size(), 3U);
-    EXPECT_TRUE(exchange_.loop.timers.empty());
+    EXPECT_TRUE(exchange_.fake_loop.timers.empty());
 }
 
 TEST_F(GrpcRoutesTest, HealthKnowsEachModel) {
@@ -235,14 +235,14 @@ TEST_F(GrpcRoutesTest, AWatchFollowsItsModel) {
     EXPECT_EQ(status(), HealthCheckResponse::SERVICE_UNKNOWN);
     catalog_.model->name = name;
     catalog_.loading = true;
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     EXPECT_EQ(status(), HealthCheckResponse::NOT_SERVING);
     catalog_.loading = false;
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     EXPECT_EQ(status(), HealthCheckResponse::SERVING);
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     EXPECT_EQ(exchange_.sent.size(), 3U);
-    exchange_.on_gone(exchange_);
+    exchange_.gone();
 }
 
 TEST_F(GrpcRoutesTest, AnUnknownModelIsSaidBeforeAnythingOfItsInputs) {
@@ -270,15 +270,15 @@ TEST_F(GrpcRoutesTest, AWatchOfAnUnknownServiceStaysOpen) {
     request.set_service("other");
     EXPECT_FALSE(handle("/grpc.health.v1.Health/Watch", request.SerializeAsString()).last);
     EXPECT_EQ(parsed<HealthCheckResponse>().status(), HealthCheckResponse::SERVICE_UNKNOWN);
-    exchange_.loop.run_timers();
+    exchange_.fake_loop.run_timers();
     EXPECT_EQ(exchange_.sent.size(), 1U);
-    exchange_.on_gone(exchange_);
+    exchange_.gone();
 }
 
 TEST_F(GrpcRoutesTest, WatchesOfOneNameEndOneByOne) {
     std::vector<std::unique_ptr<FakeExchange>> calls;
     const auto tick = [&calls] {
-        for (const auto& call : calls) call->loop.run_timers();
+        for (const auto& call : calls) call->fake_loop.run_timers();
     };
     for (int i = 0; i < 3; ++i) {
         FakeExchange& call = *calls.emplace_back(std::make_unique<FakeExchange>(pool_));
@@ -286,20 +286,20 @@ TEST_F(GrpcRoutesTest, WatchesOfOneNameEndOneByOne) {
         call.message.path = "/grpc.health.v1.Health/Watch";
         router_->handle(call);
     }
-    calls[1]->on_gone(*calls[1]);
+    calls[1]->gone();
     EXPECT_TRUE(calls[1]->sent.back().last);
     catalog_.is_ready = false;
     tick();
     EXPECT_EQ(calls[0]->sent.size(), 2U);
     EXPECT_EQ(calls[1]->sent.size(), 2U) << "the last one";
     EXPECT_EQ(calls[2]->sent.size(), 2U);
-    calls[0]->on_gone(*calls[0]);
+    calls[0]->gone();
     catalog_.is_ready = true;
     tick();
     EXPECT_EQ(calls[2]->sent.size(), 3U);
-    calls[2]->on_gone(*calls[2]);
+    calls[2]->gone();
     tick();
-    EXPECT_TRUE(calls[0]->loop.timers.empty());
+    EXPECT_TRUE(calls[0]->fake_loop.timers.empty());
 }
 
 TEST_F(GrpcRoutesTest, WatchesOfManyNamesAreLookedAtInTurns) {
@@ -314,10 +314,10 @@ TEST_F(GrpcRoutesTest, WatchesOfManyNamesAreLookedAtInTurns) {
         router_->handle(call);
     }
     catalog_.loading = true;
-    for (int i = 0; i < 3; ++i) calls[0]->loop.run_timers();
+    for (int i = 0; i < 3; ++i) calls[0]->fake_loop.run_timers();
     EXPECT_EQ(calls[600]->sent.size(), 2U);
     EXPECT_EQ(calls[0]->sent.size(), 1U);
-    for (const auto& call : calls) call->on_gone(*call);
+    for (const auto& call : calls) call->gone();
 }
 
 class GrpcReflectionTest : public GrpcRoutesTest {

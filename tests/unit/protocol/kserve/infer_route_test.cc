@@ -61,7 +61,7 @@ protected:
         EXPECT_EQ(exchange_.sent.size(), 1U);
         return exchange_.sent.at(0);
     }
-    int put_aside() const { return exchange_.loop.put_aside; }
+    int put_aside() const { return exchange_.fake_loop.put_aside; }
 
     memory::BufferPool pool_;
     FakeCatalog catalog_;
@@ -134,7 +134,7 @@ TEST_F(InferRouteTest, WhatIsWrongIsSaidAndTheModelIsNotAsked) {
 }
 
 TEST_F(InferRouteTest, WhoLeavesMeanwhileHasNothingDecoded) {
-    exchange_.loop.before_aside = [this] { exchange_.call.cancel(); };
+    exchange_.fake_loop.before_aside = [this] { exchange_.gone(); };
     EXPECT_EQ(rest(long_json(kLong)).status, 499);
     EXPECT_EQ(service_.calls, 0);
 }
@@ -203,7 +203,7 @@ TEST_F(InferRouteTest, ALongAnswerInJsonGoesAsideAndOutlivesItsRun) {
     service_.outputs = {
         {"scores", {DataType::kFp32, {1, static_cast<std::int64_t>(kLong / 4)}, bytes_of(scores)}}};
     // The slot is overwritten by the next run while the answer waits to be written.
-    exchange_.loop.before_aside = [&scores] { scores.assign(scores.size(), '\x7f'); };
+    exchange_.fake_loop.before_aside = [&scores] { scores.assign(scores.size(), '\x7f'); };
     const auto& sent = rest(long_json(10));
     EXPECT_EQ(sent.status, 200);
     EXPECT_EQ(put_aside(), 1);
@@ -246,8 +246,64 @@ TEST_F(InferRouteTest, WhoLeavesBeforeALongAnswerIsWrittenGetsNone) {
     const std::string scores(kLong, '\0');
     service_.outputs = {
         {"scores", {DataType::kFp32, {1, static_cast<std::int64_t>(kLong / 4)}, bytes_of(scores)}}};
-    exchange_.loop.before_aside = [this] { exchange_.call.cancel(); };
+    exchange_.fake_loop.before_aside = [this] { exchange_.gone(); };
     EXPECT_EQ(rest(long_json(10)).status, 499);
+}
+
+// Stands for the model that has the call.
+class FakeNode final : public CallStage {
+public:
+    void on_cancelled(InferCall& call) noexcept override {
+        call.answer(Error{ErrorCode::kCancelled, "the client went away"});
+    }
+    void on_written(const InferCall& call) noexcept override {
+        ++written;
+        when = call.timeline.written;
+    }
+    int written = 0;
+    Clock::time_point when;
+};
+
+TEST_F(InferRouteTest, ClientThatLeavesIsMadeKnownToWhoeverHasItsCall) {
+    FakeNode node;
+    service_.hold = true;
+    exchange_.message.method = net::Method::kPost;
+    exchange_.message.path = "/v2/models/digits/infer";
+    exchange_.set_body(long_json(10));
+    router_.handle(exchange_);
+    service_.last->push(node);
+    EXPECT_TRUE(exchange_.sent.empty());
+    exchange_.gone();
+    ASSERT_EQ(exchange_.sent.size(), 1U);
+    EXPECT_EQ(exchange_.sent[0].status, 499);
+    EXPECT_EQ(node.written, 0);
+    exchange_.reset();
+    EXPECT_EQ(node.written, 1);
+}
+
+TEST_F(InferRouteTest, WhatTheCallHoldsIsLetGoWhenTheReplyIsOut) {
+    const net::Peer peer{.number = 7, .name = "someone", .reached_at = {}};
+    exchange_.peer = &peer;
+    const auto users = catalog_.model.use_count();
+    auto owned = std::make_shared<FakeNode>();
+    service_.hold = true;
+    exchange_.message.method = net::Method::kPost;
+    exchange_.message.path = "/v2/models/digits/infer";
+    exchange_.set_body(long_json(10));
+    router_.handle(exchange_);
+    InferCall& call = *service_.last;
+    EXPECT_EQ(call.client, 7U);
+    EXPECT_EQ(call.loop, &exchange_.fake_loop);
+    call.push(owned);
+    call.response.model = catalog_.model;
+    call.answer();
+    EXPECT_GT(catalog_.model.use_count(), users);
+    EXPECT_GT(owned.use_count(), 1);
+    exchange_.Exchange::sent(Clock::now());
+    EXPECT_EQ(owned->written, 1);
+    EXPECT_GT(owned->when, Clock::time_point());
+    EXPECT_EQ(catalog_.model.use_count(), users);
+    EXPECT_EQ(owned.use_count(), 1);
 }
 
 }  // namespace

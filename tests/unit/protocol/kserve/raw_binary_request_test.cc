@@ -14,16 +14,18 @@ class RawBinaryRequest : public testing::Test {
 protected:
     Result<> decode(std::string_view body) {
         exchange_.reset();
-        exchange_.call.request.model_name = "digits";
+        request_ = {};
+        request_.model_name = "digits";
         exchange_.set_body(body);
-        return decode_raw_binary(exchange_, pool_, catalog_);
+        return decode_raw_binary(exchange_, request_, pool_, catalog_);
     }
     TensorSpec& input() { return catalog_.model->inputs[0]; }
-    const InputTensor& decoded() { return exchange_.call.request.inputs.at(0); }
+    const InputTensor& decoded() { return request_.inputs.at(0); }
 
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeExchange exchange_{pool_};
+    Request request_;
 };
 
 TEST_F(RawBinaryRequest, TheModelDescribesTheTensor) {
@@ -32,7 +34,7 @@ TEST_F(RawBinaryRequest, TheModelDescribesTheTensor) {
     EXPECT_EQ(decoded().tensor.dtype, DataType::kFp32);
     EXPECT_EQ(decoded().tensor.shape, (Shape{1, 2}));
     EXPECT_EQ(decoded().tensor.data.data(), exchange_.message.body.data());
-    EXPECT_TRUE(exchange_.call.request.binary_data_output);
+    EXPECT_TRUE(request_.binary_data_output);
 }
 
 TEST_F(RawBinaryRequest, SeveralRowsMakeABatch) {
@@ -82,8 +84,8 @@ TEST_F(RawBinaryRequest, WhatTheModelCannotDescribeIsRefused) {
 }
 
 TEST_F(RawBinaryRequest, AnUnknownModelIsNotFound) {
-    exchange_.call.request.model_name = "other";
-    EXPECT_EQ(decode_raw_binary(exchange_, pool_, catalog_).error().code,
+    request_.model_name = "other";
+    EXPECT_EQ(decode_raw_binary(exchange_, request_, pool_, catalog_).error().code,
               ErrorCode::kModelNotFound);
 }
 

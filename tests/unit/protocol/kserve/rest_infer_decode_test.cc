@@ -20,25 +20,27 @@ protected:
     // any.
     Result<> decode(std::string_view json, std::string_view binary = {}) {
         exchange_.reset();
+        request_ = {};
         exchange_.set_body(std::string(json) + std::string(binary));
         if (!binary.empty()) {
             exchange_.message.fields.add("inference-header-content-length",
                                          std::to_string(json.size()));
         }
         return decode_rest_infer(
-            exchange_, find_infer_fields(exchange_.message.fields), pool_, catalog_);
+            exchange_, request_, find_infer_fields(exchange_.message.fields), pool_, catalog_);
     }
     Result<> decode_data(std::string_view dtype, std::string_view shape, std::string_view data) {
         return decode(R"({"inputs":[{"name":"x","datatype":")" + std::string(dtype) +
                       R"(","shape":)" + std::string(shape) + R"(,"data":)" + std::string(data) +
                       "}]}");
     }
-    const Request& request() { return exchange_.call.request; }
+    const Request& request() { return request_; }
     const TensorView& tensor(std::size_t i = 0) { return request().inputs.at(i).tensor; }
 
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeExchange exchange_{pool_};
+    Request request_;
 };
 
 TEST_F(RestInferDecodeTest, NullStandsForWhatIsLeftOut) {
@@ -89,7 +91,7 @@ TEST_F(RestInferDecodeTest, ARequestMayHaveNoInputs) {
         const auto result = decode(body);
         ASSERT_TRUE(result) << result.error().message;
         EXPECT_TRUE(request().inputs.empty());
-        exchange_.call.reset();
+        request_ = {};
     }
 }
 
@@ -243,9 +245,10 @@ TEST_F(RestInferDecodeTest, ViewsOutliveTheNextRequestOfTheThread) {
     ASSERT_TRUE(decode(R"({"id":"f\u0069rst","inputs":[{"name":"long \u0061 name",
                            "datatype":"BYTES","shape":[1],"data":["\u0061bc"]}]})"));
     FakeExchange other(pool_);
+    Request next;
     other.set_body(R"({"id":"s\u0065cond","inputs":[{"name":"other \u0061 name",
                        "datatype":"BYTES","shape":[1],"data":["\u0078yz"]}]})");
-    ASSERT_TRUE(decode_rest_infer(other, {}, pool_, catalog_));
+    ASSERT_TRUE(decode_rest_infer(other, next, {}, pool_, catalog_));
     EXPECT_EQ(request().id, "first");
     EXPECT_EQ(request().inputs[0].name, "long a name");
     EXPECT_EQ(text_of(tensor()), raw_strings({"abc"}));
@@ -303,10 +306,10 @@ TEST_F(RestInferDecodeTest, ATimeoutOfZeroIsNone) {
 
 TEST_F(RestInferDecodeTest, AnEarlierDeadlineOfTheHeadersStays) {
     const auto early = exchange_.message.received + 1ms;
-    exchange_.call.request.deadline = early;
+    request_.deadline = early;
     exchange_.set_body(R"({"inputs":[{"name":"x","datatype":"BOOL","shape":[1],"data":[true]}],
                            "parameters":{"timeout":2500}})");
-    ASSERT_TRUE(decode_rest_infer(exchange_, {}, pool_, catalog_));
+    ASSERT_TRUE(decode_rest_infer(exchange_, request_, {}, pool_, catalog_));
     EXPECT_EQ(request().deadline, early);
 }
 

@@ -46,11 +46,12 @@ TEST_P(RestInferMalformed, IsRefusedWithItsReason) {
     memory::BufferPool pool;
     FakeCatalog catalog;
     FakeExchange exchange(pool);
+    Request request;
     exchange.set_body(wrong.json + wrong.binary);
     const std::string length = std::to_string(wrong.json.size());
     InferFields fields;
     if (!wrong.binary.empty()) fields.header_length = length;
-    const Result<> result = decode_rest_infer(exchange, fields, pool, catalog);
+    const Result<> result = decode_rest_infer(exchange, request, fields, pool, catalog);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, wrong.code);
     EXPECT_THAT(result.error().message, testing::HasSubstr(wrong.message));
@@ -308,8 +309,9 @@ TEST(RestInferEntries, AreBounded) {
         {with_parameter(repeated(R"("p":1)")), "more than 1024 parameters"}};
     for (const auto& [json, message] : cases) {
         FakeExchange exchange(pool);
+        Request request;
         exchange.set_body(json);
-        const Result<> result = decode_rest_infer(exchange, {}, pool, catalog);
+        const Result<> result = decode_rest_infer(exchange, request, {}, pool, catalog);
         ASSERT_FALSE(result) << message;
         EXPECT_THAT(result.error().message, testing::HasSubstr(message));
     }
@@ -319,11 +321,12 @@ TEST(RestInferHeaderLength, MustBeACountOfBytesWithinTheBody) {
     memory::BufferPool pool;
     FakeCatalog catalog;
     FakeExchange exchange(pool);
+    Request request;
     exchange.set_body(with_input(R"("data":[1])"));
     for (const std::string_view length : {"", "-1", "x", "1.0", "100000", "99999999999999999999"}) {
         InferFields fields;
         fields.header_length = length;
-        const Result<> result = decode_rest_infer(exchange, fields, pool, catalog);
+        const Result<> result = decode_rest_infer(exchange, request, fields, pool, catalog);
         ASSERT_FALSE(result) << length;
         EXPECT_THAT(result.error().message,
                     testing::HasSubstr("inference-header-content-length is"));
@@ -338,11 +341,13 @@ TEST(RestInferTruncated, TheBytesBehindTheTextAreNotRead) {
     for (const std::string_view behind : {"]}", ",[", ",{", "}", ",", ",1", ":1", "\"", "1]}"}) {
         for (std::size_t size = 1; size < whole.size(); ++size) {
             FakeExchange exchange(pool);
+            Request request;
             exchange.set_body(whole.substr(0, size) + std::string(behind));
             InferFields fields;
             const std::string length = std::to_string(size);
             fields.header_length = length;
-            EXPECT_FALSE(decode_rest_infer(exchange, fields, pool, catalog)) << size << behind;
+            EXPECT_FALSE(decode_rest_infer(exchange, request, fields, pool, catalog))
+                << size << behind;
             EXPECT_EQ(exchange.message.body.text().substr(size), behind);
         }
     }
@@ -358,12 +363,14 @@ TEST(RestInferTruncated, EveryPrefixIsRefused) {
         R"("shape":[1],"datatype":"BYTES","data":["\ud83d\ude00"]}],"outputs":[{"name":"z"}]})";
     for (std::size_t size = 0; size < whole.size(); ++size) {
         FakeExchange exchange(pool);
+        Request request;
         exchange.set_body(whole.substr(0, size));
-        EXPECT_FALSE(decode_rest_infer(exchange, {}, pool, catalog)) << size;
+        EXPECT_FALSE(decode_rest_infer(exchange, request, {}, pool, catalog)) << size;
     }
     FakeExchange exchange(pool);
+    Request request;
     exchange.set_body(whole);
-    EXPECT_TRUE(decode_rest_infer(exchange, {}, pool, catalog));
+    EXPECT_TRUE(decode_rest_infer(exchange, request, {}, pool, catalog));
 }
 
 }  // namespace
