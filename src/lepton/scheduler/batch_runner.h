@@ -11,8 +11,8 @@
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/model/padding.h"
 #include "lepton/scheduler/answer_bound.h"
-#include "lepton/scheduler/padding.h"
 
 namespace lepton::scheduler {
 
@@ -73,7 +73,7 @@ private:
     // Room for an input, in the session's slot if it is large enough.
     std::span<std::byte> room(std::size_t index, std::size_t bytes);
     // Takes what padding brought forth off output `index` in rows_.
-    void cut(std::size_t index, const Padding& padding);
+    void cut(std::size_t index, const model::Padding& padding);
     // Fills the answer of `call` from rows_, unless it is too large.
     void answer(InferCall& call);
     void stamp(InferCall& call) const;

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "lepton/core/check.h"
-#include "lepton/scheduler/match_request.h"
+#include "lepton/model/match_request.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -138,7 +138,7 @@ bool ModelScheduler::submit(InferCall& call) {
         }
     };
     std::vector<Refused> refused;
-    Result<> admitted = match_request(*model_->spec, call);
+    Result<> admitted = model::match_request(*model_->spec, call);
     if (admitted) admitted = answer_bound_.check(call.request, call.rows);
     {
         const MutexLock lock(mutex_);
