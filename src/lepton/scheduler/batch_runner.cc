@@ -171,7 +171,8 @@ Result<> BatchRunner::call_engine(std::int64_t rows, std::size_t answers, CallSi
     stamps_.compute_start = Clock::now();
     auto ran = session_.run(rows, inputs_, outputs_);
     stamps_.compute_end = Clock::now();
-    if (ran) sink.ran(rows, stamps_.compute_end - stamps_.compute_start);
+    const Clock::time_point ended = stamps_.compute_end;
+    if (ran) sink.ran(rows, ended - stamps_.compute_start, ended);
     return ran;
 }
 

@@ -16,11 +16,11 @@
 
 namespace lepton::scheduler {
 
-// Is told of each run of the engine, before the calls that it answers; and takes each call once its
-// outputs or its error are set. They are valid during done() only.
+// Is told of each run of the engine, just as it `ended`, before the calls that it answers; and
+// takes each call once its outputs or its error are set. They are valid during done() only.
 class CallSink {
 public:
-    virtual void ran(std::int64_t rows, Clock::duration took) = 0;
+    virtual void ran(std::int64_t rows, Clock::duration took, Clock::time_point ended) = 0;
     virtual void done(InferCall& call) = 0;
 
 protected:

@@ -70,6 +70,12 @@ public:
         return latencies_.of(call.row_bytes, now);
     }
 
+    // In how long a call of so many rows, of so many bytes each, would be answered if it came at
+    // `at` and nothing came before it but what waits.
+    [[nodiscard]] Clock::duration forecast(std::int64_t rows,
+                                           std::size_t row_bytes,
+                                           const Moment& at) const;
+
     // A call with a deadline has run, and is answered by then, or late.
     virtual void answered(bool in_time) { static_cast<void>(in_time); }
 
@@ -98,6 +104,8 @@ protected:
     [[nodiscard]] std::int64_t most_rows(const Moment& at) const;
     // kQueueFull when the call would exceed a bound.
     [[nodiscard]] Result<> check_bounds(const QueuedCall& call) const;
+    // What waits at `at`, and what runs, will have run in so long; endless where nobody knows.
+    [[nodiscard]] std::chrono::duration<double> wait(const Moment& at) const;
     // The same error, and when to ask again: once what waits at `at` has run.
     [[nodiscard]] Error busy(Error error, const Moment& at) const;
     [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now);

@@ -30,7 +30,9 @@ struct TestCall {
 // Keeps the answers, as an encoder would.
 class Answers final : public CallSink {
 public:
-    void ran(std::int64_t rows, Clock::duration) override { runs.push_back(rows); }
+    void ran(std::int64_t rows, Clock::duration, Clock::time_point) override {
+        runs.push_back(rows);
+    }
     void done(InferCall& call) override {
         if (call.response.error) return;
         const TensorView& tensor = call.response.outputs.at(0).tensor;
