@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -95,7 +95,7 @@ public:
             {spec_->outputs[0].name, {DataType::kFp32, shape_, std::as_bytes(std::span(zeros_))}});
         call.timeline.dispatched = call.timeline.compute_start = call.timeline.compute_end =
             call.timeline.decoded;
-        call.complete();
+        call.answer();
     }
 
 private:

@@ -14,7 +14,6 @@ namespace {
 class EmptyNode final : public Node {
 public:
     bool submit(InferCall&) override { return true; }
-    void expire() override {}
     Clock::duration forecast(std::int64_t, std::size_t) override { return {}; }
 };
 

@@ -55,15 +55,20 @@ std::shared_ptr<scheduler::ModelScheduler> make_scheduler(
         model, std::make_shared<observe::ModelMetrics>("mlp", "1"), 1, std::move(cores));
 }
 
-void ask(InferCall& call, EventLoop& loop, const std::vector<float>& row, int& answered) {
+// Counts the answers.
+struct Asker final : CallStage {
+    void on_answer(InferCall& call, Last /*last*/) noexcept override {
+        ++answered;
+        call.timeline.written = Clock::now();
+        call.written();
+    }
+    int answered = 0;
+};
+
+void ask(InferCall& call, EventLoop& loop, const std::vector<float>& row, Asker& asker) {
     call.reset();
     call.loop = &loop;
-    call.context = &answered;
-    call.on_complete = [](InferCall& done) noexcept {
-        ++*static_cast<int*>(done.context);
-        done.timeline.written = Clock::now();
-        if (done.on_written != nullptr) done.on_written(done);
-    };
+    call.push(asker);
     call.timeline.received = call.timeline.decoded = Clock::now();
     call.request.inputs.push_back(
         {"x", {DataType::kFp32, {1, kWidth}, std::as_bytes(std::span(row))}});
@@ -77,17 +82,16 @@ void run_turns(benchmark::State& state, const std::shared_ptr<scheduler::SharedC
     for (std::int64_t i = 0; i < state.range(0); ++i) {
         calls.push_back(std::make_unique<InferCall>());
     }
-    int answered = 0;
+    Asker asker;
     for (auto _ : state) {
         for (const auto& call : calls) {
-            ask(*call, loop, row, answered);
-            call->route = scheduler;
+            ask(*call, loop, row, asker);
             static_cast<void>(scheduler->submit(*call));
         }
         loop.end_turn();
     }
     const auto asked = state.iterations() * state.range(0);
-    if (answered != asked) state.SkipWithError("not every call was answered");
+    if (asker.answered != asked) state.SkipWithError("not every call was answered");
     state.SetItemsProcessed(asked);
     scheduler->close();
 }

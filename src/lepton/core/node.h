@@ -15,12 +15,9 @@ class Node {
 public:
     virtual ~Node() = default;
 
-    // Takes the call and completes it, now or later. On the call's loop thread, if it has one.
-    // False once it takes no more calls: the call is as it was, for another.
+    // Takes the call and answers it, now or later. On the call's loop thread, if it has one. False
+    // once it takes no more calls: the call is as it was, for another.
     [[nodiscard]] virtual bool submit(InferCall& call) = 0;
-
-    // Ends the calls whose deadline passed while they waited. The loops do so by themselves.
-    virtual void expire() = 0;
 
     // In how long a call of so many rows, of so many bytes each, would be answered if it came now,
     // as far as can be predicted.

@@ -30,8 +30,6 @@ Clock::time_point deadline_of(const InferRequest& request, Clock::time_point now
 
 }  // namespace
 
-Call::Call() { call_.context = this; }
-
 Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObserver& observer) {
     result_ = &result;
     result.contents().clear();
@@ -54,8 +52,8 @@ Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObs
     const Clock::time_point now = Clock::now();
     wanted.deadline = deadline_of(request, now);
     call_.timeline.begun = call_.timeline.received = call_.timeline.decoded = now;
-    call_.on_complete = on_complete;
-    call_.observer = &observer;
+    call_.push(*this);
+    call_.push(observer);
     observer.on_begin(call_);
     return {};
 }
@@ -69,7 +67,7 @@ Result<> Call::run(InferService& service) {
     call_.caller_waits = true;
     service.infer(call_);
     if (!complete_by(call_.request.deadline)) {
-        service.expire(call_);
+        call_.expire();
         complete_by(kNoDeadline);
     }
     if (!call_.response.error) return {};
@@ -95,18 +93,17 @@ void Call::start(InferService& service, Done done, void* context) {
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
-void Call::on_complete(InferCall& call) noexcept {
-    Call& self = *static_cast<Call*>(call.context);
-    self.answer();
-    if (self.done_ != nullptr) return self.done_(self, self.context_);
-    const MutexLock lock(self.mutex_);
-    self.complete_ = true;
+void Call::on_answer(InferCall& /*call*/, Last /*last*/) noexcept {
+    take_outputs();
+    if (done_ != nullptr) return done_(*this, context_);
+    const MutexLock lock(mutex_);
+    complete_ = true;
     // With the lock: whoever waits may reuse the call as soon as it sees the answer.
-    self.changed_.notify_one();
+    changed_.notify_one();
 }
 
 // Takes the outputs out of the instance, whose next run overwrites them.
-void Call::answer() {
+void Call::take_outputs() {
     if (!call_.response.error) {
         InferResult::Contents& contents = result_->contents();
         const ModelSpec& model = *call_.response.model;

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/sync.h"
 #include "lepton/inference.h"
 
@@ -14,10 +14,8 @@ namespace lepton::inprocess {
 
 // One inference on its way through the scheduler and back into the InferResult of whoever asked.
 // Reused: a warm one allocates nothing. Between start() and the answer it belongs to the service.
-class Call {
+class Call final : private CallStage {
 public:
-    Call();
-
     // Looks at `request`, which stays until the answer; `observer` will see the call begin and end.
     // Errors: kInvalidArgument for tensors whose bytes are not what their datatype and shape say.
     Result<> prepare(const InferRequest& request, InferResult& result, CallObserver& observer);
@@ -36,8 +34,8 @@ public:
     void reset() { call_.reset(); }
 
 private:
-    static void on_complete(InferCall& call) noexcept;
-    void answer();
+    void on_answer(InferCall& call, Last last) noexcept override;
+    void take_outputs();
     // False when the deadline came first.
     bool complete_by(Clock::time_point deadline);
 

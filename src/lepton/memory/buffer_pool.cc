@@ -131,8 +131,12 @@ bool BufferPool::remap(std::byte*& data, std::size_t& capacity, std::size_t want
 }
 
 Buffer BufferPool::take(std::size_t capacity) {
-    capacity = capacity_for(capacity);
-    if (capacity > kLargestClass) return {this, allocate(capacity), capacity};
+    return {this, take_block(capacity), capacity_for(capacity)};
+}
+
+std::byte* BufferPool::take_block(std::size_t bytes) {
+    const std::size_t capacity = capacity_for(bytes);
+    if (capacity > kLargestClass) return allocate(capacity);
     SizeClass& size_class = classes_[class_of(capacity)];
     {
         const MutexLock lock(size_class.mutex);
@@ -140,10 +144,14 @@ Buffer BufferPool::take(std::size_t capacity) {
             std::byte* data = size_class.idle.back();
             size_class.idle.pop_back();
             size_class.fewest = std::min(size_class.fewest, size_class.idle.size());
-            return {this, data, capacity};
+            return data;
         }
     }
-    return {this, allocate(capacity), capacity};
+    return allocate(capacity);
+}
+
+void BufferPool::give_back_block(std::byte* block, std::size_t bytes) {
+    give_back(block, capacity_for(bytes));
 }
 
 void BufferPool::give_back(std::byte* data, std::size_t capacity) {

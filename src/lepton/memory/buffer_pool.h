@@ -48,6 +48,11 @@ public:
         return refusals_.load(std::memory_order_relaxed);
     }
 
+    // The same as bare memory, for what counts its users by itself. Given back with the `bytes`
+    // that were asked for.
+    [[nodiscard]] std::byte* take_block(std::size_t bytes);
+    void give_back_block(std::byte* block, std::size_t bytes);
+
     // Gives what nobody has wanted since the last call back to the allocator, but for a little.
     void trim();
 

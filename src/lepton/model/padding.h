@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/request.h"
 #include "lepton/core/model_spec.h"
 
 namespace lepton::model {

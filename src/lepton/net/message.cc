@@ -84,7 +84,6 @@ void Exchange::reset() {
     reply.clear();
     call.reset();
     scratch.clear();
-    outputs.clear();
     draft.reset();
     handler_state = nullptr;
     on_gone = nullptr;
@@ -94,7 +93,6 @@ void Exchange::shrink(memory::BufferPool& pool, std::size_t keep_bytes) {
     shrink_buffer(message.body, pool, keep_bytes);
     shrink_buffer(reply.body, pool, keep_bytes);
     shrink_buffer(scratch, pool, keep_bytes);
-    if (outputs.capacity() > keep_bytes) outputs.release();
     message.fields.shrink(keep_bytes);
     reply.fields.shrink(keep_bytes);
     shrink_storage(message.path, keep_bytes);

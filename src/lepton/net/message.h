@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <typeinfo>
 #include <vector>
 
 #include "lepton/core/clock.h"
@@ -87,6 +88,15 @@ struct Reply {
     void clear();
 };
 
+// What a handler keeps with an exchange beside the message, for as long as the exchange likes.
+class HandlerState {
+public:
+    HandlerState() = default;
+    HandlerState(const HandlerState&) = delete;
+    HandlerState& operator=(const HandlerState&) = delete;
+    virtual ~HandlerState() = default;
+};
+
 // One message and its reply in flight. The connection owns it, reuses it, and keeps it until the
 // reply is sent, also when the client has gone meanwhile. Confined to its loop's thread.
 class Exchange {
@@ -100,12 +110,21 @@ public:
     const Peer* peer = &kNobody;
     // The handler's working memory, kept like everything here until the reply is sent.
     memory::Buffer scratch;
-    // Where the inference's outputs are put that outlive the run, see InferCall::output_room.
-    memory::Buffer outputs;
     // What work aside makes of a reply, until it is one; null otherwise.
     std::unique_ptr<Reply> draft;
-    // The handler's own, for when the call completes; null at the start.
+    // The handler's own, null at the start of a message.
     void* handler_state = nullptr;
+
+    // The handler's state for this message: that of the message before if it is of this type, or a
+    // new one. It stays until another type is asked for.
+    template <class State>
+    State& state() {
+        if (const HandlerState* kept = state_.get();
+            kept == nullptr || typeid(*kept) != typeid(State)) {
+            state_ = std::make_unique<State>(*this);
+        }
+        return static_cast<State&>(*state_);
+    }
 
     // Called when the client goes away while the exchange is open; may be null. For handlers that
     // keep a call open (reply.last == false): the server calls it also when it drains, and the last
@@ -141,6 +160,7 @@ private:
         Step then = nullptr;
     };
     Errand errand_{*this};
+    std::unique_ptr<HandlerState> state_;
 };
 
 // What the messages are for; `protocol` implements it.

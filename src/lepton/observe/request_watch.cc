@@ -86,7 +86,7 @@ void RequestWatch::on_begin(InferCall& call) noexcept {
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
-void RequestWatch::on_end(const InferCall& call) noexcept {
+void RequestWatch::on_written(const InferCall& call) noexcept {
     slow_.note(call);
     if (call.trace.sampled) exporter_->add(call);
     const bool failed = call.response.error && call.response.error->code == ErrorCode::kInternal;

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/observe/slow_requests.h"
 #include "lepton/observe/span_exporter.h"
 #include "lepton/observe/trace_options.h"
@@ -21,7 +21,7 @@ public:
     // A request that belongs to a trace gets a span of its own, also where none is exported: its
     // sender is told, and logs and the slow requests name the trace.
     void on_begin(InferCall& call) noexcept override;
-    void on_end(const InferCall& call) noexcept override;
+    void on_written(const InferCall& call) noexcept override;
 
 private:
     [[nodiscard]] bool samples(const TraceContext& trace) const;

@@ -82,23 +82,13 @@ void Pipeline::retire_all() {
 void Pipeline::infer(InferCall& call) {
     const Request& request = call.request;
     // One that takes no more calls is no longer found: what took its place, if anything, is.
-    while (std::shared_ptr<Node> node =
-               directory_.find(request.model_name, request.model_version)) {
-        Node& chosen = *node;
-        call.route = std::move(node);
-        if (chosen.submit(call)) return;
-        call.route.reset();
+    while (const auto node = directory_.find(request.model_name, request.model_version)) {
+        if (node->submit(call)) return;
     }
     const auto spec = catalog_.find(request.model_name, request.model_version);
-    call.complete(spec
-                      ? Error{ErrorCode::kUnavailable,
-                              "model \"" + std::string(request.model_name) + "\" is being replaced"}
-                      : spec.error());
-}
-
-void Pipeline::expire(InferCall& call) {
-    if (call.route == nullptr) return;  // Refused: no model took it.
-    static_cast<Node*>(call.route.get())->expire();
+    call.answer(spec ? Error{ErrorCode::kUnavailable,
+                             "model \"" + std::string(request.model_name) + "\" is being replaced"}
+                     : spec.error());
 }
 
 }  // namespace lepton::pipeline

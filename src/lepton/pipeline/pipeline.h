@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/sync.h"
 #include "lepton/model/loaded_model.h"
@@ -54,7 +54,6 @@ public:
 
     // Errors, besides the scheduler's: as ModelCatalog::find.
     void infer(InferCall& call) override;
-    void expire(InferCall& call) override;
 
 private:
     using SchedulerPtr = std::shared_ptr<scheduler::ModelScheduler>;

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/model_control.h"
 #include "lepton/core/request_record.h"

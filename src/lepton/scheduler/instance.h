@@ -23,7 +23,7 @@ public:
                         Clock::duration took,
                         Clock::time_point ended) = 0;
     // The call has its outputs, which are valid during this only, or its error.
-    virtual void on_answer(InferCall& call) = 0;
+    virtual void on_computed(InferCall& call) = 0;
     // On the instance's own thread: the batch that it was handed is done, or (`ran` false) it is
     // time to look for one.
     virtual void on_idle(Instance& instance, bool ran) = 0;
@@ -66,7 +66,7 @@ private:
     void ran(std::int64_t rows, Clock::duration took, Clock::time_point ended) override {
         owner_.on_run(*this, rows, took, ended);
     }
-    void done(InferCall& call) override { owner_.on_answer(call); }
+    void done(InferCall& call) override { owner_.on_computed(call); }
     void start_thread();
     void serve();
     // False: the thread is to end. Otherwise the calls to run, or none when it is time to look.

@@ -13,7 +13,7 @@ namespace {
 // Views of the outputs die with the instance's next run, and these cross to the loop's thread.
 void keep_outputs(InferCall& call) {
     try {
-        call.keep_outputs();
+        call.response.keep();
     } catch (const std::bad_alloc&) {
         call.response.error = Error{ErrorCode::kUnavailable, "no memory left for the answer"};
     }
@@ -69,23 +69,9 @@ Dispatcher::Options ModelScheduler::dispatcher_options(const model::LoadedModel&
             .instances = model.sessions.size()};
 }
 
-// What the call keeps is a Node, and it is this one's call.
-ModelScheduler& ModelScheduler::of(const InferCall& call) {
-    return static_cast<ModelScheduler&>(*static_cast<Node*>(call.route.get()));
-}
-
 bool ModelScheduler::submit(InferCall& call) {
     metrics_->pending.fetch_add(1, std::memory_order_relaxed);
     call.response.model = model_->spec;
-    call.on_written = [](InferCall& written) noexcept { of(written).count(written); };
-    call.on_cancelled = [](InferCall& gone) noexcept {
-        try {
-            of(gone).cancel(gone);
-        } catch (const std::exception&) {
-            // No memory to look for it: it ends when its turn comes.
-            gone.cancelled.store(true, std::memory_order_relaxed);
-        }
-    };
     std::vector<Refused> refused;
     Result<> admitted = model::match_request(*model_->spec, call);
     if (admitted) admitted = answer_bound_.check(call.request, call.rows);
@@ -94,16 +80,15 @@ bool ModelScheduler::submit(InferCall& call) {
         if (closed_) {
             metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
             call.response.model.reset();
-            call.on_written = nullptr;
-            call.on_cancelled = nullptr;
             return false;
         }
+        call.push(std::shared_ptr<CallStage>(shared_from_this(), this));
         if (admitted) admitted = dispatcher_->admit(call, Clock::now(), refused);
         if (admitted) ++open_calls_;
     }
     finish(refused);
     if (!admitted) {
-        call.complete(std::move(admitted).error());
+        call.answer(std::move(admitted).error());
     } else if (call.loop == nullptr) {
         dispatch_without_loop(call.caller_waits);
     } else {
@@ -267,16 +252,20 @@ void ModelScheduler::on_run(Instance& instance,
     metrics_->on_run(rows, predicted, took);
 }
 
-void ModelScheduler::cancel(InferCall& call) {
-    std::vector<Refused> refused;
-    {
-        const MutexLock lock(mutex_);
-        dispatcher_->cancel(call, refused);
+void ModelScheduler::on_cancelled(InferCall& call) noexcept {
+    try {
+        std::vector<Refused> refused;
+        {
+            const MutexLock lock(mutex_);
+            dispatcher_->cancel(call, refused);
+        }
+        finish(refused);
+    } catch (const std::exception&) {
+        // No memory to look for it: it ends when its turn comes, since call.cancelled is set.
     }
-    finish(refused);
 }
 
-void ModelScheduler::expire() {
+void ModelScheduler::expire(InferCall& /*call*/) {
     std::vector<Refused> refused;
     {
         const MutexLock lock(mutex_);
@@ -303,7 +292,7 @@ void ModelScheduler::follow_up(std::vector<Refused>& refused) {
     if (seat_ != nullptr) seat_->wake_next();
 }
 
-void ModelScheduler::on_answer(InferCall& call) {
+void ModelScheduler::on_computed(InferCall& call) {
     if (call.loop != nullptr && !call.loop->on_loop_thread()) keep_outputs(call);
     std::optional<bool> in_time;
     if (call.request.deadline != kNoDeadline) {
@@ -315,7 +304,7 @@ void ModelScheduler::on_answer(InferCall& call) {
 void ModelScheduler::finish(InferCall& call, std::optional<bool> in_time) {
     // The call may drop the last reference to us, and must not be touched once it is complete.
     const auto alive = shared_from_this();
-    call.complete();
+    call.answer();
     bool drained = false;
     {
         const MutexLock lock(mutex_);
@@ -346,8 +335,7 @@ void ModelScheduler::on_drained() {
     if (on_drained) on_drained();
 }
 
-// Runs when the answer was written: the last station of the call's timeline.
-void ModelScheduler::count(const InferCall& call) {
+void ModelScheduler::on_written(const InferCall& call) noexcept {
     metrics_->pending.fetch_sub(1, std::memory_order_relaxed);
     ErrorCode code = ErrorCode::kInternal;
     if (call.response.error) code = call.response.error->code;
@@ -392,12 +380,6 @@ void ModelScheduler::refuse_queued() {
         call->response.error = {ErrorCode::kUnavailable, "the server is stopping"};
         finish(*call);
     }
-}
-
-void ModelScheduler::abandon() {
-    refuse_queued();
-    close();
-    for (const auto& loop : loops_) loop->forget();
 }
 
 }  // namespace lepton::scheduler

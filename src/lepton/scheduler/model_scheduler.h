@@ -39,6 +39,7 @@ namespace lepton::scheduler {
 // Thread-safe. Locks: mutex_, then that of SharedCores; none while calls complete or models are
 // told of free cores.
 class ModelScheduler final : public Node,
+                             public CallStage,
                              public CoreWaiter,
                              private LoopUser,
                              private InstanceOwner {
@@ -57,11 +58,10 @@ public:
                    const RunLimits& limits = {});
     ~ModelScheduler() override;  // Precondition: join(), or what calls it.
 
-    // As Node. response.error: kInvalidArgument, kPayloadTooLarge, kQueueFull, kOverloaded,
-    // kDeadlineExceeded, kCancelled, or what the engine says. False once it drains: the call is as
-    // it was, for another.
+    // As Node: takes the call as its innermost stage; the call keeps the scheduler until its
+    // reset(). response.error: kInvalidArgument, kPayloadTooLarge, kQueueFull, kOverloaded,
+    // kDeadlineExceeded, kCancelled, or what the engine says. False once it drains.
     [[nodiscard]] bool submit(InferCall& call) override;
-    void expire() override;
     [[nodiscard]] Clock::duration forecast(std::int64_t rows, std::size_t row_bytes) override;
 
     // From now on calls wait, batch and are refused as `options` says, and calls and runs have at
@@ -70,8 +70,13 @@ public:
     // stays. On no loop's thread.
     void reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size);
 
-    // Ends the call if it waits: its client has gone. On the call's loop.
-    void cancel(InferCall& call);
+    // Counts the call: the last station of its timeline.
+    void on_written(const InferCall& call) noexcept override;
+    // Ends the call if it waits.
+    void on_cancelled(InferCall& call) noexcept override;
+    // Ends the calls whose deadline passed while they were queued, this one among them. The loops
+    // do so by themselves.
+    void expire(InferCall& call) override;
 
     // Takes no more calls. True: it has none. Otherwise `on_drained` is called once the last one is
     // complete, on the thread that completed it, which may be one of its own: it has to be quick,
@@ -88,8 +93,6 @@ public:
     void refuse_queued();
     // What may be scheduled on loops longer than this lives, for those that stop.
     [[nodiscard]] const std::vector<std::shared_ptr<LoopWork>>& loops() const { return loops_; }
-    // The same as close() once the loops have stopped.
-    void abandon();
 
     void on_cores_free() override;
 
@@ -108,7 +111,6 @@ private:
 
     static Dispatcher::Options dispatcher_options(const model::LoadedModel& model,
                                                   std::int64_t max_rows);
-    static ModelScheduler& of(const InferCall& call);
     LoopWork& work_of(const EventLoop& loop);
     void work_on(EventLoop& loop) override;
     std::shared_ptr<LoopUser> hold() override { return {shared_from_this(), this}; }
@@ -127,7 +129,7 @@ private:
                 std::int64_t rows,
                 Clock::duration took,
                 Clock::time_point ended) override;
-    void on_answer(InferCall& call) override;
+    void on_computed(InferCall& call) override;
     void on_idle(Instance& instance, bool ran) override;
 
     // What follows from a look for work or from a run, once no lock is held.
@@ -135,7 +137,6 @@ private:
     void finish(std::vector<Refused>& refused);
     // `in_time`: of one that has run, and has a deadline.
     void finish(InferCall& call, std::optional<bool> in_time = {});
-    void count(const InferCall& call);
     // The instance's batch is done. What follows once no lock is held: on_drained(), if this is
     // true.
     [[nodiscard]] bool release(const Instance& instance) LEPTON_REQUIRES(mutex_);

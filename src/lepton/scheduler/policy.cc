@@ -214,8 +214,7 @@ void Policy::cancel(const InferCall& call, std::vector<Refused>& refused) {
     if (queue_.empty()) earliest_expiry_ = kNoDeadline;
 }
 
-void Policy::expire(Clock::time_point now, std::vector<Refused>& refused) {
-    if (now < earliest_expiry_) return;
+void Policy::take_expired(Clock::time_point now, std::vector<Refused>& refused) {
     places_.clear();
     earliest_expiry_ = kNoDeadline;
     for (std::size_t place = 0; place < queue_.size(); ++place) {

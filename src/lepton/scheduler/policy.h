@@ -85,7 +85,9 @@ public:
     // Takes out the call, if it waits: its client has gone.
     void cancel(const InferCall& call, std::vector<Refused>& refused);
     // Takes out the calls that have expired.
-    void expire(Clock::time_point now, std::vector<Refused>& refused);
+    void expire(Clock::time_point now, std::vector<Refused>& refused) {
+        if (now >= earliest_expiry_) take_expired(now, refused);
+    }
     // No waiting call expires before this.
     [[nodiscard]] Clock::time_point earliest_expiry() const { return earliest_expiry_; }
     [[nodiscard]] bool empty() const { return queue_.empty(); }
@@ -124,7 +126,7 @@ protected:
     LatencyTable latencies_;
 
 private:
-    CallForecast forecast_;
+    void take_expired(Clock::time_point now, std::vector<Refused>& refused);
     [[nodiscard]] std::uint32_t priority_of(const Request& request) const;
     [[nodiscard]] const model::WaitBound& wait_of(const QueuedCall& call) const;
     [[nodiscard]] bool counts(const model::WaitBound& wait) const;
@@ -132,6 +134,7 @@ private:
     // Whether it waits on, behind others, once it has expired.
     [[nodiscard]] bool is_delayed_by_expiry(const QueuedCall& call) const;
 
+    CallForecast forecast_;
     Clock::time_point earliest_expiry_ = kNoDeadline;
     std::vector<std::size_t> places_;
     std::vector<QueuedCall> delayed_;

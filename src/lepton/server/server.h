@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
 #include "lepton/model/model_repository.h"

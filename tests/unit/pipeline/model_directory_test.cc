@@ -15,7 +15,6 @@ class NamedNode final : public Node {
 public:
     explicit NamedNode(int number) : number_(number) {}
     bool submit(InferCall&) override { return true; }
-    void expire() override {}
     Clock::duration forecast(std::int64_t, std::size_t) override { return {}; }
     [[nodiscard]] int number() const { return number_; }
 

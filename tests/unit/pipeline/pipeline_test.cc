@@ -43,24 +43,27 @@ std::shared_ptr<model::LoadedModel> loaded(std::string name, std::string version
     return model;
 }
 
+// Which version answered, or the error's text.
+struct Said final : CallStage {
+    void on_answer(InferCall& done, Last /*last*/) noexcept override {
+        text = done.response.error ? done.response.error->message : done.response.model->version;
+    }
+    std::string text;
+};
+
 class PipelineTest : public testing::Test {
 protected:
-    // Which version answered, or the error's text.
     std::string ask(std::string_view name, std::string_view version = {}) {
         InferCall call;
         const std::array<float, 2> data{};
-        std::string said;
-        call.context = &said;
+        Said said;
+        call.push(said);
         call.request.model_name = name;
         call.request.model_version = version;
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data))}});
-        call.on_complete = [](InferCall& done) noexcept {
-            *static_cast<std::string*>(done.context) =
-                done.response.error ? done.response.error->message : done.response.model->version;
-        };
         pipeline_->infer(call);
-        return said;
+        return said.text;
     }
 
     EmptyCatalog catalog_;
@@ -100,6 +103,16 @@ TEST_F(PipelineTest, VersionThatIsPublishedAgainReplacesTheOldOne) {
     EXPECT_EQ(ask("m"), "1");
 }
 
+// Keeps what came, for another thread to see.
+struct Awaited final : CallStage {
+    void on_answer(InferCall& done, Last /*last*/) noexcept override {
+        error = done.response.error;
+        complete = true;
+    }
+    std::atomic<bool> complete = false;
+    std::optional<Error> error;
+};
+
 // A model whose runs last until the gate opens, and a call to it.
 class SlowModelTest : public PipelineTest {
 protected:
@@ -112,21 +125,19 @@ protected:
         };
         watch_ = slow;
         pipeline_->publish(std::move(slow));
-        call_.context = this;
-        call_.request.model_name = "slow";
-        call_.request.inputs.push_back(
-            {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data_))}});
-        call_.on_complete = [](InferCall& done) noexcept {
-            auto& self = *static_cast<SlowModelTest*>(done.context);
-            self.failed_ = done.response.error.has_value();
-            self.complete_ = true;
-        };
-        pipeline_->infer(call_);
+        infer(call_, answer_);
         while (!running_) std::this_thread::yield();
     }
     void TearDown() override {
         open_gate();
         pipeline_.reset();
+    }
+    void infer(InferCall& call, Awaited& answer) {
+        call.push(answer);
+        call.request.model_name = "slow";
+        call.request.inputs.push_back(
+            {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data_))}});
+        pipeline_->infer(call);
     }
     void open_gate() {
         gate_ = true;
@@ -134,15 +145,14 @@ protected:
     }
     // The transport has written the answer.
     void wait_until_written() {
-        while (!complete_) std::this_thread::yield();
+        while (!answer_.complete) std::this_thread::yield();
         call_.reset();
     }
 
     const std::array<float, 2> data_{};
     std::atomic<bool> gate_ = false;
     std::atomic<bool> running_ = false;
-    std::atomic<bool> complete_ = false;
-    std::atomic<bool> failed_ = false;
+    Awaited answer_;
     std::weak_ptr<model::LoadedModel> watch_;
     InferCall call_;
 };
@@ -152,21 +162,21 @@ TEST_F(SlowModelTest, ReplacedWhileItRunsLetsOthersBeLoadedAndIsFreedOnceItsCall
     pipeline_->publish(loaded("other", "1"));
     EXPECT_EQ(ask("slow"), "1");
     EXPECT_EQ(ask("other"), "1");
-    EXPECT_FALSE(complete_);
+    EXPECT_FALSE(answer_.complete);
     EXPECT_FALSE(watch_.expired());
     open_gate();
     wait_until_written();
-    EXPECT_FALSE(failed_);
+    EXPECT_FALSE(answer_.error);
     while (!watch_.expired()) std::this_thread::yield();
 }
 
 TEST_F(SlowModelTest, RetiredWhileItRunsAnswersWhatItHasAndTakesNoMore) {
     pipeline_->retire("slow", "1");
     EXPECT_EQ(ask("slow"), "no model \"slow\"");
-    EXPECT_FALSE(complete_);
+    EXPECT_FALSE(answer_.complete);
     open_gate();
     wait_until_written();
-    EXPECT_FALSE(failed_);
+    EXPECT_FALSE(answer_.error);
     while (!watch_.expired()) std::this_thread::yield();
 }
 
@@ -186,26 +196,15 @@ TEST_F(SlowModelTest, EndOfThePipelineWaitsForWhatWasRetired) {
     pipeline_->retire("slow", "1");
     const std::jthread opener([this] { open_gate(); });
     pipeline_.reset();
-    EXPECT_TRUE(complete_);
+    EXPECT_TRUE(answer_.complete);
     call_.reset();
     EXPECT_TRUE(watch_.expired());
 }
 
 TEST_F(SlowModelTest, AbandonedPipelineRefusesWhatIsQueuedOfTheRetiredAsWell) {
-    struct Waiting {
-        std::atomic<bool> complete = false;
-        std::optional<Error> error;
-    } waiting;
+    Awaited waiting;
     InferCall queued;
-    queued.context = &waiting;
-    queued.request.model_name = "slow";
-    queued.request.inputs = call_.request.inputs;
-    queued.on_complete = [](InferCall& done) noexcept {
-        auto& of = *static_cast<Waiting*>(done.context);
-        of.error = done.response.error;
-        of.complete = true;
-    };
-    pipeline_->infer(queued);
+    infer(queued, waiting);
     pipeline_->retire("slow", "1");
     const std::jthread opener([&, this] {
         while (!waiting.complete) std::this_thread::yield();
@@ -214,7 +213,7 @@ TEST_F(SlowModelTest, AbandonedPipelineRefusesWhatIsQueuedOfTheRetiredAsWell) {
     pipeline_->abandon();
     ASSERT_TRUE(waiting.error);
     EXPECT_EQ(waiting.error->message, "the server is stopping");
-    EXPECT_TRUE(complete_);
+    EXPECT_TRUE(answer_.complete);
 }
 
 }  // namespace

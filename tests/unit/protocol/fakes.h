@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
@@ -165,10 +165,10 @@ public:
         ++calls;
         last = &call;
         if (hold) return;
-        if (error) return call.complete(*error);
+        if (error) return call.answer(*error);
         call.response.model = model;
         call.response.outputs = outputs;
-        call.complete();
+        call.answer();
     }
 
     std::shared_ptr<const ModelSpec> model;

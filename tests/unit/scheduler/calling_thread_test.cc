@@ -18,24 +18,17 @@ namespace {
 using namespace std::chrono_literals;
 
 // A request of one row, and what became of it.
-class TestCall {
+class TestCall final : private CallStage {
 public:
     explicit TestCall(bool caller_waits) {
         call.caller_waits = caller_waits;
-        call.context = this;
-        call.on_complete = [](InferCall& done) noexcept {
-            auto& self = *static_cast<TestCall*>(done.context);
-            const std::lock_guard lock(self.mutex_);
-            self.complete_ = true;
-            self.changed_.notify_all();
-        };
+        call.push(*this);
         call.timeline.received = call.timeline.decoded = Clock::now();
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data_))}});
     }
 
     void submit_to(const std::shared_ptr<ModelScheduler>& scheduler) {
-        call.route = scheduler;
         ASSERT_TRUE(scheduler->submit(call));
     }
     bool complete() {
@@ -50,6 +43,12 @@ public:
     InferCall call;
 
 private:
+    void on_answer(InferCall& /*call*/, Last /*last*/) noexcept override {
+        const std::lock_guard lock(mutex_);
+        complete_ = true;
+        changed_.notify_all();
+    }
+
     std::vector<float> data_ = {1.0F, 2.0F};
     std::mutex mutex_;
     std::condition_variable changed_;
@@ -130,7 +129,7 @@ TEST_F(CallingThreadTest, ExpireEndsQueuedCallsWhoseDeadlineHasPassed) {
             patient.submit_to(scheduler_);
         }).join();
         while (Clock::now() < late.call.request.deadline) std::this_thread::yield();
-        scheduler_->expire();
+        late.call.expire();
         EXPECT_TRUE(late.complete());
         EXPECT_FALSE(patient.complete());
     };

@@ -23,7 +23,7 @@ public:
     void on_run(Instance&, std::int64_t rows, Clock::duration, Clock::time_point) override {
         rows_run += rows;
     }
-    void on_answer(InferCall& call) override {
+    void on_computed(InferCall& call) override {
         ++answers;
         failed += call.response.error ? 1 : 0;
         thread = std::this_thread::get_id();

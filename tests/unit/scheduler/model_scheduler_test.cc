@@ -25,27 +25,19 @@ using fakes::FakeSession;
 constexpr std::int64_t kWidth = 2;
 
 // One request of `rows` rows, each [value, value], and what became of it.
-class TestCall {
+class TestCall final : private CallStage, private TensorMemory {
 public:
     TestCall(EventLoop* loop, float value, std::int64_t rows = 1)
         : data_(static_cast<std::size_t>(rows * kWidth), value) {
         call.loop = loop;
-        call.context = this;
-        call.on_complete = [](InferCall& done) noexcept {
-            static_cast<TestCall*>(done.context)->completed();
-        };
-        call.output_room = [](InferCall& of, std::size_t bytes) {
-            auto& room = static_cast<TestCall*>(of.context)->room_;
-            room.resize(bytes);
-            return room.data();
-        };
+        call.push(*this);
+        call.response.memory = this;
         call.timeline.received = call.timeline.decoded = Clock::now();
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {rows, kWidth}, std::as_bytes(std::span(data_))}});
     }
 
     void submit_to(const std::shared_ptr<ModelScheduler>& scheduler) {
-        call.route = scheduler;
         ASSERT_TRUE(scheduler->submit(call));
     }
     void wait() {
@@ -60,7 +52,8 @@ public:
     std::string message;
 
 private:
-    void completed() {
+    TensorStorage take(std::size_t bytes) override { return std::make_shared<std::byte[]>(bytes); }
+    void on_answer(InferCall& /*call*/, Last /*last*/) noexcept override {
         const std::lock_guard lock(mutex_);
         ++completions;
         if (call.response.error) {
@@ -72,12 +65,11 @@ private:
             std::memcpy(answer.data(), bytes.data(), bytes.size());
         }
         call.timeline.written = Clock::now();
-        if (call.on_written != nullptr) call.on_written(call);
+        call.written();
         changed_.notify_all();
     }
 
     std::vector<float> data_;
-    std::vector<std::byte> room_;
     std::mutex mutex_;
     std::condition_variable changed_;
 };
@@ -319,7 +311,6 @@ TEST_F(ModelSchedulerTest, ClosedSchedulerLeavesTheCallToAnother) {
     start();
     scheduler_->close();
     TestCall call(&loop_, 1.0F);
-    call.call.route = scheduler_;
     EXPECT_FALSE(scheduler_->submit(call.call));
     EXPECT_EQ(call.completions, 0);
     EXPECT_EQ(call.call.response.model, nullptr);
@@ -341,17 +332,21 @@ TEST_F(ModelSchedulerTest, AbandonedSchedulerRefusesTheQueueAndWaitsForTheRun) {
     while (!started) std::this_thread::yield();
     TestCall queued(&loop_, 2.0F);
     queued.submit_to(scheduler_);  // Its turn will never end.
-    std::jthread stopper([this] { scheduler_->abandon(); });
+    std::jthread stopper([this] {
+        scheduler_->refuse_queued();
+        scheduler_->close();
+    });
     while (!loop_.run_posted()) std::this_thread::yield();
     EXPECT_EQ(queued.error, ErrorCode::kUnavailable);
     EXPECT_EQ(running.completions, 0);
     gate.unlock();
     stopper.join();
+    for (const auto& loop : scheduler_->loops()) loop->forget();
     EXPECT_TRUE(loop_.run_posted());
     EXPECT_EQ(running.answer, (std::vector<float>{2.0F, 2.0F}));
     const std::weak_ptr<ModelScheduler> watch = scheduler_;
-    running.call.route.reset();
-    queued.call.route.reset();
+    running.call.reset();
+    queued.call.reset();
     scheduler_.reset();
     EXPECT_TRUE(watch.expired());
 }
@@ -402,8 +397,8 @@ TEST_F(ModelSchedulerTest, FarDeadlineDoesNotKeepAModelThatIsGone) {
     scheduler_->close();
     while (patient.completions == 0) loop_.run_posted();
     const std::weak_ptr<ModelScheduler> watch = scheduler_;
-    running.call.route.reset();
-    patient.call.route.reset();
+    running.call.reset();
+    patient.call.reset();
     scheduler_.reset();
     EXPECT_TRUE(watch.expired());
     EXPECT_TRUE(loop_.pass_to(Clock::now() + 2h));  // Has nothing to do.

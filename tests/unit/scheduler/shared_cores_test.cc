@@ -46,21 +46,21 @@ struct Scene {
     int failed = 0;
 };
 
-struct TestCall {
-    explicit TestCall(Scene& scene) {
-        call.context = &scene;
-        call.on_complete = [](InferCall& done) noexcept {
-            static_cast<Scene*>(done.context)->ended(!done.response.error.has_value());
-        };
+struct TestCall final : private CallStage {
+    explicit TestCall(Scene& of) : scene(of) {
+        call.push(*this);
         call.timeline.received = call.timeline.decoded = Clock::now();
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data))}});
     }
     void submit_to(const std::shared_ptr<ModelScheduler>& scheduler) {
-        call.route = scheduler;
         ASSERT_TRUE(scheduler->submit(call));
     }
+    void on_answer(InferCall& done, Last /*last*/) noexcept override {
+        scene.ended(!done.response.error.has_value());
+    }
 
+    Scene& scene;
     std::vector<float> data = {1.0F, 2.0F};
     InferCall call;
 };

@@ -16,7 +16,7 @@
 #include "lepton/byte_buffer.h"
 #include "lepton/core/clock.h"
 #include "lepton/core/data_type.h"
-#include "lepton/core/infer_call.h"
+#include "lepton/core/request.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
 #include "lepton/core/shape.h"

@@ -211,13 +211,10 @@ void Http1Session::on_read(std::size_t count, Clock::time_point now) {
 
 void Http1Session::begin_message() {
     Exchange::reset();
-    if (std::max({message.body.capacity(),
-                  reply.body.capacity(),
-                  scratch.capacity(),
-                  outputs.capacity()}) > kKeptBytes) {
+    if (std::max({message.body.capacity(), reply.body.capacity(), scratch.capacity()}) >
+        kKeptBytes) {
         Exchange::shrink(wire_.pool(), kKeptBytes);
     }
-    call.context = nullptr;
     parser_.emplace(message, wire_.limits());
     state_ = State::kHead;
     head_bytes_ = chunk_bytes_ = 0;

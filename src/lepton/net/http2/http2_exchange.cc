@@ -32,17 +32,13 @@ Http2Exchange::Http2Exchange(Connection& connection, EventLoop& loop, memory::Bu
     call.client = reinterpret_cast<std::uintptr_t>(&connection);
 }
 
-void Http2Exchange::open(std::int32_t id) {
-    stream_id = id;
-    call.context = nullptr;
-}
+void Http2Exchange::open(std::int32_t id) { stream_id = id; }
 
 void Http2Exchange::clear() {
     reset();
     shrink_buffer(message.body, pool_);
     shrink_buffer(reply.body, pool_);
     shrink_buffer(scratch, pool_);
-    if (outputs.capacity() > kKeptBytes) outputs.release();
     message.fields.shrink(kKeptBytes);
     packed.release();
     inbox.release();

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/request.h"
 #include "lepton/core/result.h"
 
 namespace lepton::protocol {

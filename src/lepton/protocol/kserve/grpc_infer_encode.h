@@ -1,6 +1,7 @@
 #pragma once
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/request.h"
+#include "lepton/core/response.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
 

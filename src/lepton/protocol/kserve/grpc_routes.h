@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string_view>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/request.h"
 #include "lepton/core/result.h"
 
 namespace lepton::protocol {

@@ -55,6 +55,7 @@ InferRoute::InferRoute(InferService& service,
                        const Router::Options& options)
     : catalog_(catalog),
       pool_(pool),
+      tensors_(pool),
       service_(service),
       options_(options),
       style_(options.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
@@ -91,14 +92,8 @@ void InferRoute::handle(net::Exchange& exchange) noexcept {
 Result<> InferRoute::begin(net::Exchange& exchange, const InferFields& fields) {
     InferCall& call = exchange.call;
     exchange.handler_state = this;
-    call.context = &exchange;
-    call.output_room = [](InferCall& of, std::size_t bytes) {
-        auto& owner = *static_cast<net::Exchange*>(of.context);
-        memory::Buffer& outputs = owner.outputs;
-        if (outputs.capacity() == 0) outputs = route_of(owner).pool_.take(bytes);
-        outputs.resize(bytes);
-        return outputs.data();
-    };
+    exchange.state<InferExchange>().begin(*this, call);
+    call.response.memory = &tensors_;
     call.timeline.begun = exchange.message.begun;
     call.timeline.received = exchange.message.received;
     call.protocol = exchange.message.grpc ? CallProtocol::kGrpc : CallProtocol::kHttp;
@@ -108,15 +103,16 @@ Result<> InferRoute::begin(net::Exchange& exchange, const InferFields& fields) {
             call.trace.state = fields.tracestate;
         }
     }
-    call.observer = options_.observer;
-    if (call.observer != nullptr) call.observer->on_begin(call);
+    if (options_.observer != nullptr) {
+        call.push(*options_.observer);
+        options_.observer->on_begin(call);
+    }
     LEPTON_TRY(call.request.deadline, deadline_of(fields, exchange.message.arrival()));
     return {};
 }
 
 void InferRoute::infer(net::Exchange& exchange) {
     InferCall& call = exchange.call;
-    call.on_complete = &on_complete;
     call.timeline.decoded = Clock::now();
     service_.infer(call);
 }
@@ -140,10 +136,8 @@ Error InferRoute::reason_of(const InferCall& call, const Error& error) const {
     return error;
 }
 
-void InferRoute::on_complete(InferCall& call) noexcept {
-    net::Exchange& exchange = *static_cast<net::Exchange*>(call.context);
-    call.on_cancelled = nullptr;
-    route_of(exchange).answer(exchange);
+void InferExchange::on_answer(InferCall& /*call*/, Last /*last*/) noexcept {
+    route_->answer(exchange_);
 }
 
 void InferRoute::answer(net::Exchange& exchange) const {
@@ -159,7 +153,7 @@ void InferRoute::answer(net::Exchange& exchange) const {
 }
 
 Result<> InferRoute::encode_aside(net::Exchange& exchange) const {
-    exchange.call.keep_outputs();
+    exchange.call.response.keep();
     exchange.draft = std::make_unique<net::Reply>();
     exchange.aside(
         [](net::Exchange& of) noexcept {

@@ -2,10 +2,11 @@
 
 #include <cstddef>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
 #include "lepton/memory/buffer_pool.h"
+#include "lepton/memory/tensor_storage.h"
 #include "lepton/net/message.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/kserve/infer_fields.h"
@@ -18,6 +19,24 @@ namespace lepton::protocol {
 // of strings that are walked and of numbers that are converted one by one; and of bytes copied.
 inline constexpr std::size_t kDecodedOnLoop = std::size_t{64} << 10;
 inline constexpr std::size_t kCopiedOnLoop = std::size_t{1} << 20;
+
+class InferRoute;
+
+// The stage of a transport's calls: takes the answer back to the exchange of its message.
+class InferExchange final : public net::HandlerState, public CallStage {
+public:
+    explicit InferExchange(net::Exchange& exchange) : exchange_(exchange) {}
+
+    void begin(const InferRoute& route, InferCall& call) {
+        route_ = &route;
+        call.push(*this);
+    }
+    void on_answer(InferCall& call, Last last) noexcept override;
+
+private:
+    net::Exchange& exchange_;
+    const InferRoute* route_ = nullptr;
+};
 
 // The way of an inference from its message to its reply, and what every one has around it: the
 // stations of its timeline, its trace, who looks on. A protocol adds its codec.
@@ -53,15 +72,17 @@ protected:
     memory::BufferPool& pool_;
 
 private:
+    friend class InferExchange;
+
     Result<> begin(net::Exchange& exchange, const InferFields& fields);
     void infer(net::Exchange& exchange);
     void refuse(net::Exchange& exchange, const Error& error) const;
     [[nodiscard]] Error reason_of(const InferCall& call, const Error& error) const;
-    static void on_complete(InferCall& call) noexcept;
     void answer(net::Exchange& exchange) const;
     Result<> encode_aside(net::Exchange& exchange) const;
     void send(net::Exchange& exchange) const;
 
+    memory::TensorPool tensors_;
     InferService& service_;
     const Router::Options& options_;
     const ErrorStyle style_;

@@ -173,6 +173,13 @@ Result<ModelControl*> RestRoutes::model_control() const {
     return fail(ErrorCode::kModelNotFound, "this server does not tell how models are run");
 }
 
+// A change under way, with the exchange that it is to answer.
+struct RestRoutes::PendingChange final : net::HandlerState {
+    explicit PendingChange(net::Exchange& /*exchange*/) {}
+
+    std::shared_ptr<AnsweredChange> answer;
+};
+
 // What a change came to, on its way from the control's thread to the loop's.
 struct RestRoutes::AnsweredChange final : Task {
     AnsweredChange(RestRoutes& of, net::Exchange& to)
@@ -180,7 +187,8 @@ struct RestRoutes::AnsweredChange final : Task {
 
     // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
     void run() noexcept override {
-        const std::shared_ptr<void> alive = std::move(exchange.call.route);
+        const std::shared_ptr<AnsweredChange> alive =
+            std::move(exchange.state<PendingChange>().answer);
         if (result) {
             prepare_body(exchange.reply.body, kRoomForDescription, routes.pool_);
             write_config_changed(*result, exchange.reply.body);
@@ -221,7 +229,8 @@ Result<> RestRoutes::start_change(net::Exchange& exchange, const HttpTarget& tar
     }
     audit.set_change(*change, control->configuration(target.model, target.version));
     const auto answer = std::make_shared<AnsweredChange>(*this, exchange);
-    exchange.call.route = answer;  // The exchange keeps it, should the loop never run it.
+    // The exchange keeps it, should the loop never run it.
+    exchange.state<PendingChange>().answer = answer;
     EventLoop& loop = *exchange.call.loop;
     control->change(*std::move(change), [answer, &loop, audit](Result<ConfigChanged> result) {
         audit.tell(result);  // Here, since the loop may have ended: the change was made.

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
@@ -25,7 +25,10 @@ public:
     void handle(net::Exchange& exchange) noexcept;
 
 private:
-    struct AnsweredChange;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final.
+    // NOLINTBEGIN(cppcoreguidelines-virtual-class-destructor): they are final, unseen from here.
+    struct AnsweredChange;
+    struct PendingChange;
+    // NOLINTEND(cppcoreguidelines-virtual-class-destructor)
 
     Result<> dispatch(net::Exchange& exchange);
     Result<> describe(net::Exchange& exchange, const HttpTarget& target);

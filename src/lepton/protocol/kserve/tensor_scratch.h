@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "lepton/core/infer_call.h"
+#include "lepton/core/request.h"
 #include "lepton/memory/buffer_pool.h"
 
 namespace lepton::protocol {

@@ -206,22 +206,31 @@ TEST(Http2Session, AnAnswerDoesNotWaitForOneThatTakesLonger) {
     EXPECT_FALSE(peer.wire.sent.empty());
 }
 
+// Counts the answers that are out, or thrown away.
+struct WrittenCounter final : CallStage {
+    void on_written(const InferCall& call) noexcept override {
+        ++count;
+        written = call.timeline.written;
+        cancelled = call.cancelled;
+    }
+    int count = 0;
+    Clock::time_point written;
+    bool cancelled = false;
+};
+
 TEST(Http2Session, WrittenIsStampedAndToldOnceTheReplyIsOut) {
     Http2Peer peer;
-    static int told;
-    told = 0;
+    WrittenCounter told;
     peer.handler.answer = [&](Exchange& exchange) {
         EXPECT_EQ(exchange.call.timeline.received, peer.now);
         EXPECT_EQ(exchange.call.loop, &peer.wire.the_loop);
-        exchange.call.on_written = [](InferCall& call) noexcept {
-            EXPECT_GT(call.timeline.written, Clock::time_point());
-            ++told;
-        };
+        exchange.call.push(told);
         exchange.send();
-        EXPECT_EQ(told, 0);
+        EXPECT_EQ(told.count, 0);
     };
     peer.request(kGet);
-    EXPECT_EQ(told, 1);
+    EXPECT_EQ(told.count, 1);
+    EXPECT_GT(told.written, Clock::time_point());
 }
 
 TEST(Http2Session, LargeBodiesPassBothWays) {
@@ -329,20 +338,17 @@ TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
 
 TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
     Http2Peer peer;
-    static int reported;
-    reported = 0;
+    WrittenCounter reported;
     const std::int32_t id = peer.start(kPost, "x", true);
     peer.pump();
     Exchange& exchange = peer.handler.next();
-    exchange.call.on_written = [](InferCall& call) noexcept {
-        EXPECT_TRUE(call.cancelled.load());
-        ++reported;
-    };
+    exchange.call.push(reported);
     nghttp2_submit_rst_stream(peer.client, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     peer.pump();
-    EXPECT_EQ(reported, 0);
+    EXPECT_EQ(reported.count, 0);
     exchange.send();
-    EXPECT_EQ(reported, 1);
+    EXPECT_EQ(reported.count, 1);
+    EXPECT_TRUE(reported.cancelled);
 }
 
 TEST(Http2Session, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {

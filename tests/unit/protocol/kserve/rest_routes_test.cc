@@ -169,7 +169,7 @@ TEST_F(RestRoutesTest, NameAndVersionComeFromThePath) {
     EXPECT_EQ(service_.last->request.model_name, "my model");
     EXPECT_EQ(service_.last->request.model_version, "12");
     EXPECT_TRUE(exchange_.sent.empty());
-    service_.last->complete(Error{ErrorCode::kCancelled, "gone"});
+    service_.last->answer(Error{ErrorCode::kCancelled, "gone"});
     EXPECT_EQ(exchange_.sent.at(0).status, 499);
 }
 
