@@ -12,7 +12,7 @@
 
 namespace lepton::scheduler {
 
-class Instance;
+class Instance;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 
 // Whom an Instance works for. On whichever thread the instance runs, with no lock held.
 class InstanceOwner {

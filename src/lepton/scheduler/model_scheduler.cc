@@ -261,7 +261,8 @@ void ModelScheduler::on_cancelled(InferCall& call) noexcept {
         }
         finish(refused);
     } catch (const std::exception&) {
-        // No memory to look for it: it ends when its turn comes, since call.cancelled is set.
+        // No memory to look for it: it ends when its turn comes.
+        call.cancelled.store(true, std::memory_order_relaxed);
     }
 }
 
