@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "fuzz/numbers.h"
+#include "lepton/model/match_request.h"
+#include "lepton/model/padding.h"
 #include "lepton/scheduler/answer_bound.h"
-#include "lepton/scheduler/match_request.h"
-#include "lepton/scheduler/padding.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -76,9 +76,9 @@ void check_matched(const ModelSpec& spec, const InferCall& call, Numbers& number
         const std::size_t size = element_bytes(input.tensor.dtype);
         require(size == 0 ||
                 static_cast<std::size_t>(*elements) * size == input.tensor.data.size());
-        const Padding padding = padding_of(spec, call.request);
+        const model::Padding padding = model::padding_of(spec, call.request);
         require(padding.from <= padding.to);
-        const Shape wide = padded(input.tensor.shape, spec.inputs[i].shape, padding);
+        const Shape wide = model::padded(input.tensor.shape, spec.inputs[i].shape, padding);
         require(wide.rank() == input.tensor.shape.rank());
     }
     const AnswerBound bound(spec, numbers.byte());
@@ -120,7 +120,7 @@ void run(std::span<const std::uint8_t> input) {
         call.request.inputs.push_back({name, view});
     }
     if (numbers.below(2) == 0) call.request.outputs.push_back({kNames[numbers.below(4)], {}});
-    const auto matched = match_request(spec, call);
+    const auto matched = model::match_request(spec, call);
     if (!matched) return require(!matched.error().message.empty());
     check_matched(spec, call, numbers);
 }

@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <optional>
 #include <random>
 
 #include "lepton/scheduler/core_budget.h"
-#include "lepton/scheduler/policy.h"
+#include "lepton/scheduler/dispatcher.h"
 
 namespace lepton::sim {
 namespace {
 
 using scheduler::CoreBudget;
-using scheduler::Moment;
 using scheduler::Refused;
 
 constexpr Clock::time_point kBegin{std::chrono::hours(1)};
@@ -22,41 +20,64 @@ Clock::duration times(Clock::duration time, double factor) {
     return Clock::duration(std::llround(static_cast<double>(time.count()) * factor));
 }
 
-struct Instance {
-    std::vector<InferCall*> batch;  // Empty while idle.
+// One model's place among those that share the cores, without the locks of the product's.
+class Seat final : public scheduler::Cores {
+public:
+    Seat(CoreBudget& budget, double weight, bool contended)
+        : budget_(budget), model_(budget.add(weight, 1)), contended_(contended) {}
+
+    [[nodiscard]] CoreBudget::Model model() const { return model_; }
+    [[nodiscard]] bool contended() const override { return contended_; }
+    CoreBudget::Grant ask(const scheduler::Work& work, Clock::time_point now) override {
+        return budget_.ask(model_, work, now);
+    }
+    void expect(CoreBudget::Run run, Clock::time_point ends) override { budget_.expect(run, ends); }
+    void finish(CoreBudget::Run run, Clock::duration used) override { budget_.finish(run, used); }
+    void charge(Clock::duration used) override { budget_.charge(model_, used); }
+    [[nodiscard]] Clock::time_point free_at() const override { return budget_.free_at(); }
+    [[nodiscard]] double usual_share(Clock::time_point now) const override {
+        return budget_.usual_share(model_, now);
+    }
+
+private:
+    CoreBudget& budget_;
+    const CoreBudget::Model model_;
+    const bool contended_;
+};
+
+struct Run {
+    bool on = false;
     std::int64_t rows = 0;
-    int active = 1;
     Clock::time_point began;
-    Clock::time_point predicted;
     Clock::duration left{};  // On a core of its own.
-    std::optional<CoreBudget::Run> cores;
-    scheduler::LatencyModel* latency = nullptr;
 };
 
 struct Player {
-    Player(const MixedModel& of, Clock::time_point now)
+    Player(const MixedModel& of, CoreBudget& budget, bool contended, Clock::time_point now)
         : model(of),
-          policy(scheduler::make_policy(of.queue, of.max_rows, of.curve.times, now)),
+          seat(budget, of.queue.weight, contended),
+          dispatcher({.model = of.curve.name,
+                      .queue = of.queue,
+                      .service_times = of.curve.times,
+                      .max_rows = of.max_rows,
+                      .instances = static_cast<std::size_t>(of.instances)},
+                     &seat,
+                     now),
           calls(std::make_unique<InferCall[]>(of.arrivals.size())),
-          instances(static_cast<std::size_t>(of.instances)),
-          free_at(instances.size()) {
+          runs(static_cast<std::size_t>(of.instances)) {
         outcome.records.resize(of.arrivals.size());
     }
     [[nodiscard]] Clock::time_point next_arrival() const {
         return next < model.arrivals.size() ? kBegin + model.arrivals[next].at : kNoDeadline;
     }
-    [[nodiscard]] Clock::time_point expiry() const {
-        return policy->empty() ? kNoDeadline : policy->earliest_expiry();
-    }
 
     const MixedModel& model;
-    std::unique_ptr<scheduler::Policy> policy;
+    Seat seat;
+    scheduler::Dispatcher dispatcher;
     std::unique_ptr<InferCall[]> calls;
-    std::vector<Instance> instances;
-    std::vector<Clock::time_point> free_at;
+    std::vector<Run> runs;  // By instance.
     std::size_t next = 0;
     Clock::time_point look_at = kNoDeadline;
-    CoreBudget::Model seat = 0;
     Outcome outcome;
     Clock::duration cpu{};
 };
@@ -64,10 +85,8 @@ struct Player {
 class MixSimulation {
 public:
     explicit MixSimulation(const Mix& mix) : mix_(mix), budget_(mix.cores), random_(mix.seed) {
-        players_.reserve(mix.models.size());
         for (const MixedModel& model : mix.models) {
-            players_.emplace_back(model, kBegin);
-            players_.back().seat = budget_.add(model.queue.weight, 1);
+            players_.push_back(std::make_unique<Player>(model, budget_, mix.budget, kBegin));
         }
         measured_until_ = kBegin + mix.models.front().arrivals.back().at;
     }
@@ -77,22 +96,21 @@ public:
             const Clock::time_point next = next_event();
             if (next == kNoDeadline) break;
             advance_to(next);
-            for (Player& player : players_) {
-                const bool touched = end_runs(player) || arrive(player) || player.look_at <= now_;
-                if (player.expiry() <= now_) player.policy->expire(now_, refused_);
-                settle_refused(player);
-                if (touched) offer(player);
+            for (const auto& player : players_) {
+                if (end_runs(*player) || arrive(*player) || player->look_at <= now_) {
+                    offer(*player);
+                }
             }
-            while (const auto seat = budget_.next(now_)) {
-                offer(players_[*seat]);
-                budget_.withdraw_named(*seat);
+            while (const auto model = budget_.next(now_)) {
+                offer(player_of(*model));
+                budget_.withdraw_named(*model);
             }
         }
         MixOutcome outcome;
-        for (Player& player : players_) {
-            player.outcome.length = player.model.arrivals.back().at;
-            outcome.models.push_back(std::move(player.outcome));
-            outcome.cpu.push_back(player.cpu);
+        for (const auto& player : players_) {
+            player->outcome.length = player->model.arrivals.back().at;
+            outcome.models.push_back(std::move(player->outcome));
+            outcome.cpu.push_back(player->cpu);
         }
         outcome.most_cores = most_cores_;
         return outcome;
@@ -106,11 +124,10 @@ private:
 
     [[nodiscard]] Clock::time_point next_event() const {
         Clock::time_point next = kNoDeadline;
-        for (const Player& player : players_) {
-            next = std::min({next, player.next_arrival(), player.expiry(), player.look_at});
-            for (const Instance& instance : player.instances) {
-                if (instance.batch.empty()) continue;
-                next = std::min(next, now_ + times(instance.left, 1 / speed()));
+        for (const auto& player : players_) {
+            next = std::min({next, player->next_arrival(), player->look_at});
+            for (const Run& run : player->runs) {
+                if (run.on) next = std::min(next, now_ + times(run.left, 1 / speed()));
             }
         }
         return next == kNoDeadline ? next : std::max(next, now_);
@@ -118,32 +135,38 @@ private:
 
     void advance_to(Clock::time_point time) {
         const Clock::duration done = times(time - now_, speed());
-        for (Player& player : players_) {
-            for (Instance& instance : player.instances) {
-                if (instance.batch.empty()) continue;
-                if (time <= measured_until_) player.cpu += std::min(done, instance.left);
-                instance.left -= std::min(done, instance.left);
-                if (instance.left < std::chrono::nanoseconds(2)) instance.left = {};
+        for (const auto& player : players_) {
+            for (Run& run : player->runs) {
+                if (!run.on) continue;
+                if (time <= measured_until_) player->cpu += std::min(done, run.left);
+                run.left -= std::min(done, run.left);
+                if (run.left < std::chrono::nanoseconds(2)) run.left = {};
             }
         }
         now_ = time;
     }
 
+    Player& player_of(CoreBudget::Model model) {
+        return **std::find_if(players_.begin(), players_.end(), [model](const auto& player) {
+            return player->seat.model() == model;
+        });
+    }
+
     bool end_runs(Player& player) {
         bool any = false;
-        for (Instance& instance : player.instances) {
-            if (instance.batch.empty() || instance.left > Clock::duration::zero()) continue;
+        for (std::size_t instance = 0; instance < player.runs.size(); ++instance) {
+            Run& run = player.runs[instance];
+            if (!run.on || run.left > Clock::duration::zero()) continue;
             any = true;
             --running_;
-            instance.latency->observe(instance.rows, now_ - instance.began, now_, instance.active);
-            if (instance.cores) budget_.finish(*instance.cores, now_ - instance.began);
-            instance.cores.reset();
-            for (InferCall* call : instance.batch) {
+            run.on = false;
+            player.dispatcher.ran(instance, run.rows, now_ - run.began, now_);
+            for (InferCall* call : player.dispatcher.batch_of(instance)) {
                 const bool in_time = now_ <= call->request.deadline;
-                if (call->request.deadline != kNoDeadline) player.policy->answered(in_time);
+                if (call->request.deadline != kNoDeadline) player.dispatcher.answered(in_time);
                 settle(player, *call, in_time ? Fate::kInTime : Fate::kLate);
             }
-            instance.batch.clear();
+            player.dispatcher.release(instance);
         }
         return any;
     }
@@ -159,7 +182,7 @@ private:
             if (arrival.timeout > Clock::duration::zero()) {
                 call.request.deadline = now_ + arrival.timeout;
             }
-            if (player.policy->admit(call, moment(player, !mix_.budget), refused_)) {
+            if (player.dispatcher.admit(call, now_, refused_)) {
                 player.outcome.records[player.next].admitted = true;
                 ++player.outcome.admitted;
             } else {
@@ -167,67 +190,35 @@ private:
             }
             ++player.next;
         }
+        settle_refused(player);
         return any;
-    }
-
-    Moment moment(Player& player, bool with_cores) {
-        for (std::size_t i = 0; i < player.instances.size(); ++i) {
-            const Clock::time_point soon = now_ + std::chrono::nanoseconds(1);
-            const Instance& instance = player.instances[i];
-            const auto idle = with_cores ? now_ : std::max(now_, budget_.free_at());
-            player.free_at[i] = instance.batch.empty() ? idle : std::max(instance.predicted, soon);
-        }
-        const double share = mix_.budget ? budget_.usual_share(player.seat, now_) : 1.0;
-        return {now_, player.free_at, share};
     }
 
     // Gives its idle instances what waits, as far as there are cores.
     void offer(Player& player) {
-        player.look_at = kNoDeadline;
-        for (Instance& instance : player.instances) {
-            if (!instance.batch.empty()) continue;
-            if (player.policy->empty()) return;
-            Moment at = moment(player, true);
-            std::optional<CoreBudget::Run> cores;
-            if (mix_.budget) {
-                const auto grant = budget_.ask(player.seat, player.policy->work(), now_);
-                if (!grant.run) {
-                    player.look_at = grant.ask_again;
-                    return;
-                }
-                cores = grant.run;
-                at.latest_end = grant.latest_end;
-            }
-            player.look_at = player.policy->next_batch(at, instance.batch, refused_);
+        while (true) {
+            const scheduler::Dispatcher::Next next = player.dispatcher.next(now_, refused_);
             settle_refused(player);
-            if (instance.batch.empty()) {
-                if (cores) budget_.finish(*cores, {});
-                return;
-            }
-            start(player, instance, at, cores);
+            player.look_at = next.look_at;
+            if (!next.instance) return;
+            start(player, *next.instance);
         }
     }
 
-    void start(Player& player,
-               Instance& instance,
-               const Moment& at,
-               std::optional<CoreBudget::Run> cores) {
-        instance.rows = 0;
-        for (const InferCall* call : instance.batch) {
-            instance.rows += call->rows;
+    void start(Player& player, std::size_t instance) {
+        Run& run = player.runs[instance];
+        run.on = true;
+        run.rows = 0;
+        for (const InferCall* call : player.dispatcher.batch_of(instance)) {
+            run.rows += call->rows;
             record_of(player, *call).started = now_ - kBegin;
         }
-        instance.active = at.active() + 1;
-        instance.began = now_;
-        instance.latency = &player.policy->latency_of(*instance.batch.front(), now_);
-        instance.predicted = now_ + instance.latency->typical(instance.rows, instance.active);
+        run.began = now_;
         const double noise = std::exp(player.model.curve.noise * normal_(random_));
-        instance.left = times(player.model.curve.of(instance.rows), noise);
-        instance.cores = cores;
-        if (cores) budget_.expect(*cores, instance.predicted);
+        run.left = times(player.model.curve.of(run.rows), noise);
         most_cores_ = std::max(most_cores_, ++running_);
         ++player.outcome.runs;
-        player.outcome.rows_run += instance.rows;
+        player.outcome.rows_run += run.rows;
     }
 
     void settle_refused(Player& player) {
@@ -253,7 +244,7 @@ private:
     CoreBudget budget_;
     std::mt19937_64 random_;
     std::normal_distribution<double> normal_;
-    std::vector<Player> players_;
+    std::vector<std::unique_ptr<Player>> players_;
     std::vector<Refused> refused_;
     Clock::time_point now_ = kBegin;
     Clock::time_point measured_until_;

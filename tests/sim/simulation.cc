@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <optional>
 #include <random>
 
-#include "lepton/scheduler/policy.h"
+#include "lepton/scheduler/dispatcher.h"
 
 namespace lepton::sim {
 namespace {
 
-using scheduler::Moment;
 using scheduler::Refused;
 
 // A point from which to count that is later than every time span of the policies.
@@ -38,27 +36,28 @@ private:
     std::uniform_real_distribution<double> uniform_;
 };
 
-struct Instance {
-    bool busy = false;
-    std::vector<InferCall*> batch;
+struct Run {
     std::int64_t rows = 0;
-    int active = 1;
     Clock::time_point began;
-    Clock::time_point ends = kNoDeadline;
-    Clock::time_point predicted;
-    scheduler::LatencyModel* latency = nullptr;  // Of its batch.
+    Clock::time_point ends = kNoDeadline;  // Of an idle instance: never.
 };
+
+scheduler::Dispatcher::Options dispatcher_options(const Scenario& scenario) {
+    return {.model = scenario.curve.name,
+            .queue = scenario.queue,
+            .service_times = scenario.curve.times,
+            .max_rows = scenario.max_rows,
+            .instances = static_cast<std::size_t>(scenario.instances)};
+}
 
 class Simulation {
 public:
     Simulation(const Scenario& scenario, std::span<const Arrival> arrivals)
         : arrivals_(arrivals),
           engine_(scenario, scenario.seed),
-          policy_(scheduler::make_policy(
-              scenario.queue, scenario.max_rows, scenario.curve.times, kBegin)),
+          dispatcher_(dispatcher_options(scenario), nullptr, kBegin),
           calls_(std::make_unique<InferCall[]>(arrivals.size())),
-          instances_(static_cast<std::size_t>(scenario.instances)),
-          free_at_(instances_.size()) {
+          runs_(static_cast<std::size_t>(scenario.instances)) {
         outcome_.records.resize(arrivals.size());
     }
 
@@ -67,22 +66,17 @@ public:
         while (true) {
             const Clock::time_point arrival =
                 next < arrivals_.size() ? kBegin + arrivals_[next].at : kNoDeadline;
-            const auto first = std::min_element(
-                instances_.begin(), instances_.end(), [](const Instance& a, const Instance& b) {
+            const auto first =
+                std::min_element(runs_.begin(), runs_.end(), [](const Run& a, const Run& b) {
                     return a.ends < b.ends;
                 });
-            const Clock::time_point expiry =
-                policy_->empty() ? kNoDeadline : policy_->earliest_expiry();
-            now_ = std::min({arrival, first->ends, look_at_, expiry});
+            now_ = std::min({arrival, first->ends, look_at_});
             if (now_ == kNoDeadline) break;
             if (first->ends == now_) {
-                end_run(*first);
+                end_run(static_cast<std::size_t>(first - runs_.begin()));
             } else if (arrival == now_) {
                 arrive(next++);
-            } else if (expiry == now_) {
-                policy_->expire(now_, refused_);
             }
-            settle_refused();
             dispatch();
         }
         outcome_.length = arrivals_.back().at;
@@ -90,14 +84,6 @@ public:
     }
 
 private:
-    Moment moment() {
-        for (std::size_t i = 0; i < instances_.size(); ++i) {
-            const Clock::time_point soon = now_ + std::chrono::nanoseconds(1);
-            free_at_[i] = instances_[i].busy ? std::max(instances_[i].predicted, soon) : now_;
-        }
-        return {now_, free_at_};
-    }
-
     void arrive(std::size_t index) {
         InferCall& call = calls_[index];
         const Arrival& arrival = arrivals_[index];
@@ -106,49 +92,49 @@ private:
         call.request.priority = arrival.priority;
         if (arrival.timeout > Clock::duration::zero())
             call.request.deadline = now_ + arrival.timeout;
-        if (policy_->admit(call, moment(), refused_)) {
+        if (dispatcher_.admit(call, now_, refused_)) {
             outcome_.records[index].admitted = true;
             ++outcome_.admitted;
         } else {
             settle(call, Fate::kRefused, now_);
         }
-        outcome_.most_waiting = std::max(outcome_.most_waiting, policy_->waiting());
+        outcome_.most_waiting = std::max(outcome_.most_waiting, dispatcher_.waiting());
+        settle_refused();
     }
 
     void dispatch() {
-        look_at_ = kNoDeadline;
-        for (Instance& instance : instances_) {
-            if (instance.busy) continue;
-            instance.batch.clear();
-            const Moment at = moment();
-            look_at_ = policy_->next_batch(at, instance.batch, refused_);
+        while (true) {
+            const scheduler::Dispatcher::Next next = dispatcher_.next(now_, refused_);
             settle_refused();
-            if (instance.batch.empty()) return;
-            instance.busy = true;
-            instance.active = at.active() + 1;
-            instance.rows = 0;
-            for (InferCall* call : instance.batch) {
-                instance.rows += call->rows;
-                record_of(*call).started = now_ - kBegin;
-            }
-            instance.began = now_;
-            instance.latency = &policy_->latency_of(*instance.batch.front(), now_);
-            instance.predicted = now_ + instance.latency->typical(instance.rows, instance.active);
-            instance.ends = now_ + engine_.run(instance.rows, now_ - kBegin);
-            ++outcome_.runs;
-            outcome_.rows_run += instance.rows;
+            look_at_ = next.look_at;
+            if (!next.instance) return;
+            start(*next.instance);
         }
     }
 
-    void end_run(Instance& instance) {
-        instance.latency->observe(instance.rows, now_ - instance.began, now_, instance.active);
-        for (InferCall* call : instance.batch) {
+    void start(std::size_t instance) {
+        Run& run = runs_[instance];
+        run.rows = 0;
+        for (const InferCall* call : dispatcher_.batch_of(instance)) {
+            run.rows += call->rows;
+            record_of(*call).started = now_ - kBegin;
+        }
+        run.began = now_;
+        run.ends = now_ + engine_.run(run.rows, now_ - kBegin);
+        ++outcome_.runs;
+        outcome_.rows_run += run.rows;
+    }
+
+    void end_run(std::size_t instance) {
+        Run& run = runs_[instance];
+        dispatcher_.ran(instance, run.rows, now_ - run.began, now_);
+        for (InferCall* call : dispatcher_.batch_of(instance)) {
             const bool in_time = now_ <= call->request.deadline;
-            if (call->request.deadline != kNoDeadline) policy_->answered(in_time);
+            if (call->request.deadline != kNoDeadline) dispatcher_.answered(in_time);
             settle(*call, in_time ? Fate::kInTime : Fate::kLate, now_);
         }
-        instance.busy = false;
-        instance.ends = kNoDeadline;
+        dispatcher_.release(instance);
+        run.ends = kNoDeadline;
     }
 
     void settle_refused() {
@@ -172,10 +158,9 @@ private:
 
     std::span<const Arrival> arrivals_;
     Engine engine_;
-    std::unique_ptr<scheduler::Policy> policy_;
+    scheduler::Dispatcher dispatcher_;
     std::unique_ptr<InferCall[]> calls_;
-    std::vector<Instance> instances_;
-    std::vector<Clock::time_point> free_at_;
+    std::vector<Run> runs_;  // By instance.
     std::vector<Refused> refused_;
     Clock::time_point now_;
     Clock::time_point look_at_ = kNoDeadline;

@@ -2,23 +2,26 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/sync.h"
 #include "lepton/model/loaded_model.h"
 #include "lepton/observe/metrics.h"
+#include "lepton/pipeline/model_directory.h"
+#include "lepton/pipeline/retirement.h"
 #include "lepton/scheduler/model_scheduler.h"
 
 namespace lepton::pipeline {
 
-// Finds the model that a call names and hands the call to its scheduler. A single model is the
-// graph of one node. Thread-safe.
+// Finds the node that answers for the model that a call names, and hands the call to it. Publishes
+// and retires models; a single model is the graph of one node, its scheduler. Thread-safe.
 class Pipeline final : public InferService {
 public:
     // `catalog` explains names that are not served; both must outlive the pipeline. `cores`: that
@@ -29,7 +32,7 @@ public:
              int loops,
              int cores = 0,
              std::size_t max_answer_bytes = 0);
-    ~Pipeline() override;  // Retires everything.
+    ~Pipeline() override;  // Retires everything, and returns when all calls are complete.
 
     // From now on calls for this model and version go to `model`; one that was there is retired.
     void publish(std::shared_ptr<model::LoadedModel> model);
@@ -38,14 +41,15 @@ public:
                      std::string_view version,
                      const model::QueueOptions& options,
                      std::int64_t max_batch_size);
-    // Takes no more calls for it, and returns when those it has are answered. On no loop's thread.
+    // Takes no more calls for it. Does not wait for those it has: they are answered, and then it is
+    // freed.
     void retire(std::string_view name, std::string_view version);
 
     // Nothing is waited for any more: calls that run in pieces end after the one that runs, with
     // kUnavailable.
     void stop_runs();
-    // Once the loops have stopped for good: refuses what is queued, and returns when what runs has
-    // been handed back.
+    // Once the loops have stopped for good: refuses what is queued, of what was retired as well,
+    // and returns when what runs has been handed back.
     void abandon();
 
     // Errors, besides the scheduler's: as ModelCatalog::find.
@@ -53,12 +57,9 @@ public:
 
 private:
     using SchedulerPtr = std::shared_ptr<scheduler::ModelScheduler>;
-    // Versions by number, so that the last one is the latest.
-    using Versions = std::map<std::int64_t, SchedulerPtr>;
+    using Key = std::pair<std::string, std::int64_t>;  // Name and version.
 
-    SchedulerPtr find(std::string_view name, std::string_view version) const;
-    std::vector<SchedulerPtr> remove_all();
-    SchedulerPtr remove(std::string_view name, std::string_view version);
+    void retire_all();
 
     const ModelCatalog& catalog_;
     observe::Metrics& metrics_;
@@ -66,8 +67,10 @@ private:
     const std::shared_ptr<scheduler::SharedCores> cores_;
     const std::shared_ptr<std::atomic<bool>> stop_ = std::make_shared<std::atomic<bool>>(false);
     const scheduler::RunLimits limits_;
-    mutable Mutex mutex_;
-    std::map<std::string, Versions, std::less<>> models_ LEPTON_GUARDED_BY(mutex_);
+    ModelDirectory directory_;
+    Mutex mutex_;                                                   // Not on a request's way.
+    std::map<Key, SchedulerPtr> models_ LEPTON_GUARDED_BY(mutex_);  // All that is in directory_.
+    Retirement retired_;  // Last: its thread uses what models hold.
 };
 
 }  // namespace lepton::pipeline

@@ -53,8 +53,8 @@ void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
     stamps_ = {};
     stamps_.dispatched = Clock::now();
     const bool alone = calls.size() == 1;
-    if (!alone ||
-        (calls.front()->rows <= max_rows_ && padding_of(spec_, calls.front()->request).needed())) {
+    if (!alone || (calls.front()->rows <= max_rows_ &&
+                   model::padding_of(spec_, calls.front()->request).needed())) {
         std::int64_t rows = 0;
         for (const InferCall* call : calls) rows += call->rows;
         if (run_together(calls, rows, sink)) return;
@@ -153,7 +153,8 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
     if (calls.size() > 1) LEPTON_CHECK_OK(session_.may_share(inputs_));
     LEPTON_CHECK_OK(call_engine(rows, calls.size(), sink));
     for (InferCall* call : calls) {
-        const Padding padding = pads ? padding_of(spec_, call->request) : Padding{};
+        const model::Padding padding =
+            pads ? model::padding_of(spec_, call->request) : model::Padding{};
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
             rows_[i] = take_rows(outputs_[i], call->rows);
             if (padding.needed()) cut(i, padding);
@@ -170,7 +171,8 @@ Result<> BatchRunner::call_engine(std::int64_t rows, std::size_t answers, CallSi
     stamps_.compute_start = Clock::now();
     auto ran = session_.run(rows, inputs_, outputs_);
     stamps_.compute_end = Clock::now();
-    if (ran) sink.ran(rows, stamps_.compute_end - stamps_.compute_start);
+    const Clock::time_point ended = stamps_.compute_end;
+    if (ran) sink.ran(rows, ended - stamps_.compute_start, ended);
     return ran;
 }
 
@@ -199,7 +201,7 @@ void BatchRunner::gather_padded(std::size_t index,
     const Shape& signature = spec_.inputs[index].shape;
     TensorView& run = inputs_[index];
     run.dtype = tensor.dtype;
-    run.shape = padded(tensor.shape, signature, padding_of(spec_, first.request));
+    run.shape = model::padded(tensor.shape, signature, model::padding_of(spec_, first.request));
     run.shape[0] = 1;
     const std::size_t element = element_bytes(tensor.dtype);
     const std::size_t row_bytes =
@@ -224,10 +226,10 @@ std::span<std::byte> BatchRunner::room(std::size_t index, std::size_t bytes) {
     return std::span(gathered_[index]).first(bytes);
 }
 
-void BatchRunner::cut(std::size_t index, const Padding& padding) {
+void BatchRunner::cut(std::size_t index, const model::Padding& padding) {
     TensorView& rows = rows_[index];
-    const Shape shape =
-        padded(rows.shape, spec_.outputs[index].shape, {.from = padding.to, .to = padding.from});
+    const Shape shape = model::padded(
+        rows.shape, spec_.outputs[index].shape, {.from = padding.to, .to = padding.from});
     if (shape == rows.shape) return;
     const std::size_t element = element_bytes(rows.dtype);
     pieces_[index].resize(static_cast<std::size_t>(shape.element_count().value_or(0)) * element);

@@ -11,16 +11,16 @@
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
+#include "lepton/model/padding.h"
 #include "lepton/scheduler/answer_bound.h"
-#include "lepton/scheduler/padding.h"
 
 namespace lepton::scheduler {
 
-// Is told of each run of the engine, before the calls that it answers; and takes each call once its
-// outputs or its error are set. They are valid during done() only.
+// Is told of each run of the engine, just as it `ended`, before the calls that it answers; and
+// takes each call once its outputs or its error are set. They are valid during done() only.
 class CallSink {
 public:
-    virtual void ran(std::int64_t rows, Clock::duration took) = 0;
+    virtual void ran(std::int64_t rows, Clock::duration took, Clock::time_point ended) = 0;
     virtual void done(InferCall& call) = 0;
 
 protected:
@@ -73,7 +73,7 @@ private:
     // Room for an input, in the session's slot if it is large enough.
     std::span<std::byte> room(std::size_t index, std::size_t bytes);
     // Takes what padding brought forth off output `index` in rows_.
-    void cut(std::size_t index, const Padding& padding);
+    void cut(std::size_t index, const model::Padding& padding);
     // Fills the answer of `call` from rows_, unless it is too large.
     void answer(InferCall& call);
     void stamp(InferCall& call) const;

@@ -1,22 +1,11 @@
 #include "lepton/scheduler/core_seat.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace lepton::scheduler {
 
-CoreSeat::CoreSeat(std::shared_ptr<SharedCores> cores,
-                   double weight,
-                   int threads,
-                   int instances,
-                   observe::DurationHistogram& waits)
-    : cores_(std::move(cores)), waits_(waits) {
-    if (cores_ != nullptr) model_ = cores_->add(weight, threads, instances);
-}
-
 CoreSeat::Answer CoreSeat::ask(const Policy& policy,
                                Clock::duration free_below,
-                               std::weak_ptr<CoreWaiter> waiter,
                                Clock::time_point now,
                                Held& held) {
     asks_ = false;
@@ -24,15 +13,19 @@ CoreSeat::Answer CoreSeat::ask(const Policy& policy,
     const Work work = policy.work();
     if (work.longest <= free_below) return {};
     asks_ = true;
-    const CoreBudget::Grant grant = cores_->ask(model_, work, now, std::move(waiter));
+    const CoreBudget::Grant grant = cores_->ask(work, now);
     held.run = grant.run;
+    Answer answer;
     if (!grant.run) {
         since_ = std::min(since_, now);
-        return {.granted = false, .latest_end = kNoDeadline, .ask_again = grant.ask_again};
+        answer.granted = false;
+        answer.ask_again = grant.ask_again;
+        return answer;
     }
-    if (since_ != kNoDeadline) waits_.observe(now - since_);
+    answer.latest_end = grant.latest_end;
+    if (since_ != kNoDeadline) answer.waited = now - since_;
     since_ = kNoDeadline;
-    return {.granted = true, .latest_end = grant.latest_end, .ask_again = kNoDeadline};
+    return answer;
 }
 
 void CoreSeat::expect(const Held& held, Clock::time_point ends) {
@@ -44,13 +37,9 @@ void CoreSeat::give_back(Held& held) {
         cores_->finish(*held.run, held.computed);
     } else if (held.computed > Clock::duration::zero() && cores_ != nullptr &&
                cores_->contended()) {
-        cores_->charge(model_, held.computed);
+        cores_->charge(held.computed);
     }
     held = {};
-}
-
-void CoreSeat::set_weight(double weight) {
-    if (cores_ != nullptr) cores_->set_weight(model_, weight);
 }
 
 Clock::time_point CoreSeat::free_at(Clock::time_point now) const {
@@ -58,15 +47,7 @@ Clock::time_point CoreSeat::free_at(Clock::time_point now) const {
 }
 
 double CoreSeat::usual_share(Clock::time_point now) const {
-    return asks_ && cores_->contended() ? cores_->usual_share(model_, now) : 1.0;
-}
-
-void CoreSeat::wake_next() {
-    if (cores_ != nullptr) cores_->wake_next();
-}
-
-void CoreSeat::leave() {
-    if (cores_ != nullptr) cores_->remove(model_);
+    return asks_ && cores_->contended() ? cores_->usual_share(now) : 1.0;
 }
 
 }  // namespace lepton::scheduler

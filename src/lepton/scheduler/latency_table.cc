@@ -56,6 +56,14 @@ LatencyModel& LatencyTable::of(std::size_t row_bytes, Clock::time_point now) {
     return *last_;
 }
 
+const LatencyModel& LatencyTable::like(std::size_t row_bytes) const {
+    const auto found = std::lower_bound(
+        entries_.begin(), entries_.end(), size_of(row_bytes), [](const Entry& entry, int wanted) {
+            return entry.size < wanted;
+        });
+    return *(found != entries_.end() ? *found : entries_.back()).latency;
+}
+
 LatencyModel& LatencyTable::add(int size, Clock::time_point now) {
     const auto larger = std::upper_bound(
         entries_.begin(), entries_.end(), size, [](int wanted, const Entry& entry) {

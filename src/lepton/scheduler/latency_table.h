@@ -32,6 +32,8 @@ public:
     // measured. Stays in its place for the table's life.
     [[nodiscard]] LatencyModel& of(std::size_t row_bytes, Clock::time_point now);
 
+    // Of the size that comes nearest from above among those that were looked up, or of the largest.
+    [[nodiscard]] const LatencyModel& like(std::size_t row_bytes) const;
     // Of the calls that were last looked up, or of the seeds.
     [[nodiscard]] const LatencyModel& last() const { return *last_; }
     // The one whose single row takes longest.

@@ -1,15 +1,11 @@
 #include "lepton/scheduler/model_scheduler.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <exception>
 #include <new>
-#include <string>
 #include <utility>
 
-#include "lepton/core/check.h"
-#include "lepton/scheduler/match_request.h"
+#include "lepton/model/match_request.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -34,61 +30,6 @@ bool sizes_vary(const ModelSpec& spec) {
 
 }  // namespace
 
-struct ModelScheduler::Instance final : CallSink {
-    Instance(ModelScheduler& of,
-             engine::Session& session,
-             const ModelSpec& spec,
-             const RunLimits& limits)
-        : owner(of), runner(session, spec, limits) {}
-    void ran(std::int64_t rows, Clock::duration took) override { owner.on_run(*this, rows, took); }
-    void done(InferCall& call) override { owner.done(call); }
-
-    ModelScheduler& owner;
-    BatchRunner runner;
-    Calls batch;  // Of whoever made the instance busy.
-    // Guarded by the scheduler's mutex_, the thread until the end.
-    bool busy = false;
-    bool handed_over = false;  // `batch` is the thread's to run.
-    bool stop = false;
-    CoreSeat::Held cores;
-    LatencyModel* latency = nullptr;  // Of its batch, like the next two; the policy's.
-    Clock::duration predicted{};
-    Clock::time_point free_at;                // As predicted, while busy.
-    Clock::time_point look_at = kNoDeadline;  // When the idle thread asks the policy again.
-    int active = 1;  // Instances that were busy when its batch began, itself included.
-    std::condition_variable wake;
-    std::thread thread;  // Started with the first batch that is too long for a loop.
-};
-
-struct ModelScheduler::TurnEnd final : Task {
-    explicit TurnEnd(ModelScheduler& of) : owner(of) {}
-    // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
-    void run() noexcept override {
-        const std::shared_ptr<ModelScheduler> alive = std::move(keep);
-        owner.dispatch(*loop);
-    }
-
-    ModelScheduler& owner;
-    EventLoop* loop = nullptr;
-    std::shared_ptr<ModelScheduler> keep;  // Set while scheduled.
-};
-
-struct ModelScheduler::WakeUp final : Task {
-    explicit WakeUp(ModelScheduler& of) : owner(of) {}
-    // NOLINTNEXTLINE(bugprone-exception-escape): only for want of memory, which is the end.
-    void run() noexcept override {
-        const std::shared_ptr<ModelScheduler> alive = keep;
-        if (--scheduled == 0) keep.reset();
-        owner.on_wake_up(*this);
-    }
-
-    ModelScheduler& owner;
-    EventLoop* loop = nullptr;
-    Clock::time_point due = kNoDeadline;  // Earliest time for which it is scheduled.
-    int scheduled = 0;
-    std::shared_ptr<ModelScheduler> keep;  // Set while scheduled.
-};
-
 ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                std::shared_ptr<observe::ModelMetrics> metrics,
                                int loops,
@@ -96,38 +37,43 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
                                const RunLimits& limits)
     : model_(std::move(model)),
       metrics_(std::move(metrics)),
-      answer_bound_(*model_->spec, limits.max_answer_bytes),
-      cores_(std::move(cores),
-             model_->queue.weight,
-             model_->threads,
-             static_cast<int>(model_->sessions.size()),
-             metrics_->core_wait),
-      queue_(model_->queue),
-      max_batch_size_(model_->spec->max_batch_size),
-      free_at_(model_->sessions.size()) {
-    for (int i = 0; i < loops; ++i) {
-        turn_ends_.push_back(std::make_unique<TurnEnd>(*this));
-        wake_ups_.push_back(std::make_unique<WakeUp>(*this));
-    }
+      answer_bound_(*model_->spec, limits.max_answer_bytes) {
+    LoopUser& on_loops = *this;
+    for (int i = 0; i < loops; ++i) loops_.push_back(std::make_shared<LoopWork>(on_loops));
+    InstanceOwner& of_instances = *this;
     for (const auto& session : model_->sessions) {
-        instances_.push_back(std::make_unique<Instance>(*this, *session, *model_->spec, limits));
+        instances_.push_back(std::make_unique<Instance>(
+            of_instances, mutex_, instances_.size(), *session, *model_->spec, limits));
     }
-    policy_ = make_policy(queue_,
-                          instances_.front()->runner.max_rows(),
-                          model_->service_times,
-                          Clock::now(),
-                          sizes_vary(*model_->spec));
+    if (cores != nullptr) {
+        seat_ = std::make_unique<SharedSeat>(std::move(cores),
+                                             model_->queue.weight,
+                                             model_->threads,
+                                             static_cast<int>(instances_.size()),
+                                             *this);
+    }
+    dispatcher_.emplace(
+        dispatcher_options(*model_, instances_.front()->max_rows()), seat_.get(), Clock::now());
 }
 
-ModelScheduler::~ModelScheduler() {
-    for (const auto& instance : instances_) LEPTON_CHECK(!instance->thread.joinable());
+ModelScheduler::~ModelScheduler() = default;
+
+Dispatcher::Options ModelScheduler::dispatcher_options(const model::LoadedModel& model,
+                                                       std::int64_t max_rows) {
+    return {.model = model.spec->name,
+            .queue = model.queue,
+            .service_times = model.service_times,
+            .sizes_vary = sizes_vary(*model.spec),
+            .max_rows = max_rows,
+            .max_batch_size = model.spec->max_batch_size,
+            .instances = model.sessions.size()};
 }
 
 bool ModelScheduler::submit(InferCall& call) {
     metrics_->pending.fetch_add(1, std::memory_order_relaxed);
     call.response.model = model_->spec;
     std::vector<Refused> refused;
-    Result<> admitted = match_request(*model_->spec, call);
+    Result<> admitted = model::match_request(*model_->spec, call);
     if (admitted) admitted = answer_bound_.check(call.request, call.rows);
     {
         const MutexLock lock(mutex_);
@@ -136,8 +82,9 @@ bool ModelScheduler::submit(InferCall& call) {
             call.response.model.reset();
             return false;
         }
-        call.push(shared_from_this());
-        if (admitted) admitted = admit(call, refused);
+        call.push(std::shared_ptr<CallStage>(shared_from_this(), this));
+        if (admitted) admitted = dispatcher_->admit(call, Clock::now(), refused);
+        if (admitted) ++open_calls_;
     }
     finish(refused);
     if (!admitted) {
@@ -145,289 +92,164 @@ bool ModelScheduler::submit(InferCall& call) {
     } else if (call.loop == nullptr) {
         dispatch_without_loop(call.caller_waits);
     } else {
-        dispatch_at_turn_end(*call.loop);
+        work_of(*call.loop).at_turn_end(*call.loop);
     }
     return true;
 }
 
-void ModelScheduler::dispatch_at_turn_end(EventLoop& loop) {
-    TurnEnd& turn_end = *turn_ends_[static_cast<std::size_t>(loop.index())];
-    if (turn_end.keep != nullptr) return;  // Scheduled already.
-    turn_end.keep = shared_from_this();
-    turn_end.loop = &loop;
-    loop.at_turn_end(turn_end);
-}
-
-Result<> ModelScheduler::admit(InferCall& call, std::vector<Refused>& refused) {
-    LEPTON_CHECK_OK(check_rows(call));
-    Request& request = call.request;
-    if (request.deadline == kNoDeadline && queue_.default_timeout > Clock::duration::zero()) {
-        request.deadline = call.timeline.begun + queue_.default_timeout;
-    }
-    const Clock::time_point now = Clock::now();
-    const Moment at = moment(now, cores_.free_at(now));
-    call.queued_behind = policy_->waiting();
-    if (auto admitted = policy_->admit(call, at, refused); !admitted) {
-        admitted.error().message.insert(0, "model \"" + spec()->name + "\": ");
-        return admitted;
-    }
-    call.timeline.admitted = now;
-    ++open_calls_;
-    return {};
-}
-
-// match_request() knows the bound with which the model was loaded; this is the one in force.
-Result<> ModelScheduler::check_rows(const InferCall& call) const {
-    if (max_batch_size_ == 0 || call.rows <= max_batch_size_) return {};
-    return fail(ErrorCode::kInvalidArgument,
-                "the request has " + std::to_string(call.rows) + " rows, model \"" + spec()->name +
-                    "\" allows at most " + std::to_string(max_batch_size_));
-}
-
 void ModelScheduler::reconfigure(const model::QueueOptions& options, std::int64_t max_batch_size) {
-    if (max_batch_size == 0) max_batch_size = spec()->max_batch_size;
-    std::int64_t max_rows = instances_.front()->runner.max_rows();
-    if (max_batch_size > 0) max_rows = std::min(max_rows, max_batch_size);
     std::vector<Refused> refused;
     bool waiting = false;
     {
         const MutexLock lock(mutex_);
-        auto policy = make_policy(
-            options, max_rows, model_->service_times, Clock::now(), sizes_vary(*spec()));
-        policy->take_over(*policy_, refused);
-        policy_ = std::move(policy);
-        queue_ = options;
-        cores_.set_weight(options.weight);
-        max_batch_size_ = max_batch_size;
-        waiting = !policy_->empty();
+        dispatcher_->reconfigure(options, max_batch_size, Clock::now(), refused);
+        waiting = dispatcher_->waiting() > 0;
     }
+    if (seat_ != nullptr) seat_->set_weight(options.weight);
     finish(refused);
     // What the old policy held back may be wanted now.
     if (waiting) dispatch_without_loop(false);
 }
 
-Moment ModelScheduler::moment(Clock::time_point now, Clock::time_point idle) {
-    for (std::size_t i = 0; i < instances_.size(); ++i) {
-        // One that is overdue is busy all the same.
-        const Clock::time_point soon = now + std::chrono::microseconds(1);
-        free_at_[i] = instances_[i]->busy ? std::max(instances_[i]->free_at, soon) : idle;
-    }
-    return {now, free_at_, cores_.usual_share(now)};
+LoopWork& ModelScheduler::work_of(const EventLoop& loop) {
+    return *loops_[static_cast<std::size_t>(loop.index())];
 }
 
 // Gives queued calls to idle instances. Only one short batch a turn runs here, so that what has
 // arrived meanwhile is read before the next one is formed.
-void ModelScheduler::dispatch(EventLoop& loop) {
+void ModelScheduler::work_on(EventLoop& loop) {
     std::vector<Refused> refused;
     while (true) {
-        const Assignment next = assign(refused);
+        const Assignment next = assign(kInlineLimit, refused);
         follow_up(refused);
         if (next.instance == nullptr) {
-            if (next.look_at != kNoDeadline) wake_at(loop, next.look_at);
+            if (next.look_at != kNoDeadline) work_of(loop).at(loop, next.look_at);
             return;
         }
-        if (next.long_run) {
-            next.instance->wake.notify_one();
+        if (next.handed_over) {
+            next.instance->wake();
             continue;
         }
-        next.instance->runner.run(next.instance->batch, *next.instance);
+        next.instance->run(next.batch);
         bool more = false;
+        bool drained = false;
         {
             const MutexLock lock(mutex_);
-            next.instance->busy = false;
-            cores_.give_back(next.instance->cores);
-            more = !policy_->empty();
+            drained = release(*next.instance);
+            more = dispatcher_->waiting() > 0;
         }
         follow_up(refused);
-        if (more) dispatch_at_turn_end(loop);
+        if (drained) on_drained();
+        if (more) work_of(loop).at_turn_end(loop);
         return;
     }
 }
 
 void ModelScheduler::dispatch_without_loop(bool caller_waits) {
     // The batch may complete the call that brought us here, and with it drop us.
-    const std::shared_ptr<ModelScheduler> alive = shared_from_this();
+    const auto alive = shared_from_this();
     std::vector<Refused> refused;
-    const Assignment next = assign(refused, caller_waits);
+    const Assignment next = assign(caller_waits ? Clock::duration::max() : kInlineLimit, refused);
     follow_up(refused);
     if (next.instance == nullptr) {
-        if (next.idle != nullptr && next.look_at != kNoDeadline)
-            look_later(*next.idle, next.look_at);
-        return;
+        if (next.idle == nullptr || next.look_at == kNoDeadline) return;
+        {
+            const MutexLock lock(mutex_);
+            next.idle->look_at(next.look_at);
+        }
+        return next.idle->wake();
     }
-    Instance& instance = *next.instance;
-    if (next.long_run) return instance.wake.notify_one();
-    instance.runner.run(instance.batch, instance);
+    if (next.handed_over) return next.instance->wake();
+    next.instance->run(next.batch);
     // What has queued up meanwhile goes to the instance's thread: whoever queued it does not wait
     // for us to come back, nor we for its run.
-    bool waiting = false;
+    bool drained = false;
     {
         const MutexLock lock(mutex_);
-        look(instance, refused);
-        waiting = instance.handed_over || instance.look_at != kNoDeadline;
-        if (waiting) start_thread(instance);
+        drained = release(*next.instance);
+        hand_over_next(refused, nullptr, next.instance->index());
     }
-    if (waiting) instance.wake.notify_one();
     follow_up(refused);
+    if (drained) on_drained();
 }
 
-ModelScheduler::Assignment ModelScheduler::assign(std::vector<Refused>& refused,
-                                                  bool any_length_here) {
-    const MutexLock lock(mutex_);
-    Assignment next;
-    if (policy_->empty()) return next;
-    for (const auto& instance : instances_) {
-        if (instance->busy) continue;
-        next.look_at = take_batch(*instance, refused);
-        (instance->busy ? next.instance : next.idle) = instance.get();
-        break;
-    }
-    if (next.instance == nullptr) {
-        if (!policy_->empty()) {
-            next.look_at = std::min(next.look_at, policy_->earliest_expiry());
-        }
-        return next;
-    }
-    Instance& instance = *next.instance;
-    next.long_run = !any_length_here && instance.predicted > kInlineLimit;
-    instance.handed_over = next.long_run;
-    // Here, where nobody else looks: a thread that is quick frees the instance for the next caller.
-    if (next.long_run) start_thread(instance);
+Dispatcher::Next ModelScheduler::next(std::vector<Refused>& refused, std::size_t first) {
+    const Dispatcher::Next next = dispatcher_->next(Clock::now(), refused, first);
+    if (next.waited_for_cores) metrics_->core_wait.observe(*next.waited_for_cores);
     return next;
 }
 
-Clock::time_point ModelScheduler::take_batch(Instance& instance, std::vector<Refused>& refused) {
-    instance.batch.clear();
-    instance.busy = false;
-    cores_.give_back(instance.cores);
-    if (policy_->empty()) return kNoDeadline;
-    // A run that stays on a loop is over before anybody could make use of its core.
-    const Clock::time_point now = Clock::now();
-    const CoreSeat::Answer cores =
-        cores_.ask(*policy_, kInlineLimit, weak_from_this(), now, instance.cores);
-    if (!cores.granted) return cores.ask_again;
-    Moment at = moment(now, now);
-    at.latest_end = cores.latest_end;
-    const Clock::time_point look_at = policy_->next_batch(at, instance.batch, refused);
-    if (instance.batch.empty()) {
-        cores_.give_back(instance.cores);
-        return look_at;
+ModelScheduler::Assignment ModelScheduler::assign(Clock::duration longest,
+                                                  std::vector<Refused>& refused) {
+    const MutexLock lock(mutex_);
+    Assignment found;
+    if (dispatcher_->waiting() == 0) return found;
+    const Dispatcher::Next said = next(refused);
+    if (!said.instance) {
+        found.look_at = said.look_at;
+        if (said.idle) found.idle = instances_[*said.idle].get();
+        return found;
     }
-    std::int64_t rows = 0;
-    for (const InferCall* call : instance.batch) rows += call->rows;
-    instance.active = at.active() + 1;
-    instance.busy = true;
-    instance.latency = &policy_->latency_of(*instance.batch.front(), at.now);
-    instance.predicted = instance.latency->typical(rows, instance.active);
-    instance.free_at = at.now + instance.predicted;
-    cores_.expect(instance.cores, instance.free_at);
-    return kNoDeadline;
+    found.instance = instances_[*said.instance].get();
+    found.batch = dispatcher_->batch_of(*said.instance);
+    found.handed_over = said.predicted > longest;
+    // Here, where nobody else looks: a thread that is quick frees the instance for the next caller.
+    if (found.handed_over) found.instance->hand_over(found.batch);
+    return found;
+}
+
+bool ModelScheduler::hand_over_next(std::vector<Refused>& refused,
+                                    const Instance* self,
+                                    std::size_t first) {
+    if (dispatcher_->waiting() == 0) return false;
+    const Dispatcher::Next said = next(refused, first);
+    const bool later = said.idle && said.look_at != kNoDeadline;
+    if (!said.instance && !later) return false;
+    Instance& chosen = *instances_[said.instance ? *said.instance : *said.idle];
+    if (said.instance) {
+        chosen.hand_over(dispatcher_->batch_of(chosen.index()));
+    } else {
+        chosen.look_at(said.look_at);
+    }
+    if (&chosen != self) chosen.wake();
+    return said.instance.has_value();
+}
+
+void ModelScheduler::on_idle(Instance& instance, bool ran) {
+    std::vector<Refused> refused;
+    bool drained = false;
+    {
+        // What has come in meanwhile is ours, whoever read it: nobody else will look again.
+        const MutexLock lock(mutex_);
+        if (ran) drained = release(instance);
+        hand_over_next(refused, &instance, instance.index());
+    }
+    follow_up(refused);
+    if (drained) on_drained();
 }
 
 void ModelScheduler::on_cores_free() {
     std::vector<Refused> refused;
     {
         const MutexLock lock(mutex_);
-        for (const auto& instance : instances_) {
-            if (instance->busy) continue;
-            look(*instance, refused);
-            if (instance->handed_over || instance->look_at != kNoDeadline) {
-                start_thread(*instance);
-                instance->wake.notify_one();
-            }
-            if (!instance->handed_over) break;
+        while (hand_over_next(refused)) {
         }
     }
     finish(refused);
 }
 
-void ModelScheduler::look(Instance& instance, std::vector<Refused>& refused) {
-    instance.look_at = take_batch(instance, refused);
-    instance.handed_over = instance.busy;
-}
-
-void ModelScheduler::look_later(Instance& instance, Clock::time_point when) {
-    {
-        const MutexLock lock(mutex_);
-        instance.look_at = std::min(instance.look_at, when);
-        start_thread(instance);
-    }
-    instance.wake.notify_one();
-}
-
-void ModelScheduler::on_run(Instance& instance, std::int64_t rows, Clock::duration took) {
+void ModelScheduler::on_run(Instance& instance,
+                            std::int64_t rows,
+                            Clock::duration took,
+                            Clock::time_point ended) {
     Clock::duration predicted;
     {
         const MutexLock lock(mutex_);
-        predicted = instance.latency->typical(rows, instance.active);
-        instance.latency->observe(rows, took, Clock::now(), instance.active);
-        instance.cores.computed += took;
+        predicted = dispatcher_->ran(instance.index(), rows, took, ended);
     }
     metrics_->core_nanoseconds.fetch_add(static_cast<std::uint64_t>(took.count() * model_->threads),
                                          std::memory_order_relaxed);
     metrics_->on_run(rows, predicted, took);
-}
-
-void ModelScheduler::start_thread(Instance& instance) {
-    if (instance.thread.joinable()) return;
-    instance.thread = std::thread([this, &instance] { serve(instance); });
-    ::pthread_setname_np(instance.thread.native_handle(), "instance");
-}
-
-void ModelScheduler::serve(Instance& instance) {
-    std::vector<Refused> refused;
-    while (wait_for_batch(instance, refused)) {
-        instance.runner.run(instance.batch, instance);
-        {
-            // What has come in meanwhile is ours, whoever read it: nobody else will look again.
-            const MutexLock lock(mutex_);
-            look(instance, refused);
-        }
-        follow_up(refused);
-    }
-}
-
-bool ModelScheduler::wait_for_batch(Instance& instance, std::vector<Refused>& refused) {
-    while (true) {
-        bool looked = false;
-        {
-            MutexLock lock(mutex_);
-            while (!instance.handed_over && !looked) {
-                if (instance.stop) return false;
-                if (instance.busy || instance.look_at == kNoDeadline) {
-                    instance.wake.wait(lock.native());
-                } else if (Clock::now() < instance.look_at) {
-                    instance.wake.wait_until(lock.native(), instance.look_at);
-                } else {
-                    look(instance, refused);
-                    looked = true;
-                }
-            }
-            if (instance.handed_over && refused.empty()) return true;
-        }
-        follow_up(refused);
-    }
-}
-
-void ModelScheduler::wake_at(EventLoop& loop, Clock::time_point when) {
-    WakeUp& wake_up = *wake_ups_[static_cast<std::size_t>(loop.index())];
-    if (wake_up.due <= when) return;
-    wake_up.due = when;
-    wake_up.loop = &loop;
-    wake_up.keep = shared_from_this();
-    ++wake_up.scheduled;
-    loop.run_at(when, wake_up);
-}
-
-void ModelScheduler::on_wake_up(WakeUp& wake_up) {
-    wake_up.due = kNoDeadline;
-    std::vector<Refused> refused;
-    {
-        const MutexLock lock(mutex_);
-        policy_->expire(Clock::now(), refused);
-    }
-    finish(refused);
-    dispatch(*wake_up.loop);
 }
 
 void ModelScheduler::on_cancelled(InferCall& call) noexcept {
@@ -435,11 +257,12 @@ void ModelScheduler::on_cancelled(InferCall& call) noexcept {
         std::vector<Refused> refused;
         {
             const MutexLock lock(mutex_);
-            policy_->cancel(call, refused);
+            dispatcher_->cancel(call, refused);
         }
         finish(refused);
     } catch (const std::exception&) {
-        // No memory to look for it: it ends when its turn comes, since call.cancelled is set.
+        // No memory to look for it: it ends when its turn comes.
+        call.cancelled.store(true, std::memory_order_relaxed);
     }
 }
 
@@ -447,9 +270,14 @@ void ModelScheduler::expire(InferCall& /*call*/) {
     std::vector<Refused> refused;
     {
         const MutexLock lock(mutex_);
-        policy_->expire(Clock::now(), refused);
+        dispatcher_->expire(Clock::now(), refused);
     }
     finish(refused);
+}
+
+Clock::duration ModelScheduler::forecast(std::int64_t rows, std::size_t row_bytes) {
+    const MutexLock lock(mutex_);
+    return dispatcher_->forecast(rows, row_bytes, Clock::now());
 }
 
 void ModelScheduler::finish(std::vector<Refused>& refused) {
@@ -462,10 +290,10 @@ void ModelScheduler::finish(std::vector<Refused>& refused) {
 
 void ModelScheduler::follow_up(std::vector<Refused>& refused) {
     finish(refused);
-    cores_.wake_next();
+    if (seat_ != nullptr) seat_->wake_next();
 }
 
-void ModelScheduler::done(InferCall& call) {
+void ModelScheduler::on_computed(InferCall& call) {
     if (call.loop != nullptr && !call.loop->on_loop_thread()) keep_outputs(call);
     std::optional<bool> in_time;
     if (call.request.deadline != kNoDeadline) {
@@ -476,15 +304,36 @@ void ModelScheduler::done(InferCall& call) {
 
 void ModelScheduler::finish(InferCall& call, std::optional<bool> in_time) {
     // The call may drop the last reference to us, and must not be touched once it is complete.
-    const std::shared_ptr<ModelScheduler> alive = shared_from_this();
+    const auto alive = shared_from_this();
     call.answer();
-    bool last = false;
+    bool drained = false;
     {
         const MutexLock lock(mutex_);
-        if (in_time) policy_->answered(*in_time);
-        last = --open_calls_ == 0 && closed_;
+        if (in_time) dispatcher_->answered(*in_time);
+        --open_calls_;
+        drained = is_drained();
     }
-    if (last) all_done_.notify_all();
+    if (drained) on_drained();
+}
+
+bool ModelScheduler::release(const Instance& instance) {
+    dispatcher_->release(instance.index());
+    return is_drained();
+}
+
+// An instance is busy for a moment after its last call is complete, and has cores to give back.
+bool ModelScheduler::is_drained() const {
+    return closed_ && open_calls_ == 0 && !dispatcher_->is_any_busy();
+}
+
+void ModelScheduler::on_drained() {
+    std::function<void()> on_drained;
+    {
+        const MutexLock lock(mutex_);
+        on_drained = std::exchange(on_drained_, nullptr);
+    }
+    all_done_.notify_all();
+    if (on_drained) on_drained();
 }
 
 void ModelScheduler::on_written(const InferCall& call) noexcept {
@@ -499,42 +348,39 @@ void ModelScheduler::on_written(const InferCall& call) noexcept {
                           call.rows);
 }
 
-void ModelScheduler::close() {
-    {
-        const MutexLock lock(mutex_);
-        closed_ = true;
-    }
-    wait_and_join();
+bool ModelScheduler::drain(std::function<void()> on_drained) {
+    const MutexLock lock(mutex_);
+    closed_ = true;
+    if (is_drained()) return true;
+    on_drained_ = std::move(on_drained);
+    return false;
 }
 
-void ModelScheduler::abandon() {
-    Calls queued;
+void ModelScheduler::join() {
+    for (const auto& instance : instances_) instance->join();
+    if (seat_ != nullptr) seat_->leave(Clock::now());
+}
+
+void ModelScheduler::close() {
+    {
+        MutexLock lock(mutex_);
+        closed_ = true;
+        while (!is_drained()) all_done_.wait(lock.native());
+    }
+    join();
+}
+
+void ModelScheduler::refuse_queued() {
+    std::vector<InferCall*> queued;
     {
         const MutexLock lock(mutex_);
         closed_ = true;
-        policy_->clear(queued);
+        dispatcher_->clear(queued);
     }
     for (InferCall* call : queued) {
         call->response.error = {ErrorCode::kUnavailable, "the server is stopping"};
         finish(*call);
     }
-    wait_and_join();
-    // Scheduled on loops that will not run them.
-    for (const auto& turn_end : turn_ends_) turn_end->keep.reset();
-    for (const auto& wake_up : wake_ups_) wake_up->keep.reset();
-}
-
-void ModelScheduler::wait_and_join() {
-    {
-        MutexLock lock(mutex_);
-        while (open_calls_ > 0) all_done_.wait(lock.native());
-        for (const auto& instance : instances_) instance->stop = true;
-    }
-    for (const auto& instance : instances_) {
-        instance->wake.notify_one();
-        if (instance->thread.joinable()) instance->thread.join();
-    }
-    cores_.leave();
 }
 
 }  // namespace lepton::scheduler

@@ -72,17 +72,29 @@ Result<> Policy::check_bounds(const QueuedCall& call) const {
     return {};
 }
 
-Error Policy::busy(Error error, const Moment& at) const {
+std::chrono::duration<double> Policy::wait(const Moment& at) const {
     const double rows_per_second =
         latencies_.last().capacity() * static_cast<double>(at.free_at.size());
     const std::chrono::duration<double> waiting(static_cast<double>(queue_.rows()) /
                                                 rows_per_second);
+    return waiting + (at.start() - at.now);
+}
+
+Error Policy::busy(Error error, const Moment& at) const {
     constexpr std::chrono::microseconds kLongest = std::chrono::minutes(1);
-    const std::chrono::duration<double> wait = waiting + (at.start() - at.now);
+    const std::chrono::duration<double> wait = this->wait(at);
     // Not std::min of what the cast makes of infinity.
     error.retry_after =
         wait < kLongest ? std::chrono::duration_cast<std::chrono::microseconds>(wait) : kLongest;
     return error;
+}
+
+Clock::duration Policy::forecast(std::int64_t rows, std::size_t row_bytes, const Moment& at) const {
+    constexpr Clock::duration kLongest = std::chrono::hours(1);
+    const std::chrono::duration<double> wait = this->wait(at);
+    const int active = std::min(at.active() + 1, static_cast<int>(at.free_at.size()));
+    const Clock::duration run = latencies_.like(row_bytes).typical(rows, active);
+    return wait < kLongest ? std::chrono::duration_cast<Clock::duration>(wait) + run : kLongest;
 }
 
 QueuedCall Policy::describe(InferCall& call, Clock::time_point now) {
@@ -202,8 +214,7 @@ void Policy::cancel(const InferCall& call, std::vector<Refused>& refused) {
     if (queue_.empty()) earliest_expiry_ = kNoDeadline;
 }
 
-void Policy::expire(Clock::time_point now, std::vector<Refused>& refused) {
-    if (now < earliest_expiry_) return;
+void Policy::take_expired(Clock::time_point now, std::vector<Refused>& refused) {
     places_.clear();
     earliest_expiry_ = kNoDeadline;
     for (std::size_t place = 0; place < queue_.size(); ++place) {

@@ -70,6 +70,12 @@ public:
         return latencies_.of(call.row_bytes, now);
     }
 
+    // In how long a call of so many rows, of so many bytes each, would be answered if it came at
+    // `at` and nothing came before it but what waits.
+    [[nodiscard]] Clock::duration forecast(std::int64_t rows,
+                                           std::size_t row_bytes,
+                                           const Moment& at) const;
+
     // A call with a deadline has run, and is answered by then, or late.
     virtual void answered(bool in_time) { static_cast<void>(in_time); }
 
@@ -79,7 +85,9 @@ public:
     // Takes out the call, if it waits: its client has gone.
     void cancel(const InferCall& call, std::vector<Refused>& refused);
     // Takes out the calls that have expired.
-    void expire(Clock::time_point now, std::vector<Refused>& refused);
+    void expire(Clock::time_point now, std::vector<Refused>& refused) {
+        if (now >= earliest_expiry_) take_expired(now, refused);
+    }
     // No waiting call expires before this.
     [[nodiscard]] Clock::time_point earliest_expiry() const { return earliest_expiry_; }
     [[nodiscard]] bool empty() const { return queue_.empty(); }
@@ -98,6 +106,8 @@ protected:
     [[nodiscard]] std::int64_t most_rows(const Moment& at) const;
     // kQueueFull when the call would exceed a bound.
     [[nodiscard]] Result<> check_bounds(const QueuedCall& call) const;
+    // What waits at `at`, and what runs, will have run in so long; endless where nobody knows.
+    [[nodiscard]] std::chrono::duration<double> wait(const Moment& at) const;
     // The same error, and when to ask again: once what waits at `at` has run.
     [[nodiscard]] Error busy(Error error, const Moment& at) const;
     [[nodiscard]] QueuedCall describe(InferCall& call, Clock::time_point now);
@@ -116,7 +126,7 @@ protected:
     LatencyTable latencies_;
 
 private:
-    CallForecast forecast_;
+    void take_expired(Clock::time_point now, std::vector<Refused>& refused);
     [[nodiscard]] std::uint32_t priority_of(const Request& request) const;
     [[nodiscard]] const model::WaitBound& wait_of(const QueuedCall& call) const;
     [[nodiscard]] bool counts(const model::WaitBound& wait) const;
@@ -124,6 +134,7 @@ private:
     // Whether it waits on, behind others, once it has expired.
     [[nodiscard]] bool is_delayed_by_expiry(const QueuedCall& call) const;
 
+    CallForecast forecast_;
     Clock::time_point earliest_expiry_ = kNoDeadline;
     std::vector<std::size_t> places_;
     std::vector<QueuedCall> delayed_;

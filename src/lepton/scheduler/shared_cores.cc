@@ -8,29 +8,29 @@ namespace lepton::scheduler {
 SharedCores::Model SharedCores::add(double weight, int threads, int instances) {
     const MutexLock lock(mutex_);
     const Model model = budget_.add(weight, threads);
-    seats_.resize(std::max(seats_.size(), model + 1));
-    seats_[model].cores = std::max(1, threads) * instances;
+    places_.resize(std::max(places_.size(), model + 1));
+    places_[model].cores = std::max(1, threads) * instances;
     look_at_demand();
     return model;
 }
 
-void SharedCores::remove(Model model) {
+void SharedCores::remove(Model model, Clock::time_point now) {
     {
         const MutexLock lock(mutex_);
         budget_.remove(model);
-        seats_[model] = {};
+        places_[model] = {};
         look_at_demand();
         publish();
     }
-    wake_next();
+    wake_next(now);
 }
 
 void SharedCores::look_at_demand() {
     int models = 0;
     int wanted = 0;
-    for (const Seat& seat : seats_) {
-        models += seat.cores > 0 ? 1 : 0;
-        wanted += seat.cores;
+    for (const Place& place : places_) {
+        models += place.cores > 0 ? 1 : 0;
+        wanted += place.cores;
     }
     contended_.store(models > 1 && wanted > cores_, std::memory_order_relaxed);
 }
@@ -46,7 +46,7 @@ CoreBudget::Grant SharedCores::ask(Model model,
                                    std::weak_ptr<CoreWaiter> waiter) {
     const MutexLock lock(mutex_);
     const CoreBudget::Grant grant = budget_.ask(model, work, now);
-    if (!grant.run) seats_[model].waiter = std::move(waiter);
+    if (!grant.run) places_[model].waiter = std::move(waiter);
     publish();
     return grant;
 }
@@ -79,15 +79,15 @@ void SharedCores::publish() {
 }
 
 // Each is told once before it asks again, so that this ends.
-void SharedCores::wake_next() {
-    while (anyone_waits_.load(std::memory_order_relaxed)) {
+void SharedCores::wake_next(Clock::time_point now) {
+    while (anyone_waits()) {
         std::shared_ptr<CoreWaiter> waiter;
         std::optional<Model> model;
         {
             const MutexLock lock(mutex_);
-            model = budget_.next(Clock::now());
+            model = budget_.next(now);
             if (!model) return;
-            waiter = seats_[*model].waiter.lock();
+            waiter = places_[*model].waiter.lock();
         }
         if (waiter != nullptr) waiter->on_cores_free();
         const MutexLock lock(mutex_);

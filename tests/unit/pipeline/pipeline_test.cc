@@ -1,9 +1,11 @@
 #include "lepton/pipeline/pipeline.h"
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -60,45 +62,158 @@ protected:
         call.request.model_version = version;
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data))}});
-        pipeline_.infer(call);
+        pipeline_->infer(call);
         return said.text;
     }
 
     EmptyCatalog catalog_;
     observe::Metrics metrics_;
-    Pipeline pipeline_{catalog_, metrics_, 1};
+    std::optional<Pipeline> pipeline_{std::in_place, catalog_, metrics_, 1};
 };
 
 TEST_F(PipelineTest, LatestVersionAnswersUnlessOneIsNamed) {
-    pipeline_.publish(loaded("m", "9"));
-    pipeline_.publish(loaded("m", "10"));
+    pipeline_->publish(loaded("m", "9"));
+    pipeline_->publish(loaded("m", "10"));
     EXPECT_EQ(ask("m"), "10");
     EXPECT_EQ(ask("m", "9"), "9");
 }
 
 TEST_F(PipelineTest, UnknownModelIsExplainedByTheCatalog) {
     EXPECT_EQ(ask("nope"), "no model \"nope\"");
-    pipeline_.publish(loaded("m", "1"));
+    pipeline_->publish(loaded("m", "1"));
     EXPECT_EQ(ask("m", "2"), "no model \"m\"");
     EXPECT_EQ(ask("m", "x"), "no model \"m\"");
 }
 
 TEST_F(PipelineTest, RetiredVersionLeavesItsPlaceToTheOneBefore) {
-    pipeline_.publish(loaded("m", "1"));
-    pipeline_.publish(loaded("m", "2"));
-    pipeline_.retire("m", "2");
+    pipeline_->publish(loaded("m", "1"));
+    pipeline_->publish(loaded("m", "2"));
+    pipeline_->retire("m", "2");
     EXPECT_EQ(ask("m"), "1");
-    pipeline_.retire("m", "1");
+    pipeline_->retire("m", "1");
     EXPECT_EQ(ask("m"), "no model \"m\"");
 }
 
 TEST_F(PipelineTest, VersionThatIsPublishedAgainReplacesTheOldOne) {
     auto old = loaded("m", "1");
     const std::weak_ptr<model::LoadedModel> watch = old;
-    pipeline_.publish(std::move(old));
-    pipeline_.publish(loaded("m", "1"));
+    pipeline_->publish(std::move(old));
+    pipeline_->publish(loaded("m", "1"));
     EXPECT_TRUE(watch.expired());
     EXPECT_EQ(ask("m"), "1");
+}
+
+// Keeps what came, for another thread to see.
+struct Awaited final : CallStage {
+    void on_answer(InferCall& done, Last /*last*/) noexcept override {
+        error = done.response.error;
+        complete = true;
+    }
+    std::atomic<bool> complete = false;
+    std::optional<Error> error;
+};
+
+// A model whose runs last until the gate opens, and a call to it.
+class SlowModelTest : public PipelineTest {
+protected:
+    SlowModelTest() {
+        auto slow = loaded("slow", "1");
+        slow->service_times = {{1, 100ms}};  // For the instance's own thread.
+        static_cast<fakes::FakeSession&>(*slow->sessions[0]).before_run = [this] {
+            running_ = true;
+            gate_.wait(false);
+        };
+        watch_ = slow;
+        pipeline_->publish(std::move(slow));
+        infer(call_, answer_);
+        while (!running_) std::this_thread::yield();
+    }
+    void TearDown() override {
+        open_gate();
+        pipeline_.reset();
+    }
+    void infer(InferCall& call, Awaited& answer) {
+        call.push(answer);
+        call.request.model_name = "slow";
+        call.request.inputs.push_back(
+            {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data_))}});
+        pipeline_->infer(call);
+    }
+    void open_gate() {
+        gate_ = true;
+        gate_.notify_all();
+    }
+    // The transport has written the answer.
+    void wait_until_written() {
+        while (!answer_.complete) std::this_thread::yield();
+        call_.reset();
+    }
+
+    const std::array<float, 2> data_{};
+    std::atomic<bool> gate_ = false;
+    std::atomic<bool> running_ = false;
+    Awaited answer_;
+    std::weak_ptr<model::LoadedModel> watch_;
+    InferCall call_;
+};
+
+TEST_F(SlowModelTest, ReplacedWhileItRunsLetsOthersBeLoadedAndIsFreedOnceItsCallIsWritten) {
+    pipeline_->publish(loaded("slow", "1"));
+    pipeline_->publish(loaded("other", "1"));
+    EXPECT_EQ(ask("slow"), "1");
+    EXPECT_EQ(ask("other"), "1");
+    EXPECT_FALSE(answer_.complete);
+    EXPECT_FALSE(watch_.expired());
+    open_gate();
+    wait_until_written();
+    EXPECT_FALSE(answer_.error);
+    while (!watch_.expired()) std::this_thread::yield();
+}
+
+TEST_F(SlowModelTest, RetiredWhileItRunsAnswersWhatItHasAndTakesNoMore) {
+    pipeline_->retire("slow", "1");
+    EXPECT_EQ(ask("slow"), "no model \"slow\"");
+    EXPECT_FALSE(answer_.complete);
+    open_gate();
+    wait_until_written();
+    EXPECT_FALSE(answer_.error);
+    while (!watch_.expired()) std::this_thread::yield();
+}
+
+TEST_F(SlowModelTest, SeveralDrainAtTheSameTimeAndTheQuickOnesAreNotHeldUp) {
+    pipeline_->retire("slow", "1");
+    auto quick = loaded("quick", "1");
+    const std::weak_ptr<model::LoadedModel> quick_watch = quick;
+    pipeline_->publish(std::move(quick));
+    pipeline_->retire("quick", "1");
+    EXPECT_TRUE(quick_watch.expired());
+    EXPECT_FALSE(watch_.expired());
+    open_gate();
+    wait_until_written();
+}
+
+TEST_F(SlowModelTest, EndOfThePipelineWaitsForWhatWasRetired) {
+    pipeline_->retire("slow", "1");
+    const std::jthread opener([this] { open_gate(); });
+    pipeline_.reset();
+    EXPECT_TRUE(answer_.complete);
+    call_.reset();
+    EXPECT_TRUE(watch_.expired());
+}
+
+TEST_F(SlowModelTest, AbandonedPipelineRefusesWhatIsQueuedOfTheRetiredAsWell) {
+    Awaited waiting;
+    InferCall queued;
+    infer(queued, waiting);
+    pipeline_->retire("slow", "1");
+    const std::jthread opener([&, this] {
+        while (!waiting.complete) std::this_thread::yield();
+        open_gate();
+    });
+    pipeline_->abandon();
+    ASSERT_TRUE(waiting.error);
+    EXPECT_EQ(waiting.error->message, "the server is stopping");
+    EXPECT_TRUE(answer_.complete);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "fakes/fake_session.h"
-#include "lepton/scheduler/match_request.h"
+#include "lepton/model/match_request.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -30,7 +30,9 @@ struct TestCall {
 // Keeps the answers, as an encoder would.
 class Answers final : public CallSink {
 public:
-    void ran(std::int64_t rows, Clock::duration) override { runs.push_back(rows); }
+    void ran(std::int64_t rows, Clock::duration, Clock::time_point) override {
+        runs.push_back(rows);
+    }
     void done(InferCall& call) override {
         if (call.response.error) return;
         const TensorView& tensor = call.response.outputs.at(0).tensor;
@@ -60,7 +62,7 @@ protected:
     void run(std::vector<TestCall*> calls) {
         std::vector<InferCall*> batch;
         for (TestCall* one : calls) {
-            ASSERT_TRUE(match_request(spec_, one->call));
+            ASSERT_TRUE(model::match_request(spec_, one->call));
             batch.push_back(&one->call);
         }
         BatchRunner(session_, spec_).run(batch, answers_);
@@ -99,8 +101,8 @@ TEST_F(PaddedBatchTest, EngineSeesZerosBehindTheRequest) {
 TEST_F(PaddedBatchTest, CallBeyondTheLargestExtentRunsAsItIs) {
     TestCall nine({1, 9});
     TestCall eight({1, 8});
-    ASSERT_TRUE(match_request(spec_, nine.call));
-    ASSERT_TRUE(match_request(spec_, eight.call));
+    ASSERT_TRUE(model::match_request(spec_, nine.call));
+    ASSERT_TRUE(model::match_request(spec_, eight.call));
     EXPECT_NE(nine.call.shape_class, eight.call.shape_class);
     run({&nine});
     EXPECT_EQ(answers_.values.at(0), plus_one(nine.values));
@@ -115,7 +117,7 @@ TEST_F(PaddedBatchTest, CallWhosePaddedRunFailsRunsUnpadded) {
 
 TEST_F(PaddedBatchTest, RowsBytesAreThoseOfThePaddedShape) {
     TestCall five({3, 5});
-    ASSERT_TRUE(match_request(spec_, five.call));
+    ASSERT_TRUE(model::match_request(spec_, five.call));
     EXPECT_EQ(five.call.row_bytes, 8 * sizeof(float));
 }
 
@@ -135,8 +137,8 @@ protected:
 TEST_F(OpenBatchTest, CallsWhoseRowsAreNotProvenApartRunOneAfterTheOther) {
     TestCall one({1, 3});
     TestCall two({2, 3});
-    ASSERT_TRUE(match_request(spec_, one.call));
-    ASSERT_TRUE(match_request(spec_, two.call));
+    ASSERT_TRUE(model::match_request(spec_, one.call));
+    ASSERT_TRUE(model::match_request(spec_, two.call));
     const std::vector<InferCall*> batch{&one.call, &two.call};
     session_.rows_are_apart = false;
     BatchRunner(session_, spec_).run(batch, answers_);
@@ -150,7 +152,7 @@ TEST_F(OpenBatchTest, CallsWhoseRowsAreNotProvenApartRunOneAfterTheOther) {
 
 TEST_F(OpenBatchTest, ALargeCallIsNotCutWhereRowsAreNotProvenApart) {
     TestCall large({20, 8});
-    ASSERT_TRUE(match_request(spec_, large.call));
+    ASSERT_TRUE(model::match_request(spec_, large.call));
     const std::vector<InferCall*> batch{&large.call};
     session_.rows_are_apart = false;
     BatchRunner(session_, spec_).run(batch, answers_);
@@ -164,7 +166,7 @@ protected:
     static constexpr std::size_t kRowBytes = 8 * sizeof(float);
 
     void run(TestCall& call, const RunLimits& limits = {}) {
-        ASSERT_TRUE(match_request(spec_, call.call));
+        ASSERT_TRUE(model::match_request(spec_, call.call));
         const std::vector<InferCall*> batch{&call.call};
         BatchRunner(session_, spec_, limits).run(batch, answers_);
     }
@@ -219,8 +221,8 @@ TEST_F(PiecesTest, EndWithTheOneThatMakesTheAnswerTooLarge) {
 TEST_F(OpenBatchTest, AnswerThatTurnsOutTooLargeFailsAloneInItsBatch) {
     TestCall one({1, 3});
     TestCall two({2, 3});
-    ASSERT_TRUE(match_request(spec_, one.call));
-    ASSERT_TRUE(match_request(spec_, two.call));
+    ASSERT_TRUE(model::match_request(spec_, one.call));
+    ASSERT_TRUE(model::match_request(spec_, two.call));
     const std::vector<InferCall*> batch{&one.call, &two.call};
     BatchRunner(session_, spec_, {.max_answer_bytes = 12, .stop = nullptr}).run(batch, answers_);
     EXPECT_FALSE(one.call.response.error);

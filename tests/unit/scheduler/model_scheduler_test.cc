@@ -332,12 +332,16 @@ TEST_F(ModelSchedulerTest, AbandonedSchedulerRefusesTheQueueAndWaitsForTheRun) {
     while (!started) std::this_thread::yield();
     TestCall queued(&loop_, 2.0F);
     queued.submit_to(scheduler_);  // Its turn will never end.
-    std::jthread stopper([this] { scheduler_->abandon(); });
+    std::jthread stopper([this] {
+        scheduler_->refuse_queued();
+        scheduler_->close();
+    });
     while (!loop_.run_posted()) std::this_thread::yield();
     EXPECT_EQ(queued.error, ErrorCode::kUnavailable);
     EXPECT_EQ(running.completions, 0);
     gate.unlock();
     stopper.join();
+    for (const auto& loop : scheduler_->loops()) loop->forget();
     EXPECT_TRUE(loop_.run_posted());
     EXPECT_EQ(running.answer, (std::vector<float>{2.0F, 2.0F}));
     const std::weak_ptr<ModelScheduler> watch = scheduler_;
@@ -345,6 +349,59 @@ TEST_F(ModelSchedulerTest, AbandonedSchedulerRefusesTheQueueAndWaitsForTheRun) {
     queued.call.reset();
     scheduler_.reset();
     EXPECT_TRUE(watch.expired());
+}
+
+TEST_F(ModelSchedulerTest, DrainOfAnIdleSchedulerHasNothingToWaitFor) {
+    start();
+    EXPECT_TRUE(scheduler_->drain([] { FAIL() << "nothing was left"; }));
+    TestCall call(&loop_, 1.0F);
+    EXPECT_FALSE(scheduler_->submit(call.call));
+    scheduler_->join();
+}
+
+TEST_F(ModelSchedulerTest, DrainReturnsAtOnceAndSaysWhenTheLastCallIsComplete) {
+    start(10ms);
+    std::mutex gate;
+    gate.lock();
+    session_->before_run = [&gate] { const std::lock_guard wait(gate); };
+    TestCall running(&loop_, 1.0F);
+    running.submit_to(scheduler_);
+    loop_.end_turn();
+    TestCall queued(&loop_, 2.0F);
+    queued.submit_to(scheduler_);
+    loop_.end_turn();
+    std::atomic<int> drained = 0;
+    EXPECT_FALSE(scheduler_->drain([&drained] { ++drained; }));
+    EXPECT_EQ(drained, 0);
+    gate.unlock();
+    while (drained == 0) std::this_thread::yield();
+    scheduler_->join();
+    while (queued.completions == 0) loop_.run_posted();
+    EXPECT_EQ(drained, 1);
+    EXPECT_EQ(queued.answer, (std::vector<float>{3.0F, 3.0F}));
+}
+
+TEST_F(ModelSchedulerTest, FarDeadlineDoesNotKeepAModelThatIsGone) {
+    start(10ms);
+    std::mutex gate;
+    gate.lock();
+    session_->before_run = [&gate] { const std::lock_guard wait(gate); };
+    TestCall running(&loop_, 1.0F);
+    TestCall patient(&loop_, 2.0F);
+    running.submit_to(scheduler_);
+    loop_.end_turn();
+    patient.call.request.deadline = Clock::now() + 1h;
+    patient.submit_to(scheduler_);
+    loop_.end_turn();
+    gate.unlock();
+    scheduler_->close();
+    while (patient.completions == 0) loop_.run_posted();
+    const std::weak_ptr<ModelScheduler> watch = scheduler_;
+    running.call.reset();
+    patient.call.reset();
+    scheduler_.reset();
+    EXPECT_TRUE(watch.expired());
+    EXPECT_TRUE(loop_.pass_to(Clock::now() + 2h));  // Has nothing to do.
 }
 
 TEST_F(ModelSchedulerTest, EveryCallIsAnsweredOnceUnderContention) {

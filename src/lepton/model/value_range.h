@@ -7,7 +7,7 @@
 
 #include "lepton/core/data_type.h"
 
-namespace lepton::scheduler {
+namespace lepton::model {
 
 // A value that an engine cannot hold.
 struct MisfitValue {
@@ -26,4 +26,4 @@ struct MisfitValue {
                                                      DataType dtype,
                                                      DataType held_in);
 
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

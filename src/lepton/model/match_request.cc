@@ -1,13 +1,13 @@
-#include "lepton/scheduler/match_request.h"
+#include "lepton/model/match_request.h"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
-#include "lepton/scheduler/padding.h"
-#include "lepton/scheduler/value_range.h"
+#include "lepton/model/padding.h"
+#include "lepton/model/value_range.h"
 
-namespace lepton::scheduler {
+namespace lepton::model {
 namespace {
 
 // Most rows of a request where no max_batch_size says it: some 65,000 runs in pieces, of which each
@@ -215,4 +215,4 @@ Result<> match_request(const ModelSpec& spec, InferCall& call) {
     return {};
 }
 
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

@@ -1,4 +1,4 @@
-#include "lepton/scheduler/value_range.h"
+#include "lepton/model/value_range.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-namespace lepton::scheduler {
+namespace lepton::model {
 namespace {
 
 // Elements that are looked at without asking, so that the compiler makes vectors of them.
@@ -88,4 +88,4 @@ std::optional<MisfitValue> find_misfit(std::span<const std::byte> data,
     return std::nullopt;
 }
 
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

@@ -1,9 +1,9 @@
-#include "lepton/scheduler/padding.h"
+#include "lepton/model/padding.h"
 
 #include <algorithm>
 #include <optional>
 
-namespace lepton::scheduler {
+namespace lepton::model {
 namespace {
 
 bool is_open(const Shape& signature, std::size_t axis) {
@@ -43,4 +43,4 @@ Shape padded(const Shape& shape, const Shape& signature, const Padding& padding)
     return result;
 }
 
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

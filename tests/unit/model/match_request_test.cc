@@ -1,4 +1,4 @@
-#include "lepton/scheduler/match_request.h"
+#include "lepton/model/match_request.h"
 
 #include <array>
 #include <string>
@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace lepton::scheduler {
+namespace lepton::model {
 namespace {
 
 class MatchRequest : public testing::Test {
@@ -228,4 +228,4 @@ TEST_F(MatchRequest, RefusesAnInputThatIsGivenTwice) {
 }
 
 }  // namespace
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

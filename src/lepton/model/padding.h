@@ -5,7 +5,7 @@
 #include "lepton/core/request.h"
 #include "lepton/core/model_spec.h"
 
-namespace lepton::scheduler {
+namespace lepton::model {
 
 // From which extent to which the open axes of a request are padded; equal for none.
 struct Padding {
@@ -24,4 +24,4 @@ struct Padding {
 // `padding.from` to `padding.to`.
 [[nodiscard]] Shape padded(const Shape& shape, const Shape& signature, const Padding& padding);
 
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

@@ -1,4 +1,4 @@
-#include "lepton/scheduler/value_range.h"
+#include "lepton/model/value_range.h"
 
 #include <cstdint>
 #include <cstring>
@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace lepton::scheduler {
+namespace lepton::model {
 namespace {
 
 // As the elements of a request lie: anywhere.
@@ -77,4 +77,4 @@ TEST(ValueRange, EmptyTensorAndTypesThatNoEngineNarrowsHaveNone) {
 }
 
 }  // namespace
-}  // namespace lepton::scheduler
+}  // namespace lepton::model

@@ -1,10 +1,10 @@
-#include "lepton/scheduler/padding.h"
+#include "lepton/model/padding.h"
 
 #include <initializer_list>
 
 #include <gtest/gtest.h>
 
-namespace lepton::scheduler {
+namespace lepton::model {
 namespace {
 
 ModelSpec spec_of(std::initializer_list<Shape> signatures) {
@@ -50,4 +50,4 @@ TEST(Padding, ChangesOpenAxesOnly) {
 }
 
 }  // namespace
-}  // namespace lepton::scheduler
+}  // namespace lepton::model
