@@ -10,7 +10,7 @@
 #include "lepton/engine/registry.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/model/cpu_budget.h"
-#include "lepton/model/model_repository.h"
+#include "lepton/model/repository/model_repository.h"
 #include "lepton/net/connection_table.h"
 #include "lepton/net/descriptor_limit.h"
 #include "lepton/net/frontend.h"
