@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "engines/fake/fake_engine.h"
+#include "lepton/model/store/disk_store.h"
 #include "support/fake_models.h"
 #include "support/temp_folder.h"
 
@@ -30,24 +31,28 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-class ModelRepositoryTest : public ::testing::Test {
+std::unique_ptr<ModelStore> store_of(const fs::path& root) {
+    return std::make_unique<DiskStore>(std::vector<fs::path>{root});
+}
+
+class ModelRepositoryTest : public ::testing::Test, public ModelListener {
 protected:
     ModelRepositoryTest() { engines_.add(std::make_unique<fake::FakeEngine>()); }
+
+    void on_ready(std::shared_ptr<LoadedModel> model) override {
+        note("+" + model->spec->name + ":" + model->spec->version);
+    }
+    void on_retired(const ModelSpec& spec) override { note("-" + spec.name + ":" + spec.version); }
+    void on_reconfigured(const ModelSpec&, const QueueOptions&, std::int64_t) override {}
+    [[nodiscard]] LoadCounters load_of(const ModelSpec&) const override { return {}; }
 
     void write_model(const std::string& name, int version, const std::string& more = "") {
         folder_.write(fs::path(name) / std::to_string(version) / "model.fake",
                       fake_model("-1, 4", more));
     }
     void open() {
-        ModelRepository::Options options = options_;
-        options.roots = {folder_.path()};
-        options.on_ready = [this](std::shared_ptr<LoadedModel> model) {
-            note("+" + model->spec->name + ":" + model->spec->version);
-        };
-        options.on_retired = [this](const std::string& name, const std::string& version) {
-            note("-" + name + ":" + version);
-        };
-        repository_ = std::make_unique<ModelRepository>(engines_, std::move(options));
+        repository_ =
+            std::make_unique<ModelRepository>(engines_, store_of(folder_.path()), *this, options_);
     }
     void start() {
         open();
@@ -132,6 +137,42 @@ TEST_F(ModelRepositoryTest, LoadsEveryModelOfItsRoots) {
     ASSERT_TRUE(repository_->find("a", ""));
     EXPECT_EQ((*repository_->find("b", "7"))->version, "7");
     EXPECT_THAT(repository_->failures(), IsEmpty());
+}
+
+// As one whose files are elsewhere: notes what it is asked to bring.
+class DistantStore final : public ModelStore {
+public:
+    DistantStore(const fs::path& root, std::vector<std::string>& fetched)
+        : disk_({root}), fetched_(fetched) {}
+    [[nodiscard]] std::string label() const override { return "distant"; }
+    Result<std::vector<ModelFolder>> list() override { return disk_.list(); }
+    ModelFolder list(const ModelFolder& model) override { return disk_.list(model); }
+    Result<fs::path> fetch(const ModelFolder& model,
+                           std::int64_t version,
+                           const std::string& file_name) override {
+        fetched_.push_back(model.name + ":" + std::to_string(version));
+        if (model.name == "lost") return fail(ErrorCode::kUnavailable, "nobody answers");
+        return disk_.fetch(model, version, file_name);
+    }
+
+private:
+    DiskStore disk_;
+    std::vector<std::string>& fetched_;
+};
+
+TEST_F(ModelRepositoryTest, FetchesTheVersionsThatAreServedAndNoOthers) {
+    write_model("a", 1);
+    write_model("a", 2);
+    write_model("lost", 1);
+    std::vector<std::string> fetched;
+    repository_ = std::make_unique<ModelRepository>(
+        engines_, std::make_unique<DistantStore>(folder_.path(), fetched), *this, options_);
+    ASSERT_TRUE(repository_->start());
+    repository_->wait_until_settled();
+    EXPECT_THAT(fetched, ElementsAre("a:2", "lost:1"));
+    EXPECT_THAT(repository_->models(), ElementsAre("a"));
+    EXPECT_THAT(error_of("lost").message, HasSubstr("nobody answers"));
+    repository_.reset();
 }
 
 TEST_F(ModelRepositoryTest, IsNotReadyBeforeItStarted) {
@@ -266,9 +307,7 @@ TEST_F(ModelRepositoryTest, BrokenConfigurationsAndModelsWithoutFilesAreFailures
 }
 
 TEST_F(ModelRepositoryTest, RootsThatCannotBeUsedAreAnError) {
-    ModelRepository::Options options;
-    options.roots = {folder_.path() / "none"};
-    ModelRepository repository(engines_, std::move(options));
+    ModelRepository repository(engines_, store_of(folder_.path() / "none"), *this, {});
     EXPECT_EQ(repository.start().error().code, ErrorCode::kInvalidArgument);
     EXPECT_FALSE(repository.ready());
 }
