@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "lepton/memory/buffer_pool.h"
-#include "lepton/model/config_file.h"
-#include "lepton/model/model_settings.h"
+#include "lepton/model/config/config_file.h"
+#include "lepton/model/config/model_settings.h"
 #include "lepton/protocol/admin/config_change.h"
 
 namespace lepton {

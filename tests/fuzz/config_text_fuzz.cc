@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "lepton/model/config_file.h"
-#include "lepton/model/model_config.h"
-#include "lepton/model/model_settings.h"
+#include "lepton/model/config/config_file.h"
+#include "lepton/model/config/model_config.h"
+#include "lepton/model/config/model_settings.h"
 
 namespace lepton::model {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "fuzz/numbers.h"
-#include "lepton/model/declared_samples.h"
+#include "lepton/model/warm_up/declared_samples.h"
 #include "support/temp_folder.h"
 
 namespace lepton::model {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "lepton/model/tuning_record.h"
+#include "lepton/model/tuning/tuning_record.h"
 
 namespace lepton::model {
 namespace {

@@ -11,7 +11,7 @@
 #include "lepton/core/clock.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/engine/engine.h"
-#include "lepton/model/tuning_plan.h"
+#include "lepton/model/tuning/tuning_plan.h"
 
 namespace lepton::model {
 

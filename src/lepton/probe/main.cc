@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "lepton/model/probe_child.h"
+#include "lepton/model/loading/probe_child.h"
 
 // Runs in a process of its own whatever could end the process. Without arguments it is started by
 // model::Probe; `lepton create` has it measure the model that it wrote:

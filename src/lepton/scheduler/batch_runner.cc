@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "lepton/memory/tensor_copy.h"
-#include "lepton/model/row_counts.h"
+#include "lepton/model/tuning/row_counts.h"
 
 namespace lepton::scheduler {
 namespace {

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "lepton/model/model_config.h"
+#include "lepton/model/config/model_config.h"
 #include "lepton/scheduler/deadline_policy.h"
 #include "lepton/scheduler/fifo_policy.h"
 

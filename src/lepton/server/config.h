@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "lepton/model/model_loader.h"
+#include "lepton/model/loading/model_loader.h"
 #include "lepton/net/frontend.h"
 #include "lepton/net/limits.h"
 

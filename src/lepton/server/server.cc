@@ -10,8 +10,9 @@
 #include "lepton/engine/registry.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/model/cpu_budget.h"
-#include "lepton/model/model_repository.h"
-#include "lepton/model/repository_layout.h"
+#include "lepton/model/repository/model_repository.h"
+#include "lepton/model/store/disk_store.h"
+#include "lepton/model/store/repository_layout.h"
 #include "lepton/net/connection_table.h"
 #include "lepton/net/descriptor_limit.h"
 #include "lepton/net/frontend.h"
@@ -26,6 +27,7 @@
 #include "lepton/server/audit_log.h"
 #include "lepton/server/housekeeper.h"
 #include "lepton/server/memory_budget.h"
+#include "lepton/server/model_publisher.h"
 #include "lepton/server/trace_export.h"
 
 namespace lepton::server {
@@ -69,7 +71,11 @@ struct Server::Parts {
           engines(config.engines_dir.empty() ? engine::EngineRegistry::default_folder()
                                              : config.engines_dir),
           pipeline(repository, metrics, loops, cores, config.max_answer_bytes),
-          repository(engines, repository_options()),
+          publisher(pipeline, metrics),
+          repository(engines,
+                     std::make_unique<model::DiskStore>(config.models),
+                     publisher,
+                     repository_options()),
           router(pipeline, repository, buffers, router_options()) {}
 
     // Changes of models are answered on the frontend's loops, which are destroyed first.
@@ -79,41 +85,14 @@ struct Server::Parts {
 
     model::ModelRepository::Options repository_options() {
         return {
-            .roots = config.models,
             .loading = {.cores = cores_for_models,
                         .cache_dir = config.cache_dir,
                         .records_dir = config.cache_dir.empty() ? model::default_records_folder()
                                                                 : config.cache_dir / "tuning",
                         .tuning = config.tuning,
                         .longest_step = config.probe_timeout},
-            .on_ready =
-                [this](std::shared_ptr<model::LoadedModel> model) {
-                    pipeline.publish(std::move(model));
-                },
-            .on_retired = [this](const std::string& name,
-                                 const std::string& version) { pipeline.retire(name, version); },
-            .on_reconfigured =
-                [this](const ModelSpec& spec,
-                       const model::QueueOptions& queue,
-                       std::int64_t max_batch_size) {
-                    pipeline.reconfigure(spec.name, spec.version, queue, max_batch_size);
-                },
-            .load_of = [this](const ModelSpec& spec) { return load_of(spec); },
             .strict_readiness = config.strict_readiness,
         };
-    }
-
-    model::LoadCounters load_of(const ModelSpec& spec) {
-        const auto counted = metrics.of(spec.name, spec.version);
-        const auto queued = counted->queue.snapshot();
-        model::LoadCounters load;
-        load.runs = counted->batch_rows.snapshot().count;
-        load.run_time = std::chrono::nanoseconds(counted->run_ns.load());
-        load.answered = queued.count;
-        load.queued = std::chrono::nanoseconds(queued.sum);
-        load.missed = counted->deadlines_missed.load();
-        for (const auto& refused : counted->refused) load.missed += refused.load();
-        return load;
     }
 
     protocol::Router::Options router_options() {
@@ -259,6 +238,7 @@ struct Server::Parts {
     std::unique_ptr<observe::SpanExporter> exporter;  // Null: traces are not exported.
     engine::EngineRegistry engines;
     pipeline::Pipeline pipeline;
+    ModelPublisher publisher;
     model::ModelRepository repository;
     protocol::Router router;
     std::unique_ptr<net::Frontend> frontend;

@@ -10,7 +10,7 @@
 #include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/result.h"
-#include "lepton/model/model_repository.h"
+#include "lepton/model/repository/model_repository.h"
 #include "lepton/server/config.h"
 
 namespace lepton::server {
