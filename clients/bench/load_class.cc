@@ -91,7 +91,8 @@ Result<LoadClass> parse_load_class(std::string_view text) {
                             "\" is no FIELD=VALUE; write name=fast,share=0.3,deadline=6ms,"
                             "priority=1");
         }
-        LEPTON_CHECK_OK(set_field(load_class, part.substr(0, equals), part.substr(equals + 1)));
+        LEPTON_RETURN_IF_ERROR(
+            set_field(load_class, part.substr(0, equals), part.substr(equals + 1)));
         if (comma == rest.npos) break;
         rest.remove_prefix(comma + 1);
     }

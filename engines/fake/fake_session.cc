@@ -135,7 +135,7 @@ void FakeSession::wait(std::int64_t rows) const {
 Result<> FakeSession::run(std::int64_t rows,
                           std::span<const TensorView> inputs,
                           std::span<TensorView> outputs) {
-    LEPTON_CHECK_OK(check(rows, inputs));
+    LEPTON_RETURN_IF_ERROR(check(rows, inputs));
     wait(rows);
     if (!model_->crash.empty() && (model_->crash_rows == 0 || model_->crash_rows == rows)) {
         crash(model_->crash);

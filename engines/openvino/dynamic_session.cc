@@ -108,7 +108,7 @@ Result<> DynamicSession::set_input(std::size_t index, const TensorView& view) {
     if (view.dtype == DataType::kBytes) {
         if (!input.strings) input.strings = ov::Tensor(ov::element::string, dims);
         input.strings.set_shape(dims);
-        LEPTON_CHECK_OK(
+        LEPTON_RETURN_IF_ERROR(
             decode_strings(view.data,
                            {input.strings.data<std::string>(), input.strings.get_size()},
                            input.name,
@@ -149,7 +149,7 @@ Result<> DynamicSession::take_shapes(std::span<const TensorView> inputs) {
         return fail(ErrorCode::kInvalidArgument,
                     "output \"" + outputs_[i].name + "\" would have shape " + shape.to_string());
     }
-    if (spoiled_) LEPTON_CHECK_OK(compile_again());
+    if (spoiled_) LEPTON_RETURN_IF_ERROR(compile_again());
     for (std::size_t i = 0; i < outputs_.size(); ++i) place_output(i, facts->outputs[i]);
     shapes_ = std::move(shapes);
     proven_ = false;
@@ -219,7 +219,7 @@ Result<> DynamicSession::view_output(std::size_t index,
     }
     view.dtype = output.dtype;
     if (view.dtype == DataType::kBytes) {
-        LEPTON_CHECK_OK(
+        LEPTON_RETURN_IF_ERROR(
             encode_strings({tensor.data<const std::string>(), tensor.get_size()}, output.encoded));
         view.data = output.encoded;
         return {};
@@ -261,7 +261,7 @@ Result<> DynamicSession::run(std::int64_t rows,
             return fail(taken.error().code, kRefused + taken.error().message);
         }
         for (std::size_t i = 0; i < inputs_.size(); ++i) {
-            LEPTON_CHECK_OK(set_input(i, inputs[i]));
+            LEPTON_RETURN_IF_ERROR(set_input(i, inputs[i]));
         }
         if (auto ran = request_.infer(!proven_); !ran) {
             spoiled_ = spoiled_ || ran.error().code == ErrorCode::kInternal;
@@ -269,7 +269,7 @@ Result<> DynamicSession::run(std::int64_t rows,
         }
         proven_ = true;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
-            LEPTON_CHECK_OK(view_output(i, rows, inputs, outputs[i]));
+            LEPTON_RETURN_IF_ERROR(view_output(i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
         // Refused values, of a shape that has run before, leave all shapes as they were.

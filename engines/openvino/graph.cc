@@ -127,7 +127,7 @@ Result<std::shared_ptr<ov::Model>> read(ov::Core& core, const std::string& file)
     const std::string what = file + " cannot be read";
     auto model = guarded(ErrorCode::kInvalidArgument, what, attempt);
     if (model || !wants_tokenizers) return model;
-    LEPTON_CHECK_OK(add_tokenizers(core, tokenizers_path()).map_error([&](Error error) {
+    LEPTON_RETURN_IF_ERROR(add_tokenizers(core, tokenizers_path()).map_error([&](Error error) {
         error.message = what + ": " + error.message;
         return error;
     }));
@@ -163,14 +163,14 @@ Result<std::shared_ptr<ov::Model>> read_with_shapes(ov::Core& core,
                                                     const engine::OpenOptions& options) {
     const std::string file = path.string();
     LEPTON_TRY(std::shared_ptr<ov::Model> model, read(core, file));
-    LEPTON_CHECK_OK(guarded(ErrorCode::kInvalidArgument, file, [&] { repair(*model); }));
+    LEPTON_RETURN_IF_ERROR(guarded(ErrorCode::kInvalidArgument, file, [&] { repair(*model); }));
     if (options.input_shapes.empty()) return model;
     LEPTON_TRY(const std::vector<TensorSpec> inputs,
                input_specs(*model).map_error([&](Error error) {
                    error.message = file + ": " + error.message;
                    return error;
                }));
-    LEPTON_CHECK_OK(reshape(*model, inputs, options, file));
+    LEPTON_RETURN_IF_ERROR(reshape(*model, inputs, options, file));
     return model;
 }
 
@@ -197,8 +197,8 @@ Result<ov::CompiledModel> compile(const Source& source,
         return source.core->compile_model(model, "CPU", settings_of(source, *model, options));
     });
     if (!compiled) return compiled;
-    LEPTON_CHECK_OK(check_precision(*compiled, options));
-    LEPTON_CHECK_OK(check_strings(*compiled));
+    LEPTON_RETURN_IF_ERROR(check_precision(*compiled, options));
+    LEPTON_RETURN_IF_ERROR(check_strings(*compiled));
     return compiled;
 }
 
@@ -283,7 +283,7 @@ Result<std::unique_ptr<engine::Graph>> Graph::open(std::shared_ptr<ov::Core> cor
     plan->options = options;
     LEPTON_TRY(const std::shared_ptr<ov::Model> model,
                read_with_shapes(*plan->core, path, options));
-    LEPTON_CHECK_OK(check_unchanged(plan->files, "it began to be read"));
+    LEPTON_RETURN_IF_ERROR(check_unchanged(plan->files, "it began to be read"));
     const std::string file = path.string();
     const auto named = [&](Error error) {
         error.message = file + ": " + error.message;
@@ -313,8 +313,8 @@ Result<std::shared_ptr<const Source>> read_again(const Plan& plan) {
     const fs::path& path = plan.files.front().path;
     LEPTON_TRY(const std::shared_ptr<ov::Model> model,
                read_with_shapes(*plan.core, path, plan.options));
-    LEPTON_CHECK_OK(check_unchanged(plan.files, "the model was loaded"));
-    LEPTON_CHECK_OK(computed_part(*model));
+    LEPTON_RETURN_IF_ERROR(check_unchanged(plan.files, "the model was loaded"));
+    LEPTON_RETURN_IF_ERROR(computed_part(*model));
     return std::make_shared<const Source>(
         Source{plan.core, model, path.string(), plan.options.cache_dir});
 }

@@ -181,11 +181,11 @@ std::optional<DataType> computed_in(const ov::Output<const ov::Node>& output) {
 Result<> check_constants(const ov::Model& model) {
     for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
         if (auto* constant = ov::as_type<ov::op::v0::Constant>(node.get())) {
-            LEPTON_CHECK_OK(check_constant(*constant));
+            LEPTON_RETURN_IF_ERROR(check_constant(*constant));
         } else if (const auto* parent =
                        ov::as_type<const ov::op::util::MultiSubGraphOp>(node.get())) {
             for (const std::shared_ptr<ov::Model>& body : parent->get_functions()) {
-                LEPTON_CHECK_OK(check_constants(*body));
+                LEPTON_RETURN_IF_ERROR(check_constants(*body));
             }
         }
     }

@@ -91,7 +91,7 @@ Result<std::unique_ptr<engine::Graph>> OpenVinoEngine::open(const fs::path& path
                         " is of no kind that OpenVINO reads: .onnx, .xml, .pb, "
                         ".savedmodel, .tflite, .pdmodel");
     }
-    LEPTON_CHECK_OK(check_file(path));
+    LEPTON_RETURN_IF_ERROR(check_file(path));
     LEPTON_TRY(std::shared_ptr<ov::Core> core, shared_core());
     return Graph::open(std::move(core), path, std::string(platform), options);
 }

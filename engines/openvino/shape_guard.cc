@@ -75,8 +75,8 @@ ShapeGuard::Found ShapeGuard::find(std::span<const Shape> inputs, bool rows) {
 }
 
 ShapeGuard::Found ShapeGuard::infer(std::span<const Shape> inputs, bool rows) {
-    LEPTON_CHECK_OK(infer_shapes(*skeleton_, partial_shapes(inputs)));
-    LEPTON_CHECK_OK(check_counts(*skeleton_));
+    LEPTON_RETURN_IF_ERROR(infer_shapes(*skeleton_, partial_shapes(inputs)));
+    LEPTON_RETURN_IF_ERROR(check_counts(*skeleton_));
     auto found = std::make_shared<ShapeFacts>();
     for (const auto& result : skeleton_->get_results()) {
         found->outputs.push_back(result->get_input_partial_shape(0));

@@ -84,7 +84,7 @@ Result<StaticSession::Bucket> StaticSession::compile_bucket(std::int64_t rows) {
     if (source == nullptr) {
         return fail(ErrorCode::kInternal, "a session cannot prepare once its graph is gone");
     }
-    LEPTON_CHECK_OK(check_rows(rows));
+    LEPTON_RETURN_IF_ERROR(check_rows(rows));
     std::shared_ptr<const ov::Model> model = rows == 1 ? std::exchange(one_row_, nullptr) : nullptr;
     if (model == nullptr) {
         LEPTON_TRY(model, with_rows(*source, rows));
@@ -197,10 +197,10 @@ Result<> StaticSession::place_input(Bucket& bucket,
         const std::size_t elements = bucket.inputs[index].get_size() /
                                      static_cast<std::size_t>(bucket.rows) *
                                      static_cast<std::size_t>(rows);
-        LEPTON_CHECK_OK(decode_strings(view.data,
-                                       {bucket.inputs[index].data<std::string>(), elements},
-                                       tensor.name,
-                                       strings_));
+        LEPTON_RETURN_IF_ERROR(decode_strings(view.data,
+                                              {bucket.inputs[index].data<std::string>(), elements},
+                                              tensor.name,
+                                              strings_));
         fill_spare_rows(bucket, index, rows);
         return {};
     }
@@ -279,7 +279,8 @@ Result<> StaticSession::view_output(const Bucket& bucket,
     }
     const std::size_t elements = computed.get_size() / static_cast<std::size_t>(bucket.rows) *
                                  static_cast<std::size_t>(rows);
-    LEPTON_CHECK_OK(encode_strings({computed.data<const std::string>(), elements}, tensor.encoded));
+    LEPTON_RETURN_IF_ERROR(
+        encode_strings({computed.data<const std::string>(), elements}, tensor.encoded));
     view.data = tensor.encoded;
     return {};
 }
@@ -290,12 +291,12 @@ Result<> StaticSession::run(std::int64_t rows,
     LEPTON_TRY(Bucket * bucket, bucket_for(rows));
     try {
         for (std::size_t i = 0; i < inputs_.size(); ++i) {
-            LEPTON_CHECK_OK(place_input(*bucket, i, rows, inputs[i]));
+            LEPTON_RETURN_IF_ERROR(place_input(*bucket, i, rows, inputs[i]));
         }
-        LEPTON_CHECK_OK(bucket->request.infer(!bucket->proven));
+        LEPTON_RETURN_IF_ERROR(bucket->request.infer(!bucket->proven));
         bucket->proven = true;
         for (std::size_t i = 0; i < outputs_.size(); ++i) {
-            LEPTON_CHECK_OK(view_output(*bucket, i, rows, inputs, outputs[i]));
+            LEPTON_RETURN_IF_ERROR(view_output(*bucket, i, rows, inputs, outputs[i]));
         }
     } catch (const std::exception& error) {
         // Once a model is compiled, it can refuse only values.

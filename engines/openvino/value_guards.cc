@@ -172,7 +172,7 @@ Result<> check_bodies(const ov::Node& node) {
     if (body_of == nullptr) return {};
     for (std::size_t i = 0; i < body_of->get_internal_subgraphs_size(); ++i) {
         for (const auto& inner : body_of->get_function(i)->get_ordered_ops()) {
-            LEPTON_CHECK_OK(check_bodies(*inner));
+            LEPTON_RETURN_IF_ERROR(check_bodies(*inner));
             const bool ends_process =
                 (divides(*inner) && !is_constant_without_zero(inner->input_value(1))) ||
                 (is_range(*inner) && !is_constant_without_zero(inner->input_value(2))) ||
@@ -206,7 +206,7 @@ Guard guard(ov::Node& node) {
 
 Result<std::vector<std::string>> add_value_guards(ov::Model& model) {
     for (const std::shared_ptr<ov::Node>& node : model.get_ordered_ops()) {
-        LEPTON_CHECK_OK(check_bodies(*node));
+        LEPTON_RETURN_IF_ERROR(check_bodies(*node));
     }
     return guarded(ErrorCode::kInternal, "the graph cannot be guarded", [&] {
         std::vector<std::string> faults;

@@ -38,16 +38,16 @@ Error closing() { return {ErrorCode::kCancelled, "the client was closed"}; }
 
 }  // namespace
 
-std::shared_ptr<Background> Background::start(Core& core) {
-    auto background = std::make_shared<Background>(core);
+std::shared_ptr<Background> Background::start(ClientState& state) {
+    auto background = std::make_shared<Background>(state);
     const SignalsBlocked blocked;
     background->thread_ = std::thread([self = background.get()] { self->run(); });
     pthread_setname_np(background->thread_.native_handle(), "lepton-client");
     return background;
 }
 
-Background::Background(Core& core)
-    : core_(core), epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_descriptor_(wake_.fd()) {
+Background::Background(ClientState& state)
+    : state_(state), epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_descriptor_(wake_.fd()) {
     LEPTON_CHECK(epoll_ >= 0);
     epoll_event event{};
     event.events = EPOLLIN;
@@ -110,7 +110,7 @@ Background::AsyncCall& Background::new_call() {
         return *call;
     }
     const auto slot = static_cast<std::uint32_t>(calls_.size());
-    return *calls_.emplace_back(std::make_unique<AsyncCall>(core_, wake_, slot));
+    return *calls_.emplace_back(std::make_unique<AsyncCall>(state_, wake_, slot));
 }
 
 void Background::cancel(std::uint32_t slot, std::uint64_t generation) {

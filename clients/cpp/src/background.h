@@ -22,10 +22,10 @@ namespace lepton::client {
 // below "The thread's own", which only it touches.
 class Background : public std::enable_shared_from_this<Background> {
 public:
-    // `core` must outlive stop().
-    static std::shared_ptr<Background> start(Core& core);
+    // `state` must outlive stop().
+    static std::shared_ptr<Background> start(ClientState& state);
     // Use start().
-    explicit Background(Core& core);
+    explicit Background(ClientState& state);
     ~Background();
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
@@ -43,8 +43,8 @@ private:
     struct AsyncCall;
     using Timers = std::multimap<Clock::time_point, AsyncCall*>;
     struct AsyncCall {
-        AsyncCall(Core& core, WakeFd& wake, std::uint32_t its_slot)
-            : call(core, wake), slot(its_slot) {}
+        AsyncCall(ClientState& state, WakeFd& wake, std::uint32_t its_slot)
+            : call(state, wake), slot(its_slot) {}
 
         InferRequest request;
         Operation operation;
@@ -86,7 +86,7 @@ private:
     void clear_timer(AsyncCall& call);
     void hand_back(AsyncCall& call);
 
-    Core& core_;
+    ClientState& state_;
     int epoll_ = -1;
     WakeFd wake_;
     int wake_descriptor_ = -1;

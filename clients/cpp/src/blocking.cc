@@ -50,16 +50,16 @@ bool wait(Call& call, WakeFd& wake, Clock::time_point now) {
 
 }  // namespace
 
-Ended run_blocking(Core& core, const Operation& operation, Answer& answer) {
+Ended run_blocking(ClientState& state, const Operation& operation, Answer& answer) {
     // It outlives the call, which may stand in a queue with it until it is done.
     thread_local WakeFd wake;
-    Call call(core, wake);
+    Call call(state, wake);
     Clock::time_point now = Clock::now();
     call.start(operation, answer, now);
     while (!call.done()) {
         const bool interrupted = !wait(call, wake, now);
         now = Clock::now();
-        if (interrupted && core.options.interrupted && core.options.interrupted()) {
+        if (interrupted && state.options.interrupted && state.options.interrupted()) {
             call.cancel();
         } else {
             call.advance(now);

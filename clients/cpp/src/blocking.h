@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core.h"
+#include "client_state.h"
 #include "exchange.h"
 #include "lepton/core/result.h"
 
@@ -12,6 +12,6 @@ struct Ended {
 };
 
 // Runs one call on the calling thread, until its answer or its deadline.
-[[nodiscard]] Ended run_blocking(Core& core, const Operation& operation, Answer& answer);
+[[nodiscard]] Ended run_blocking(ClientState& state, const Operation& operation, Answer& answer);
 
 }  // namespace lepton::client

@@ -48,10 +48,10 @@ void Call::start(const Operation& operation, Answer& answer, Clock::time_point n
     attempts_made_ = retries_ = 0;
     retried_cut_ = retried_stale_ = suspicious_ = false;
 
-    core_.counters.calls.fetch_add(1, kRelaxed);
-    core_.retry_budget.on_call();
+    state_.counters.calls.fetch_add(1, kRelaxed);
+    state_.retry_budget.on_call();
     if (operation.kind == Operation::Kind::kInfer) {
-        if (const auto delay = core_.hedge.delay(core_.endpoints.size() > 1)) {
+        if (const auto delay = state_.hedge.delay(state_.endpoints.size() > 1)) {
             hedge_at_ = now + *delay;
         }
     }
@@ -65,9 +65,9 @@ void Call::start(const Operation& operation, Answer& answer, Clock::time_point n
 }
 
 void Call::begin_attempt(Attempt& attempt, Clock::time_point now) {
-    attempt.endpoint = core_.chooser.choose(random_bits(), now, last_endpoint_);
+    attempt.endpoint = state_.chooser.choose(random_bits(), now, last_endpoint_);
     last_endpoint_ = attempt.endpoint;
-    core_.chooser.begin(attempt.endpoint);
+    state_.chooser.begin(attempt.endpoint);
     ++attempts_made_;
     attempt.state = Attempt::State::kWaiting;
     attempt.readable = false;
@@ -77,10 +77,10 @@ void Call::begin_attempt(Attempt& attempt, Clock::time_point now) {
 void Call::ask(Attempt& attempt, Clock::time_point now) {
     // Only a pool whose connections are all busy needs to wake anybody.
     if (attempt.waiter.wake_fd < 0) attempt.waiter.wake_fd = wake_.fd();
-    attempt.connection = core_.pool.take(attempt.endpoint, now, suspicious_, attempt.waiter);
+    attempt.connection = state_.pool.take(attempt.endpoint, now, suspicious_, attempt.waiter);
     if (attempt.connection == nullptr) return;
     attempt.state = Attempt::State::kAsking;
-    attempt.connect_until = now + core_.options.connect_timeout;
+    attempt.connect_until = now + state_.options.connect_timeout;
     if (Result<> asked = attempt.connection->ask(operation_); !asked) {
         end_attempt(attempt, true, now);
         finish(std::move(asked).error(), now);
@@ -108,8 +108,8 @@ void Call::step(Attempt& attempt, Clock::time_point now) {
         Failure failure;
         failure.cause = Failure::Cause::kRefused;
         failure.error = {ErrorCode::kUnavailable,
-                         "no connection to " + core_.endpoints[attempt.endpoint].url + " within " +
-                             in_words(core_.options.connect_timeout) +
+                         "no connection to " + state_.endpoints[attempt.endpoint].url + " within " +
+                             in_words(state_.options.connect_timeout) +
                              "; check the endpoint and the network"};
         fail_attempt(attempt, failure, now);
     }
@@ -133,9 +133,9 @@ void Call::succeed(Attempt& attempt, Clock::time_point now) {
             break;
     }
     was_answered_ = true;
-    core_.chooser.connected(attempt.endpoint);
-    if (&attempt == &attempts_[1]) core_.counters.hedges_won.fetch_add(1, kRelaxed);
-    if (operation_.kind == Operation::Kind::kInfer) core_.hedge.record(now - started_);
+    state_.chooser.connected(attempt.endpoint);
+    if (&attempt == &attempts_[1]) state_.counters.hedges_won.fetch_add(1, kRelaxed);
+    if (operation_.kind == Operation::Kind::kInfer) state_.hedge.record(now - started_);
     end_attempt(attempt, true, now);
     finish(std::nullopt, now);
 }
@@ -144,8 +144,8 @@ void Call::fail_attempt(Attempt& attempt, const Failure& given, Clock::time_poin
     Failure failure = given;
     const bool never_connected = attempt.connection->never_connected();
     const bool was_stale = attempt.connection->was_stale();
-    const std::string& url = core_.endpoints[attempt.endpoint].url;
-    if (never_connected) core_.chooser.connect_failed(attempt.endpoint, now);
+    const std::string& url = state_.endpoints[attempt.endpoint].url;
+    if (never_connected) state_.chooser.connect_failed(attempt.endpoint, now);
     if (failure.cause == Failure::Cause::kCut || failure.cause == Failure::Cause::kProtocol ||
         failure.stranger) {
         failure.error.message.insert(0, url + ": ");
@@ -165,19 +165,19 @@ void Call::fail_attempt(Attempt& attempt, const Failure& given, Clock::time_poin
     // Another endpoint, or another connection in place of one that was closed while idle, can be
     // tried at once; the same endpoint needs time.
     const bool at_once =
-        was_stale || static_cast<std::size_t>(attempts_made_) < core_.endpoints.size();
+        was_stale || static_cast<std::size_t>(attempts_made_) < state_.endpoints.size();
     const auto next = at_once ? std::optional(now)
-                              : core_.backoff.next(retries_,
-                                                   to_uniform(random_bits()),
-                                                   now,
-                                                   operation_.deadline,
-                                                   failure.retry_after);
+                              : state_.backoff.next(retries_,
+                                                    to_uniform(random_bits()),
+                                                    now,
+                                                    operation_.deadline,
+                                                    failure.retry_after);
     if (!next) {
         finish(std::move(failure.error), now);
         return;
     }
     if (!at_once) ++retries_;
-    core_.counters.retries.fetch_add(1, kRelaxed);
+    state_.counters.retries.fetch_add(1, kRelaxed);
     retry_at_ = *next;
     error_ = std::move(failure.error);  // Reported if no other attempt succeeds.
 }
@@ -200,7 +200,7 @@ bool Call::may_retry(const Failure& failure, bool was_stale) {
         case Failure::Cause::kRefused:
             break;
     }
-    return attempts_made_ < core_.options.retry.max_attempts && core_.retry_budget.try_spend();
+    return attempts_made_ < state_.options.retry.max_attempts && state_.retry_budget.try_spend();
 }
 
 void Call::begin_hedge(Clock::time_point now) {
@@ -210,9 +210,9 @@ void Call::begin_hedge(Clock::time_point now) {
     // A second request to the same server adds to what makes it slow, so only the user can allow
     // it.
     const bool allowed =
-        core_.options.hedge.same_endpoint || core_.chooser.has_other(*last_endpoint_);
-    if (!allowed || !core_.hedge.try_hedge()) return;
-    core_.counters.hedges.fetch_add(1, kRelaxed);
+        state_.options.hedge.same_endpoint || state_.chooser.has_other(*last_endpoint_);
+    if (!allowed || !state_.hedge.try_hedge()) return;
+    state_.counters.hedges.fetch_add(1, kRelaxed);
     begin_attempt(second, now);
 }
 
@@ -258,13 +258,13 @@ Call::Waits Call::waits() const {
 
 void Call::end_attempt(Attempt& attempt, bool keep, Clock::time_point now) {
     if (attempt.state == Attempt::State::kNone) return;
-    core_.chooser.end(attempt.endpoint);
+    state_.chooser.end(attempt.endpoint);
     if (attempt.connection == nullptr) {
-        core_.pool.give_up(attempt.endpoint, attempt.waiter);
+        state_.pool.give_up(attempt.endpoint, attempt.waiter);
     } else {
         // Resets the stream in progress; false where only closing the connection ends it.
         keep = attempt.connection->abandon() && keep;
-        core_.pool.give_back(std::move(attempt.connection), keep, now);
+        state_.pool.give_back(std::move(attempt.connection), keep, now);
     }
     attempt.state = Attempt::State::kNone;
 }
@@ -277,17 +277,17 @@ void Call::expire(Clock::time_point now) {
         message = "no answer within " + time +
                   "; the last attempt: " + (error_ ? error_->message : std::string("none"));
     } else if (attempt->state == Attempt::State::kWaiting) {
-        message = "all " + std::to_string(core_.options.max_connections_per_endpoint) +
-                  " connections to " + core_.endpoints[attempt->endpoint].url + " were busy for " +
+        message = "all " + std::to_string(state_.options.max_connections_per_endpoint) +
+                  " connections to " + state_.endpoints[attempt->endpoint].url + " were busy for " +
                   time + "; raise max_connections_per_endpoint";
     } else {
         const bool open = attempt->connection->state() == Connection::State::kOpen;
         message = (open ? "no answer from " : "no connection to ") +
-                  core_.endpoints[attempt->endpoint].url + " within " + time +
+                  state_.endpoints[attempt->endpoint].url + " within " + time +
                   (open ? "; allow a longer timeout, or see the server's load"
                         : "; check the endpoint, or allow a longer timeout");
     }
-    if (operation_.kind == Operation::Kind::kInfer) core_.hedge.record(now - started_);
+    if (operation_.kind == Operation::Kind::kInfer) state_.hedge.record(now - started_);
     finish(Error{ErrorCode::kDeadlineExceeded, std::move(message)}, now);
 }
 
@@ -301,7 +301,7 @@ void Call::finish(std::optional<Error> error, Clock::time_point now) {
     done_ = true;
     error_ = std::move(error);
     if (!error_) return;
-    core_.counters.failures.fetch_add(1, kRelaxed);
+    state_.counters.failures.fetch_add(1, kRelaxed);
     answer_->result.contents().clear();
 }
 

@@ -6,9 +6,9 @@
 #include <memory>
 #include <optional>
 
+#include "client_state.h"
 #include "connection.h"
 #include "connection_pool.h"
-#include "core.h"
 #include "exchange.h"
 #include "lepton/core/clock.h"
 #include "lepton/core/result.h"
@@ -33,7 +33,7 @@ public:
         Clock::time_point until = kNoDeadline;
     };
 
-    Call(Core& core, WakeFd& wake) : core_(core), wake_(wake) {}
+    Call(ClientState& state, WakeFd& wake) : state_(state), wake_(wake) {}
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -79,7 +79,7 @@ private:
     [[nodiscard]] bool any_attempt() const;
     [[nodiscard]] const Attempt* attempt_under_way() const;
 
-    Core& core_;
+    ClientState& state_;
     WakeFd& wake_;
     Operation operation_;
     Answer* answer_ = nullptr;

@@ -42,7 +42,7 @@ Result<> ChunkedBody::decode(std::span<std::byte> bytes) {
             if (left_ == 0) state_ = State::kDataEnd;
             continue;
         }
-        LEPTON_CHECK_OK(take(static_cast<char>(bytes[at])));
+        LEPTON_RETURN_IF_ERROR(take(static_cast<char>(bytes[at])));
         ++at;
     }
     return {};

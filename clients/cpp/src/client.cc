@@ -5,7 +5,7 @@
 
 #include "background.h"
 #include "blocking.h"
-#include "core.h"
+#include "client_state.h"
 
 namespace lepton {
 namespace {
@@ -23,18 +23,18 @@ Clock::time_point deadline_of(const InferRequest& request, const ClientOptions& 
            client::grace_of(request);
 }
 
-Result<> ask(client::Core& core, Operation operation, Answer& answer) {
-    operation.deadline = Clock::now() + core.options.timeout;
-    Ended ended = client::run_blocking(core, operation, answer);
+Result<> ask(client::ClientState& state, Operation operation, Answer& answer) {
+    operation.deadline = Clock::now() + state.options.timeout;
+    Ended ended = client::run_blocking(state, operation, answer);
     if (ended.error) return tl::unexpected<Error>(*std::move(ended.error));
     return {};
 }
 
 // For the routes that answer yes or no: the server reports no as an error, the caller gets false.
-Result<bool> ask_whether(client::Core& core, Operation operation) {
-    operation.deadline = Clock::now() + core.options.timeout;
+Result<bool> ask_whether(client::ClientState& state, Operation operation) {
+    operation.deadline = Clock::now() + state.options.timeout;
     Answer answer;
-    Ended ended = client::run_blocking(core, operation, answer);
+    Ended ended = client::run_blocking(state, operation, answer);
     if (!ended.error) return true;
     const bool no = ended.error->code == ErrorCode::kUnavailable ||
                     ended.error->code == ErrorCode::kModelNotFound ||
@@ -59,8 +59,9 @@ void CallHandle::cancel() const {
 }
 
 Result<Client> Client::open(ClientOptions options) {
-    LEPTON_TRY(std::unique_ptr<client::Core> core, client::Core::open(std::move(options)));
-    return Client(std::move(core));
+    LEPTON_TRY(std::unique_ptr<client::ClientState> state,
+               client::ClientState::open(std::move(options)));
+    return Client(std::move(state));
 }
 
 Result<Client> Client::open(std::string endpoint) {
@@ -69,7 +70,7 @@ Result<Client> Client::open(std::string endpoint) {
     return open(std::move(options));
 }
 
-Client::Client(std::unique_ptr<client::Core> core) : core_(std::move(core)) {}
+Client::Client(std::unique_ptr<client::ClientState> state) : state_(std::move(state)) {}
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 Client::~Client() = default;
@@ -77,10 +78,10 @@ Client::~Client() = default;
 Result<> Client::infer(const InferRequest& request, InferResult& result) {
     Operation operation;
     operation.request = &request;
-    operation.deadline = deadline_of(request, core_->options);
+    operation.deadline = deadline_of(request, state_->options);
     Answer answer;
     answer.result.swap(result);
-    Ended ended = client::run_blocking(*core_, operation, answer);
+    Ended ended = client::run_blocking(*state_, operation, answer);
     result.swap(answer.result);
     if (ended.error) return tl::unexpected<Error>(*std::move(ended.error));
     return {};
@@ -88,15 +89,15 @@ Result<> Client::infer(const InferRequest& request, InferResult& result) {
 
 Result<InferResult> Client::infer(const InferRequest& request) {
     InferResult result;
-    LEPTON_CHECK_OK(infer(request, result));
+    LEPTON_RETURN_IF_ERROR(infer(request, result));
     return result;
 }
 
 CallHandle Client::infer_async(const InferRequest& request,
                                Callback callback,
                                InferResult storage) {
-    return core_->background().submit(
-        request, deadline_of(request, core_->options), std::move(callback), std::move(storage));
+    return state_->background().submit(
+        request, deadline_of(request, state_->options), std::move(callback), std::move(storage));
 }
 
 std::future<Result<InferResult>> Client::infer_future(const InferRequest& request) {
@@ -109,37 +110,38 @@ std::future<Result<InferResult>> Client::infer_future(const InferRequest& reques
 
 Result<ModelInfo> Client::model(std::string_view name, std::string_view version) {
     Answer answer;
-    LEPTON_CHECK_OK(ask(*core_, about(Operation::Kind::kModelMetadata, name, version), answer));
+    LEPTON_RETURN_IF_ERROR(
+        ask(*state_, about(Operation::Kind::kModelMetadata, name, version), answer));
     return std::move(answer.model);
 }
 
 Result<std::vector<std::string>> Client::models() {
     Answer answer;
-    LEPTON_CHECK_OK(ask(*core_, about(Operation::Kind::kListModels, {}, {}), answer));
+    LEPTON_RETURN_IF_ERROR(ask(*state_, about(Operation::Kind::kListModels, {}, {}), answer));
     return std::move(answer.models);
 }
 
 Result<bool> Client::server_live() {
-    return ask_whether(*core_, about(Operation::Kind::kServerLive, {}, {}));
+    return ask_whether(*state_, about(Operation::Kind::kServerLive, {}, {}));
 }
 
 Result<bool> Client::server_ready() {
-    return ask_whether(*core_, about(Operation::Kind::kServerReady, {}, {}));
+    return ask_whether(*state_, about(Operation::Kind::kServerReady, {}, {}));
 }
 
 Result<bool> Client::model_ready(std::string_view name, std::string_view version) {
-    return ask_whether(*core_, about(Operation::Kind::kModelReady, name, version));
+    return ask_whether(*state_, about(Operation::Kind::kModelReady, name, version));
 }
 
 ClientStatistics Client::statistics() const {
     constexpr auto kRelaxed = std::memory_order_relaxed;
-    const client::Core::Counters& counters = core_->counters;
+    const client::ClientState::Counters& counters = state_->counters;
     return {.calls = counters.calls.load(kRelaxed),
             .failures = counters.failures.load(kRelaxed),
             .retries = counters.retries.load(kRelaxed),
             .hedges = counters.hedges.load(kRelaxed),
             .hedges_won = counters.hedges_won.load(kRelaxed),
-            .connections_opened = core_->pool.opened()};
+            .connections_opened = state_->pool.opened()};
 }
 
 }  // namespace lepton

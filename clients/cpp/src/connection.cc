@@ -44,7 +44,7 @@ void Connection::close() {
 }
 
 Result<> Connection::ask(const Operation& operation) {
-    LEPTON_CHECK_OK(exchange_->begin(operation, answer_));
+    LEPTON_RETURN_IF_ERROR(exchange_->begin(operation, answer_));
     ++asked_;
     heard_ = false;
     if (state_ == State::kNew) {

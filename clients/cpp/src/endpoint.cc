@@ -86,7 +86,7 @@ Result<Endpoint> parse_endpoint(std::string_view url) {
         endpoint.tls = scheme.tls;
         endpoint.port = scheme.port;
         if (!scheme.local) {
-            LEPTON_CHECK_OK(read_authority(rest, url, endpoint));
+            LEPTON_RETURN_IF_ERROR(read_authority(rest, url, endpoint));
             return endpoint;
         }
         if (rest.empty()) return bad(url, "names no path; expected e.g. unix:/run/lepton.sock");

@@ -203,26 +203,26 @@ Result<std::size_t> read_infer_answer(InferResult::Contents& contents, std::size
     while (reader.next()) {
         switch (reader.tag()) {
             case bytes_tag(1):
-                LEPTON_CHECK_OK(in_order());
+                LEPTON_RETURN_IF_ERROR(in_order());
                 contents.model_name = reader.text();
                 break;
             case bytes_tag(2):
-                LEPTON_CHECK_OK(in_order());
+                LEPTON_RETURN_IF_ERROR(in_order());
                 contents.model_version = reader.text();
                 break;
             case bytes_tag(3):
-                LEPTON_CHECK_OK(in_order());
+                LEPTON_RETURN_IF_ERROR(in_order());
                 contents.id = reader.text();
                 break;
             case bytes_tag(5): {
-                LEPTON_CHECK_OK(in_order());
+                LEPTON_RETURN_IF_ERROR(in_order());
                 const Bytes output = reader.bytes();
-                if (reader.ok()) LEPTON_CHECK_OK(add_output(output, contents));
+                if (reader.ok()) LEPTON_RETURN_IF_ERROR(add_output(output, contents));
                 break;
             }
             case bytes_tag(6): {
                 const Bytes data = reader.bytes();
-                if (reader.ok()) LEPTON_CHECK_OK(add_data(data, raw++, contents));
+                if (reader.ok()) LEPTON_RETURN_IF_ERROR(add_data(data, raw++, contents));
                 break;
             }
             default:

@@ -93,7 +93,7 @@ private:
 
 // By its precondition, the connection takes another stream.
 Result<> GrpcExchange::begin(const Operation& operation, Answer& answer) {
-    LEPTON_CHECK_OK(request_.write(operation));
+    LEPTON_RETURN_IF_ERROR(request_.write(operation));
     failure_.reset();
     status_.clear();
     prefix_read_ = 0;

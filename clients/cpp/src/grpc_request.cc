@@ -118,7 +118,7 @@ Result<> GrpcRequest::write(const Operation& operation) {
     }
     text_.resize(kPrefixBytes);
     if (operation.kind == Operation::Kind::kInfer) {
-        LEPTON_CHECK_OK(write_infer(*operation.request));
+        LEPTON_RETURN_IF_ERROR(write_infer(*operation.request));
     } else if (!operation.model.empty()) {
         append_text(text_, 1, operation.model);
         if (!operation.version.empty()) append_text(text_, 2, operation.version);
@@ -141,7 +141,7 @@ Result<> GrpcRequest::write(const Operation& operation) {
 }
 
 Result<> GrpcRequest::write_infer(const InferRequest& request) {
-    LEPTON_CHECK_OK(check_inputs(request));
+    LEPTON_RETURN_IF_ERROR(check_inputs(request));
     append_text(text_, 1, request.model);
     if (!request.version.empty()) append_text(text_, 2, request.version);
     if (!request.id.empty()) append_text(text_, 3, request.id);

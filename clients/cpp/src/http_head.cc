@@ -130,11 +130,11 @@ Result<HttpHead> parse_head(std::string_view text) {
         text.remove_prefix(end + 2);
         return line;
     };
-    LEPTON_CHECK_OK(read_status_line(take_line(), head));
+    LEPTON_RETURN_IF_ERROR(read_status_line(take_line(), head));
     while (true) {
         const std::string_view line = take_line();
         if (line.empty()) break;
-        LEPTON_CHECK_OK(read_field(line, head));
+        LEPTON_RETURN_IF_ERROR(read_field(line, head));
     }
     if (head.chunked && head.content_length) {
         return bad("both a length and a transfer coding", "chunked");

@@ -129,7 +129,7 @@ Result<> HttpRequest::write(const Operation& operation) {
     clear();
     const InferRequest* const request = operation.request;
     LEPTON_CHECK((operation.kind == Operation::Kind::kInfer) == (request != nullptr));
-    if (request != nullptr) LEPTON_CHECK_OK(check_inputs(*request));
+    if (request != nullptr) LEPTON_RETURN_IF_ERROR(check_inputs(*request));
     head_.clear();
     head_ += request == nullptr ? "GET " : "POST ";
     write_target(operation);

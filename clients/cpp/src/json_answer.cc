@@ -231,7 +231,7 @@ Result<> read_output(od::document& document,
     if (!read_shape(object, output.shape)) {
         return no_answer("output \"" + std::string(output.name) + "\" has no shape");
     }
-    LEPTON_CHECK_OK(read_data(document, object, output, places));
+    LEPTON_RETURN_IF_ERROR(read_data(document, object, output, places));
     return check_size(output);
 }
 
@@ -325,7 +325,8 @@ Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
         if (element.get_object().get(output) != simdjson::SUCCESS) {
             return no_answer("an output is no JSON object");
         }
-        LEPTON_CHECK_OK(read_output(document, output, contents.outputs.emplace_back(), places));
+        LEPTON_RETURN_IF_ERROR(
+            read_output(document, output, contents.outputs.emplace_back(), places));
     }
     if (places.binary_at != body_end) {
         return no_answer(std::to_string(body_end - places.binary_at) +

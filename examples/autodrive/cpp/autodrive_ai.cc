@@ -44,7 +44,7 @@ AutodriveAI::AutodriveAI(Planner planner, const Options& options)
 lepton::Result<> AutodriveAI::warm_up() {
     request_.deadline = lepton::kNoDeadline;
     take_in({});
-    for (int i = 0; i < kWarmUps; ++i) LEPTON_CHECK_OK(planner_(request_, result_));
+    for (int i = 0; i < kWarmUps; ++i) LEPTON_RETURN_IF_ERROR(planner_(request_, result_));
     return {};
 }
 

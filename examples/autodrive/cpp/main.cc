@@ -125,7 +125,7 @@ Result<bool> run(const Arguments& arguments) {
                     .period = 1 / arguments.drive.hz,
                     .deadline = std::chrono::duration_cast<lepton::Clock::duration>(
                         arguments.drive.deadline)});
-    LEPTON_CHECK_OK(ai.warm_up());
+    LEPTON_RETURN_IF_ERROR(ai.warm_up());
     autodrive::Simulator car(track, arguments.seed);
     const autodrive::Drive drive = autodrive::drive(ai, car, arguments.drive);
     autodrive::report(drive, track, arguments.drive, std::cout);

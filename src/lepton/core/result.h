@@ -20,10 +20,10 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 }  // namespace lepton
 
 // LEPTON_TRY(auto tensors, decode(body)): bind the value, or return the error to the caller.
-// LEPTON_CHECK_OK(validate(x)): the same for Result<>.
+// LEPTON_RETURN_IF_ERROR(validate(x)): the same for Result<>.
 // Two statements, not a GNU statement expression, so it is legal around co_await.
 #define LEPTON_TRY(decl, expr) LEPTON_TRY_(LEPTON_CAT_(try_, __COUNTER__), decl, expr)
-#define LEPTON_CHECK_OK(expr) LEPTON_CHECK_OK_(LEPTON_CAT_(try_, __COUNTER__), expr)
+#define LEPTON_RETURN_IF_ERROR(expr) LEPTON_CHECK_OK_(LEPTON_CAT_(try_, __COUNTER__), expr)
 #define LEPTON_CAT_(a, b) LEPTON_CAT2_(a, b)
 #define LEPTON_CAT2_(a, b) a##b
 // NOLINTBEGIN(bugprone-macro-parentheses): `decl` is a declaration.

@@ -2,13 +2,14 @@
 
 #include <utility>
 
-#include "lepton/inprocess/core.h"
+#include "lepton/inprocess/local_server.h"
 
 namespace lepton {
 
 Result<Server> Server::open(const ServerOptions& options) {
-    LEPTON_TRY(std::unique_ptr<inprocess::Core> core, inprocess::Core::open(options));
-    return Server(std::move(core));
+    LEPTON_TRY(std::unique_ptr<inprocess::LocalServer> local,
+               inprocess::LocalServer::open(options));
+    return Server(std::move(local));
 }
 
 Result<Server> Server::open(std::string service) {
@@ -17,41 +18,41 @@ Result<Server> Server::open(std::string service) {
     return open(options);
 }
 
-Server::Server(std::unique_ptr<inprocess::Core> core) : core_(std::move(core)) {}
+Server::Server(std::unique_ptr<inprocess::LocalServer> local) : local_(std::move(local)) {}
 Server::Server(Server&&) noexcept = default;
 Server& Server::operator=(Server&&) noexcept = default;
 Server::~Server() = default;
 
 Result<> Server::infer(const InferRequest& request, InferResult& result) {
-    return core_->infer(request, result);
+    return local_->infer(request, result);
 }
 
 Result<InferResult> Server::infer(const InferRequest& request) {
     InferResult result;
-    LEPTON_CHECK_OK(core_->infer(request, result));
+    LEPTON_RETURN_IF_ERROR(local_->infer(request, result));
     return result;
 }
 
 void Server::infer_async(const InferRequest& request, Callback callback, InferResult storage) {
-    core_->infer_async(request, std::move(callback), std::move(storage));
+    local_->infer_async(request, std::move(callback), std::move(storage));
 }
 
 Result<ModelInfo> Server::model(std::string_view name, std::string_view version) const {
-    return core_->model(name, version);
+    return local_->model(name, version);
 }
 
-std::vector<std::string> Server::models() const { return core_->models(); }
+std::vector<std::string> Server::models() const { return local_->models(); }
 
-Result<std::string> Server::metrics() const { return core_->metrics(); }
+Result<std::string> Server::metrics() const { return local_->metrics(); }
 
 Result<std::string> Server::slow_requests(std::string_view model, std::size_t limit) const {
-    return core_->slow_requests(model, limit);
+    return local_->slow_requests(model, limit);
 }
 
-Result<> Server::load(std::string_view model) { return core_->load(std::string(model)); }
+Result<> Server::load(std::string_view model) { return local_->load(std::string(model)); }
 
-Result<> Server::unload(std::string_view model) { return core_->unload(std::string(model)); }
+Result<> Server::unload(std::string_view model) { return local_->unload(std::string(model)); }
 
-void Server::close() { core_->close(); }
+void Server::close() { local_->close(); }
 
 }  // namespace lepton

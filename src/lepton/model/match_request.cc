@@ -200,8 +200,8 @@ Result<> match_request(const ModelSpec& spec, InferCall& call) {
         return fail(ErrorCode::kUnsupported, "model \"" + spec.name + "\": " + spec.defect);
     }
     for (std::size_t i = 0; i < spec.inputs.size(); ++i) {
-        LEPTON_CHECK_OK(place_input(spec, request, i));
-        LEPTON_CHECK_OK(check_input(spec, spec.inputs[i], request.inputs[i].tensor));
+        LEPTON_RETURN_IF_ERROR(place_input(spec, request, i));
+        LEPTON_RETURN_IF_ERROR(check_input(spec, spec.inputs[i], request.inputs[i].tensor));
     }
     if (request.inputs.size() > spec.inputs.size()) {
         return refuse(
@@ -209,8 +209,8 @@ Result<> match_request(const ModelSpec& spec, InferCall& call) {
             request.inputs[spec.inputs.size()].name,
             "is unknown or repeated; model \"" + spec.name + "\" takes " + names_of(spec.inputs));
     }
-    LEPTON_CHECK_OK(check_outputs(spec, request));
-    LEPTON_CHECK_OK(count_rows(spec, call));
+    LEPTON_RETURN_IF_ERROR(check_outputs(spec, request));
+    LEPTON_RETURN_IF_ERROR(count_rows(spec, call));
     classify(spec, call);
     return {};
 }

@@ -94,7 +94,7 @@ Result<std::string> digest_of_model(const fs::path& file) {
     std::vector<char> block(kBlock);
     for (const fs::path& path : files) {
         hash.add(path.lexically_relative(folder).string());
-        LEPTON_CHECK_OK(add_file(hash, path, block));
+        LEPTON_RETURN_IF_ERROR(add_file(hash, path, block));
     }
     return hash.hex();
 }

@@ -12,8 +12,8 @@
 
 #include <boost/asio/bind_allocator.hpp>
 
-#include "lepton/net/http1/http1_session.h"
-#include "lepton/net/http2/http2_session.h"
+#include "lepton/net/http1/http1_protocol.h"
+#include "lepton/net/http2/http2_protocol.h"
 #include "lepton/net/reactor.h"
 
 namespace lepton::net {
@@ -159,9 +159,9 @@ void Connection::sniff(std::size_t count, Clock::time_point now) {
     // first_bytes_.
     memory::Buffer received = std::exchange(first_bytes_, pool_.take(0));
     if (start == kHttp2Mark) {
-        session_ = make_http2_session(*this, received.bytes(), now);
+        session_ = make_http2_protocol(*this, received.bytes(), now);
     } else {
-        session_ = make_http1_session(*this, std::move(received), now);
+        session_ = make_http1_protocol(*this, std::move(received), now);
     }
     if (draining_) drain();
 }

@@ -11,7 +11,7 @@
 #include "lepton/net/peer.h"
 #include "lepton/net/progress.h"
 #include "lepton/net/unsent_bytes.h"
-#include "lepton/net/wire_session.h"
+#include "lepton/net/wire_protocol.h"
 
 namespace lepton::net {
 
@@ -135,7 +135,7 @@ private:
     bool read_anew_ = false;  // The outstanding read is cancelled, to read into less memory.
     Ending ending_ = Ending::kAnswered;  // Of an end that is under way.
 
-    std::unique_ptr<WireSession> session_;  // Last: it uses the connection while it is destroyed.
+    std::unique_ptr<WireProtocol> session_;  // Last: it uses the connection while it is destroyed.
 };
 
 }  // namespace lepton::net

@@ -189,26 +189,26 @@ Result<> Frontend::Impl::listen() {
         // A port may be shared with any process of the same user: a second server on it would start
         // without a word and take half of the connections. A plain bind finds out.
         TcpListener probe(reactors.front()->context(), [](const auto&) {}, [](const auto&) {});
-        LEPTON_CHECK_OK(probe.open(endpoint, false));
+        LEPTON_RETURN_IF_ERROR(probe.open(endpoint, false));
         probe.stop();
     }
     for (const auto& reactor : reactors) {
         auto listener = make_listener<asio::ip::tcp>(*reactor, Door::kData);
-        LEPTON_CHECK_OK(listener->open(endpoint, shared));
+        LEPTON_RETURN_IF_ERROR(listener->open(endpoint, shared));
         endpoint.port(listener->endpoint().port());  // Port 0 was resolved by the first.
         tcp.push_back(std::move(listener));
     }
     if (!options.unix_socket.empty()) {
-        LEPTON_CHECK_OK(listen_at(options.unix_socket, Door::kData));
+        LEPTON_RETURN_IF_ERROR(listen_at(options.unix_socket, Door::kData));
     }
     return options.admin ? listen_for_admin(*options.admin) : Result<>();
 }
 
 Result<> Frontend::Impl::listen_at(const std::filesystem::path& unix_socket, Door door) {
-    LEPTON_CHECK_OK(free_unix_path(unix_socket));
+    LEPTON_RETURN_IF_ERROR(free_unix_path(unix_socket));
     LocalDoor opened{unix_socket,
                      make_listener<asio::local::stream_protocol>(*reactors.front(), door)};
-    LEPTON_CHECK_OK(opened.listener->open(unix_socket.string(), false));
+    LEPTON_RETURN_IF_ERROR(opened.listener->open(unix_socket.string(), false));
     opened.file = identity_of(unix_socket);
     local.push_back(std::move(opened));
     return {};

@@ -147,7 +147,7 @@ Result<std::optional<TraceOptions>> trace_options_of(const std::string& endpoint
         const std::string traces = environment("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
         base = traces.empty() ? environment("OTEL_EXPORTER_OTLP_ENDPOINT") : traces;
         if (base.empty()) return std::nullopt;
-        LEPTON_CHECK_OK(parse_endpoint(base, options));
+        LEPTON_RETURN_IF_ERROR(parse_endpoint(base, options));
         if (traces.empty()) {
             strip_slashes(options.path);
             options.path += kTracesPath;
@@ -155,7 +155,7 @@ Result<std::optional<TraceOptions>> trace_options_of(const std::string& endpoint
             options.path = "/";
         }
     } else {
-        LEPTON_CHECK_OK(parse_endpoint(base, options));
+        LEPTON_RETURN_IF_ERROR(parse_endpoint(base, options));
         strip_slashes(options.path);
         if (!options.path.ends_with(kTracesPath)) options.path += kTracesPath;
     }

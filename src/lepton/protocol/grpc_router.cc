@@ -65,11 +65,11 @@ Result<> GrpcRouter::dispatch(net::Exchange& exchange) {
     const auto entry = std::find_if(
         entries_.begin(), entries_.end(), [path](const Entry& one) { return one.path == path; });
     const bool known = entry != entries_.end();
-    LEPTON_CHECK_OK(access_.check(exchange, known ? entry->line.access : Access::kData));
+    LEPTON_RETURN_IF_ERROR(access_.check(exchange, known ? entry->line.access : Access::kData));
     if (!known) {
         return fail(ErrorCode::kUnsupported, concat({"there is no method ", in_quotes(path)}));
     }
-    LEPTON_CHECK_OK(check_message(exchange.message, entry->line.takes));
+    LEPTON_RETURN_IF_ERROR(check_message(exchange.message, entry->line.takes));
     return entry->family->handle(entry->index, exchange);
 }
 

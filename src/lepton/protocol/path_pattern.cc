@@ -78,7 +78,7 @@ bool PathPattern::matches(const Form& form,
 }
 
 Result<> decode_variables(std::string& path, PathVariables& variables) {
-    LEPTON_CHECK_OK(decode(path, variables.model));
+    LEPTON_RETURN_IF_ERROR(decode(path, variables.model));
     return decode(path, variables.version);
 }
 

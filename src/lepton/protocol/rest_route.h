@@ -62,7 +62,7 @@ inline constexpr std::size_t kRoomForPage = 2048;
 template <class Write>
 Result<> send_page(net::Exchange& exchange, memory::BufferPool& pool, const Write& write) {
     prepare_body(exchange.reply.body, kRoomForPage, pool);
-    LEPTON_CHECK_OK(write(exchange.reply.body));
+    LEPTON_RETURN_IF_ERROR(write(exchange.reply.body));
     exchange.send();
     return {};
 }

@@ -65,7 +65,7 @@ void RestRouter::handle(net::Exchange& exchange) noexcept {
 // On success the reply was sent, or will be.
 Result<> RestRouter::dispatch(net::Exchange& exchange) {
     LEPTON_TRY(Found found, find(exchange));
-    LEPTON_CHECK_OK(decode_variables(exchange.message.path, found.path));
+    LEPTON_RETURN_IF_ERROR(decode_variables(exchange.message.path, found.path));
     const Entry& entry = *found.entry;
     if (const auto allowed = access_.check(exchange, entry.line.access, found.path.model);
         !allowed) {

@@ -80,7 +80,7 @@ void BatchRunner::run(std::span<InferCall* const> calls, CallSink& sink) {
 
 Result<> BatchRunner::run_one(InferCall& call, CallSink& sink) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = call.request.inputs[i].tensor;
-    LEPTON_CHECK_OK(call_engine(call.rows, 1, sink));
+    LEPTON_RETURN_IF_ERROR(call_engine(call.rows, 1, sink));
     std::copy(outputs_.begin(), outputs_.end(), rows_.begin());
     return {};
 }
@@ -95,16 +95,16 @@ Result<> BatchRunner::run_in_pieces(InferCall& call, CallSink& sink) {
         const std::int64_t rows = std::min(left, max_rows_);
         for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = take_rows(rest[i], rows);
         if (left < call.rows) {
-            LEPTON_CHECK_OK(may_go_on(call));
+            LEPTON_RETURN_IF_ERROR(may_go_on(call));
         } else if (!session_.may_share(inputs_)) {
             return run_one(call, sink);
         } else {
             const auto sizes = session_.output_bytes(inputs_);
-            LEPTON_CHECK_OK(bound_.check(call.request, sizes, rows, call.rows));
+            LEPTON_RETURN_IF_ERROR(bound_.check(call.request, sizes, rows, call.rows));
         }
-        LEPTON_CHECK_OK(call_engine(rows, 1, sink));
+        LEPTON_RETURN_IF_ERROR(call_engine(rows, 1, sink));
         if (first_start == Clock::time_point{}) first_start = stamps_.compute_start;
-        LEPTON_CHECK_OK(keep_outputs(call));
+        LEPTON_RETURN_IF_ERROR(keep_outputs(call));
         left -= rows;
     }
     stamps_.compute_start = first_start;
@@ -134,7 +134,7 @@ Result<> BatchRunner::keep_outputs(const InferCall& call) {
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
         sizes_[i] = pieces_[i].size() + outputs_[i].data.size();
     }
-    LEPTON_CHECK_OK(bound_.check(call.request, sizes_, 1, 1));
+    LEPTON_RETURN_IF_ERROR(bound_.check(call.request, sizes_, 1, 1));
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
         if (!is_wanted(call.request, spec_.outputs[i])) continue;
         const std::span<const std::byte> data = outputs_[i].data;
@@ -150,8 +150,8 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
         pads ? gather_padded(i, calls, rows) : gather(i, calls, rows);
     }
-    if (calls.size() > 1) LEPTON_CHECK_OK(session_.may_share(inputs_));
-    LEPTON_CHECK_OK(call_engine(rows, calls.size(), sink));
+    if (calls.size() > 1) LEPTON_RETURN_IF_ERROR(session_.may_share(inputs_));
+    LEPTON_RETURN_IF_ERROR(call_engine(rows, calls.size(), sink));
     for (InferCall* call : calls) {
         const model::Padding padding =
             pads ? model::padding_of(spec_, call->request) : model::Padding{};
@@ -166,7 +166,7 @@ Result<> BatchRunner::run_together(std::span<InferCall* const> calls,
 }
 
 Result<> BatchRunner::call_engine(std::int64_t rows, std::size_t answers, CallSink& sink) {
-    LEPTON_CHECK_OK(bound_.check_run(session_.output_bytes(inputs_), answers));
+    LEPTON_RETURN_IF_ERROR(bound_.check_run(session_.output_bytes(inputs_), answers));
     run_rows_ = rows;
     stamps_.compute_start = Clock::now();
     auto ran = session_.run(rows, inputs_, outputs_);

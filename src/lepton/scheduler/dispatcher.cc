@@ -16,7 +16,7 @@ Dispatcher::Dispatcher(Options options, Cores* cores, Clock::time_point now)
       free_at_(options_.instances) {}
 
 Result<> Dispatcher::admit(InferCall& call, Clock::time_point now, std::vector<Refused>& refused) {
-    LEPTON_CHECK_OK(check_rows(call));
+    LEPTON_RETURN_IF_ERROR(check_rows(call));
     Request& request = call.request;
     if (request.deadline == kNoDeadline && queue_.default_timeout > Clock::duration::zero()) {
         request.deadline = call.timeline.begun + queue_.default_timeout;

@@ -254,10 +254,10 @@ Result<std::unique_ptr<Server>> Server::start(const Config& config) {
     }
     auto parts = std::make_unique<Parts>(config, cores, loops);
     if (config.listen) {
-        LEPTON_CHECK_OK(parts->export_traces());
-        LEPTON_CHECK_OK(parts->listen(loops));
+        LEPTON_RETURN_IF_ERROR(parts->export_traces());
+        LEPTON_RETURN_IF_ERROR(parts->listen(loops));
     }
-    LEPTON_CHECK_OK(parts->repository.start());
+    LEPTON_RETURN_IF_ERROR(parts->repository.start());
     return std::unique_ptr<Server>(new Server(std::move(parts)));
 }
 

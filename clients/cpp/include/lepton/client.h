@@ -17,7 +17,7 @@ namespace lepton {
 
 namespace client {
 class Background;
-class Core;
+class ClientState;
 }  // namespace client
 
 // A failed attempt is made again where that is safe: the connection was refused, the server said
@@ -154,8 +154,8 @@ public:
     [[nodiscard]] ClientStatistics statistics() const;
 
 private:
-    explicit Client(std::unique_ptr<client::Core> core);
-    std::unique_ptr<client::Core> core_;
+    explicit Client(std::unique_ptr<client::ClientState> state);
+    std::unique_ptr<client::ClientState> state_;
 };
 
 }  // namespace lepton

@@ -14,7 +14,7 @@
 namespace lepton {
 
 namespace inprocess {
-class Core;
+class LocalServer;
 }  // namespace inprocess
 
 struct ServerOptions {
@@ -90,8 +90,8 @@ public:
     void close();
 
 private:
-    explicit Server(std::unique_ptr<inprocess::Core> core);
-    std::unique_ptr<inprocess::Core> core_;
+    explicit Server(std::unique_ptr<inprocess::LocalServer> local);
+    std::unique_ptr<inprocess::LocalServer> local_;
 };
 
 }  // namespace lepton

@@ -79,7 +79,7 @@ Result<FileDraft> draft_with_settings(fs::path file, const NamedSettings& settin
         if (!stream) return fail(ErrorCode::kUnavailable, "cannot read " + file.string());
     }
     const std::string text = with_settings(old, settings);
-    LEPTON_CHECK_OK(parse_model_config(text, file.string()));
+    LEPTON_RETURN_IF_ERROR(parse_model_config(text, file.string()));
     return FileDraft::write(std::move(file), text, mode, true);
 }
 

@@ -246,10 +246,10 @@ Result<> read_config_text(std::string_view text,
                           const std::string& source,
                           config::ModelConfig& config,
                           std::vector<std::string>& warnings) {
-    LEPTON_CHECK_OK(check_depth(text, source));
+    LEPTON_RETURN_IF_ERROR(check_depth(text, source));
     config::triton::ModelConfig message;
     pb::TextFormat::ParseInfoTree tree;
-    LEPTON_CHECK_OK(parse(text, source, message, tree));
+    LEPTON_RETURN_IF_ERROR(parse(text, source, message, tree));
     Comparison found;
     found.compare(message, *config::ModelConfig::descriptor(), &tree);
     const auto by_place = [](const Comparison::Finding& a, const Comparison::Finding& b) {

@@ -114,7 +114,7 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
     for (const auto& [key, parameter] : proto.parameters()) {
         const std::string& value = parameter.string_value();
         if (key == "precision") {
-            LEPTON_CHECK_OK(read_precision(value, config.precision));
+            LEPTON_RETURN_IF_ERROR(read_precision(value, config.precision));
         } else if (is_setting(key)) {
             // What was measured for the one who was answered is measured again.
             const bool measured =
@@ -123,7 +123,7 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
                 return fail(set.error().code, "parameter " + set.error().message);
             }
         } else if (key == "pad_to") {
-            LEPTON_CHECK_OK(read_pad_to(value, config.pad_to));
+            LEPTON_RETURN_IF_ERROR(read_pad_to(value, config.pad_to));
         } else {
             config.warnings.push_back("parameter \"" + key + "\" has no effect");
         }
@@ -353,11 +353,11 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
         }
         config.instances += std::max(1, group.count());
     }
-    LEPTON_CHECK_OK(read_batching(proto, config));
-    LEPTON_CHECK_OK(read_parameters(proto, config));
+    LEPTON_RETURN_IF_ERROR(read_batching(proto, config));
+    LEPTON_RETURN_IF_ERROR(read_parameters(proto, config));
     warn_of_fifo(proto.dynamic_batching(), config);
-    LEPTON_CHECK_OK(read_versions(proto.version_policy(), config.versions));
-    LEPTON_CHECK_OK(read_warm_up(proto, config.warm_up));
+    LEPTON_RETURN_IF_ERROR(read_versions(proto.version_policy(), config.versions));
+    LEPTON_RETURN_IF_ERROR(read_warm_up(proto, config.warm_up));
     return config;
 }
 
@@ -373,7 +373,7 @@ bool VersionPolicy::serves(std::int64_t version, std::span<const std::int64_t> a
 Result<ModelConfig> parse_model_config(std::string_view text, const std::string& source) {
     std::vector<std::string> warnings;
     config::ModelConfig proto;
-    LEPTON_CHECK_OK(read_config_text(text, source, proto, warnings));
+    LEPTON_RETURN_IF_ERROR(read_config_text(text, source, proto, warnings));
     Result<ModelConfig> config = to_config(proto);
     if (!config) {
         return fail(config.error().code, source + ": " + config.error().message);

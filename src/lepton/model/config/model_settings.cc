@@ -321,7 +321,7 @@ Result<> set_setting(ModelConfig& config,
         return fail(ErrorCode::kInvalidArgument,
                     "unknown setting \"" + std::string(name) + "\", there are: " + names());
     }
-    LEPTON_CHECK_OK(setting->set(config, name, value));
+    LEPTON_RETURN_IF_ERROR(setting->set(config, name, value));
     config.origins[std::string(name)] = origin;
     return {};
 }

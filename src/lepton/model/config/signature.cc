@@ -76,7 +76,8 @@ Result<std::vector<std::pair<std::string, Shape>>> check_signature(const engine:
         if (!(shape == spec->shape)) fixed.emplace_back(input.name, shape);
     }
     for (const TensorConfig& output : config.outputs) {
-        LEPTON_CHECK_OK(check_tensor(output, graph.outputs(), "output", config.dims_of_rows));
+        LEPTON_RETURN_IF_ERROR(
+            check_tensor(output, graph.outputs(), "output", config.dims_of_rows));
     }
     if (config.max_batch_size.value_or(0) > 0 && !has_batch_axis(graph)) {
         return fail(ErrorCode::kInvalidArgument,

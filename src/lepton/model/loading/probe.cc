@@ -264,7 +264,7 @@ Result<TuningPlan> Probe::run(const Request& request) {
     message.set_tune(request.tune);
     message.set_background(request.background);
     LEPTON_TRY(Child child, Child::start(options_.program, to_line(message)));
-    LEPTON_CHECK_OK(child.read_lines(cancelled_, options_.longest_step));
+    LEPTON_RETURN_IF_ERROR(child.read_lines(cancelled_, options_.longest_step));
     return child.outcome(request.file, options_.longest_step);
 }
 

@@ -41,9 +41,9 @@ Result<ConfigChanged> ConfigChanger::change(const ConfigChange& change) {
     LEPTON_TRY(const ModelTable::Serving before, serving(table_, change.model, change.version));
     ModelConfig wanted = before->config;
     for (const auto& [setting, value] : change.settings) {
-        LEPTON_CHECK_OK(set_setting(wanted, setting, value, SettingOrigin::kChanged));
+        LEPTON_RETURN_IF_ERROR(set_setting(wanted, setting, value, SettingOrigin::kChanged));
     }
-    LEPTON_CHECK_OK(check_change(wanted, change.settings, cores_));
+    LEPTON_RETURN_IF_ERROR(check_change(wanted, change.settings, cores_));
     const std::string& name = before->name();
     const std::filesystem::path config_file = table_.folder(name).config_file();
     std::optional<FileDraft> edit;
@@ -54,7 +54,7 @@ Result<ConfigChanged> ConfigChanger::change(const ConfigChange& change) {
     ConfigChanged changed;
     LEPTON_TRY(changed.reloaded, lifecycle_.reconfigure(*before, wanted));
     if (edit) {
-        LEPTON_CHECK_OK(edit->commit());
+        LEPTON_RETURN_IF_ERROR(edit->commit());
         changed.saved_to = config_file.string();
         ServedVersion saved = *table_.serving(name, before->spec->version);
         saved.stamp.config = written(config_file);

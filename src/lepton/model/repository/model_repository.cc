@@ -79,7 +79,7 @@ Result<> ModelRepository::reload() {
 }
 
 Result<> ModelRepository::unload(const std::string& name) {
-    LEPTON_CHECK_OK(table_.want_no_more(name));
+    LEPTON_RETURN_IF_ERROR(table_.want_no_more(name));
     control_.add({.lane = ControlThread::Lane::kModel, .key = name, .run = [this, name] {
                       lifecycle_.unload(name);
                   }});

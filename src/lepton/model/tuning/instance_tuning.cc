@@ -67,15 +67,15 @@ public:
 
     Result<TunedInstances> finish() {
         if (how_.on_step) how_.on_step("while its rows are proven to be independent");
-        LEPTON_CHECK_OK(fit_samples(how_.samples, graph_.inputs()));
+        LEPTON_RETURN_IF_ERROR(fit_samples(how_.samples, graph_.inputs()));
         decide_batching();
-        if (options_.batches) LEPTON_CHECK_OK(count_rows(how_.samples));
-        LEPTON_CHECK_OK(start());
-        LEPTON_CHECK_OK(choose_threads());
-        LEPTON_CHECK_OK(choose_batching());
-        LEPTON_CHECK_OK(make_other_instances());
-        LEPTON_CHECK_OK(run_padded_extents());
-        LEPTON_CHECK_OK(run_samples());
+        if (options_.batches) LEPTON_RETURN_IF_ERROR(count_rows(how_.samples));
+        LEPTON_RETURN_IF_ERROR(start());
+        LEPTON_RETURN_IF_ERROR(choose_threads());
+        LEPTON_RETURN_IF_ERROR(choose_batching());
+        LEPTON_RETURN_IF_ERROR(make_other_instances());
+        LEPTON_RETURN_IF_ERROR(run_padded_extents());
+        LEPTON_RETURN_IF_ERROR(run_samples());
         plan_.threads = options_.threads;
         plan_.batches = options_.batches;
         plan_.rows_trusted = options_.rows_trusted;
@@ -90,8 +90,8 @@ public:
             return fail(ErrorCode::kInvalidArgument,
                         "the plan lets requests share a run, which the model does not allow");
         }
-        LEPTON_CHECK_OK(fit_samples(how_.samples, graph_.inputs()));
-        if (plan.batches) LEPTON_CHECK_OK(count_rows(how_.samples));
+        LEPTON_RETURN_IF_ERROR(fit_samples(how_.samples, graph_.inputs()));
+        if (plan.batches) LEPTON_RETURN_IF_ERROR(count_rows(how_.samples));
         plan_ = plan;
         options_.threads = plan.threads;
         options_.batches = plan.batches;
@@ -108,9 +108,9 @@ public:
                 plan_.tuned = false;
             }
         }
-        LEPTON_CHECK_OK(make_other_instances());
-        LEPTON_CHECK_OK(run_padded_extents());
-        LEPTON_CHECK_OK(run_samples());
+        LEPTON_RETURN_IF_ERROR(make_other_instances());
+        LEPTON_RETURN_IF_ERROR(run_padded_extents());
+        LEPTON_RETURN_IF_ERROR(run_samples());
         return TunedInstances{std::move(sessions_), std::move(plan_), std::move(rest)};
     }
 
@@ -121,7 +121,7 @@ private:
             session = std::make_unique<ReportingSession>(
                 std::move(session), graph_, running_, how_.on_step);
         }
-        LEPTON_CHECK_OK(session->prepare(1));
+        LEPTON_RETURN_IF_ERROR(session->prepare(1));
         return session;
     }
 
@@ -139,7 +139,7 @@ private:
         LEPTON_TRY(session_, make_session());
         if (declared()) {
             const Clock::time_point begun = Clock::now();
-            LEPTON_CHECK_OK(run_sample(*session_, how_.samples.front(), 1));
+            LEPTON_RETURN_IF_ERROR(run_sample(*session_, how_.samples.front(), 1));
             first_run_ = Clock::now() - begun;
             plan_.warm_up = "done";
             return time_one_row();
@@ -207,7 +207,7 @@ private:
         options_.threads = threads_per_instance_;
         LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
         const Clock::time_point begun = Clock::now();
-        LEPTON_CHECK_OK(warm_up().run(*session, 0, 1));
+        LEPTON_RETURN_IF_ERROR(warm_up().run(*session, 0, 1));
         LEPTON_TRY(const Clock::duration many_threads, time(*session, 1, Clock::now() - begun));
         if (many_threads <= one_thread) {
             session_ = std::move(session);
@@ -287,17 +287,17 @@ private:
     // From here on the whole shape is the request's.
     Result<> stop_batching(std::string why) {
         options_.batches = false;
-        LEPTON_CHECK_OK(start());
+        LEPTON_RETURN_IF_ERROR(start());
         plan_.batching = std::move(why);
         return {};
     }
 
     Result<> prepare_and_time(std::int64_t rows) {
-        LEPTON_CHECK_OK(session_->prepare(rows));
+        LEPTON_RETURN_IF_ERROR(session_->prepare(rows));
         Clock::duration took{};
         if (warm()) {
             const Clock::time_point begun = Clock::now();
-            LEPTON_CHECK_OK(warm_up().run(*session_, 0, rows));
+            LEPTON_RETURN_IF_ERROR(warm_up().run(*session_, 0, rows));
             LEPTON_TRY(took, time(*session_, rows, Clock::now() - begun));
         }
         plan_.service_times.push_back({rows, took});
@@ -312,7 +312,7 @@ private:
         counts.insert(most);
         counts.erase(1);
         if (!counts.contains(2)) session_->drop(2);
-        for (const std::int64_t rows : counts) LEPTON_CHECK_OK(prepare_and_time(rows));
+        for (const std::int64_t rows : counts) LEPTON_RETURN_IF_ERROR(prepare_and_time(rows));
         return {};
     }
 
@@ -327,7 +327,7 @@ private:
         }
         if (!counts.contains(2)) session_->drop(2);
         counts.erase(1);
-        for (const std::int64_t rows : counts) LEPTON_CHECK_OK(prepare_and_time(rows));
+        for (const std::int64_t rows : counts) LEPTON_RETURN_IF_ERROR(prepare_and_time(rows));
         if (proves()) return {};
         std::vector<ServiceTime>& times = plan_.service_times;
         for (const std::size_t kept = row_counts_worth_having(times); times.size() > kept;) {
@@ -340,7 +340,7 @@ private:
     // Whether a slow model's rows are cheaper together: most are not, and are spared the rest.
     Result<bool> batches_pay() {
         if (!warm() || plan_.service_times.front().time > kSlowRow) return false;
-        LEPTON_CHECK_OK(session_->prepare(kProbe));
+        LEPTON_RETURN_IF_ERROR(session_->prepare(kProbe));
         Clock::duration& alone = plan_.service_times.front().time;
         Clock::duration together = Clock::duration::max();
         // In turns: something else may have had the processor while one of the two was timed.
@@ -360,7 +360,7 @@ private:
     Result<Clock::duration> make_first_row() {
         const Clock::time_point begun = Clock::now();
         LEPTON_TRY(session_, make_session());
-        if (warm()) LEPTON_CHECK_OK(warm_up().run(*session_, 0, 1));
+        if (warm()) LEPTON_RETURN_IF_ERROR(warm_up().run(*session_, 0, 1));
         return Clock::now() - begun;
     }
 
@@ -368,24 +368,24 @@ private:
         for (const ServiceTime& service : plan_.service_times) {
             const auto prepared = session.prepared();
             if (std::find(prepared.begin(), prepared.end(), service.rows) == prepared.end()) {
-                LEPTON_CHECK_OK(session.prepare(service.rows));
+                LEPTON_RETURN_IF_ERROR(session.prepare(service.rows));
             } else if (service.rows > 1 || &session == session_.get()) {
                 continue;  // It ran.
             }
-            if (warm()) LEPTON_CHECK_OK(warm_up().run(session, 0, service.rows));
+            if (warm()) LEPTON_RETURN_IF_ERROR(warm_up().run(session, 0, service.rows));
         }
         return {};
     }
 
     Result<> make_other_instances() {
         if (session_ != nullptr) {
-            LEPTON_CHECK_OK(prepare_and_run(*session_));
+            LEPTON_RETURN_IF_ERROR(prepare_and_run(*session_));
             sessions_.push_back(std::move(session_));
         }
         const int wanted = how_.first_instance_only ? 1 : config_.instances;
         while (sessions_.size() < static_cast<std::size_t>(wanted)) {
             LEPTON_TRY(std::unique_ptr<engine::Session> session, make_session());
-            LEPTON_CHECK_OK(prepare_and_run(*session));
+            LEPTON_RETURN_IF_ERROR(prepare_and_run(*session));
             sessions_.push_back(std::move(session));
         }
         return {};
@@ -408,11 +408,11 @@ private:
 
     Result<> run_padded(engine::Session& session, std::int64_t extent) {
         if (!declared()) {
-            LEPTON_CHECK_OK(WarmUp(graph_, true, extent).run(session, 0, 1));
+            LEPTON_RETURN_IF_ERROR(WarmUp(graph_, true, extent).run(session, 0, 1));
             return {};
         }
         const DeclaredSample sample = padded(how_.samples.front(), graph_.inputs(), extent);
-        LEPTON_CHECK_OK(WarmUp(graph_, true, sample).run(session, 0, 1));
+        LEPTON_RETURN_IF_ERROR(WarmUp(graph_, true, sample).run(session, 0, 1));
         return {};
     }
 
@@ -422,7 +422,7 @@ private:
             for (const DeclaredSample& sample : how_.samples) {
                 const int times = how_.first_instance_only ? 1 : sample.count;
                 for (int i = 0; i < times; ++i) {
-                    LEPTON_CHECK_OK(run_sample(*session, sample, sample.rows));
+                    LEPTON_RETURN_IF_ERROR(run_sample(*session, sample, sample.rows));
                 }
             }
         }

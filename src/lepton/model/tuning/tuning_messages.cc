@@ -97,24 +97,24 @@ Result<TuningPlan> from_message(const tuning::Plan& message) {
     plan.batching = message.batching();
     plan.warm_up = message.warm_up();
     plan.tuned = message.tuned();
-    LEPTON_CHECK_OK(within("threads", message.threads(), 1, kMostThreads));
+    LEPTON_RETURN_IF_ERROR(within("threads", message.threads(), 1, kMostThreads));
     plan.threads = message.threads();
-    LEPTON_CHECK_OK(within("free_extent", message.free_extent(), 1, kLargestExtent));
+    LEPTON_RETURN_IF_ERROR(within("free_extent", message.free_extent(), 1, kLargestExtent));
     plan.free_extent = message.free_extent();
-    LEPTON_CHECK_OK(within(
+    LEPTON_RETURN_IF_ERROR(within(
         "the length of a text",
         static_cast<std::int64_t>(std::max(message.batching().size(), message.warm_up().size())),
         1,
         kLongestText));
-    LEPTON_CHECK_OK(within("the number of row counts",
-                           message.service_times_size(),
-                           1,
-                           message.batches() ? kMostRowCounts : 1));
+    LEPTON_RETURN_IF_ERROR(within("the number of row counts",
+                                  message.service_times_size(),
+                                  1,
+                                  message.batches() ? kMostRowCounts : 1));
     std::int64_t before = 0;
     for (const tuning::Plan::ServiceTime& time : message.service_times()) {
         const std::int64_t most = before == 0 ? 1 : kMostRows;
-        LEPTON_CHECK_OK(within("a row count", time.rows(), before + 1, most));
-        LEPTON_CHECK_OK(within("the time of a run", time.nanoseconds(), 0, kLongestRun));
+        LEPTON_RETURN_IF_ERROR(within("a row count", time.rows(), before + 1, most));
+        LEPTON_RETURN_IF_ERROR(within("the time of a run", time.nanoseconds(), 0, kLongestRun));
         plan.service_times.push_back({time.rows(), std::chrono::nanoseconds(time.nanoseconds())});
         before = time.rows();
     }

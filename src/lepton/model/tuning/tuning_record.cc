@@ -96,7 +96,7 @@ Result<std::optional<TuningPlan>> parse_service(std::string_view json,
                                                 const std::string& version,
                                                 const TuningSubject& subject) {
     tuning::ServiceFile service;
-    LEPTON_CHECK_OK(from_json(json, service, true));
+    LEPTON_RETURN_IF_ERROR(from_json(json, service, true));
     const auto found = service.versions().find(version);
     if (found == service.versions().end() || !found->second.has_tuning()) return std::nullopt;
     return plan_of(found->second.tuning(), subject);
@@ -155,7 +155,7 @@ std::string to_json(const TuningSubject& subject, const TuningPlan& plan) {
 
 Result<TuningPlan> parse_record(std::string_view json, const TuningSubject& subject) {
     tuning::Record record;
-    LEPTON_CHECK_OK(from_json(json, record));
+    LEPTON_RETURN_IF_ERROR(from_json(json, record));
     return plan_of(record, subject);
 }
 

@@ -142,7 +142,7 @@ Result<DeclaredSample::Input> read_input(const WarmUpSample::Input& declared,
                 strings ? kMostBytes / static_cast<std::size_t>(rows) : least;
             LEPTON_TRY(input.data, read_file(folder, declared.file, input.shape, least, at_most));
             if (strings) {
-                LEPTON_CHECK_OK(
+                LEPTON_RETURN_IF_ERROR(
                     check_elements(input.data, *elements, (folder / declared.file).string()));
             }
             break;
@@ -247,7 +247,7 @@ std::string digest_of(std::span<const DeclaredSample> samples) {
 }
 
 Result<> fit_samples(std::vector<DeclaredSample>& samples, std::span<const TensorSpec> inputs) {
-    for (DeclaredSample& sample : samples) LEPTON_CHECK_OK(fit(sample, inputs));
+    for (DeclaredSample& sample : samples) LEPTON_RETURN_IF_ERROR(fit(sample, inputs));
     return {};
 }
 

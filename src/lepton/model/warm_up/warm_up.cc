@@ -56,21 +56,21 @@ Result<std::vector<TensorView>> WarmUp::run(engine::Session& session,
                                             SampleContent content) const {
     const SampleData sample = data(first_row, rows, content);
     std::vector<TensorView> outputs(graph_.outputs().size());
-    LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
+    LEPTON_RETURN_IF_ERROR(session.run(rows, sample.inputs(), outputs));
     return outputs;
 }
 
 Result<Clock::duration> WarmUp::time(engine::Session& session, std::int64_t rows) const {
     const SampleData sample = data(0, rows, SampleContent::kMild);
     std::vector<TensorView> outputs(graph_.outputs().size());
-    LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
+    LEPTON_RETURN_IF_ERROR(session.run(rows, sample.inputs(), outputs));
     // What disturbs a run only ever adds to it.
     Clock::duration quickest = Clock::duration::max();
     Clock::duration spent{};
     for (std::size_t runs = 0; runs < kFewestRuns || (runs < kMostRuns && spent < kTimeToSpend);
          ++runs) {
         const Clock::time_point start = Clock::now();
-        LEPTON_CHECK_OK(session.run(rows, sample.inputs(), outputs));
+        LEPTON_RETURN_IF_ERROR(session.run(rows, sample.inputs(), outputs));
         const Clock::duration took = Clock::now() - start;
         quickest = std::min(quickest, took);
         spent += took;

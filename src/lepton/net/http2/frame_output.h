@@ -4,7 +4,7 @@
 #include <span>
 
 #include "lepton/net/outbound_body.h"
-#include "lepton/net/wire_session.h"
+#include "lepton/net/wire_protocol.h"
 
 namespace lepton::net {
 

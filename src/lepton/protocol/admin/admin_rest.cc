@@ -96,7 +96,7 @@ Result<ConfigChange> AdminRest::read_change(net::Message& message,
                                             const PathVariables& path) const {
     LEPTON_TRY(const ContentEncoding encoding,
                parse_content_encoding(message.fields.find("content-encoding")));
-    LEPTON_CHECK_OK(decompress(message.body, encoding, kMostOfChange, pool_));
+    LEPTON_RETURN_IF_ERROR(decompress(message.body, encoding, kMostOfChange, pool_));
     if (message.body.size() > kMostOfChange) {
         return fail(ErrorCode::kPayloadTooLarge,
                     concat({"a change has at most ", std::to_string(kMostOfChange), " bytes"}));

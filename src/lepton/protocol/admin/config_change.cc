@@ -22,7 +22,7 @@ tl::unexpected<Error> no_value(std::string_view name, json::value& value) {
 Result<SettingValue> read_list(JsonReader& reader, std::string_view name, json::value value) {
     std::vector<std::int64_t> list;
     LEPTON_TRY(const json::array array, reader.as_array(value, "a setting"));
-    LEPTON_CHECK_OK(reader.for_each_element(array, [&](json::value element) -> Result<> {
+    LEPTON_RETURN_IF_ERROR(reader.for_each_element(array, [&](json::value element) -> Result<> {
         std::int64_t number = 0;
         if (list.size() >= kLongestList || element.get_int64().get(number)) {
             return fail(ErrorCode::kInvalidArgument,
@@ -68,7 +68,7 @@ Result<SettingValue> read_value(JsonReader& reader, std::string_view name, json:
 Result<ConfigChange> read_members(JsonReader& reader) {
     ConfigChange change;
     LEPTON_TRY(const json::object root, reader.root());
-    LEPTON_CHECK_OK(
+    LEPTON_RETURN_IF_ERROR(
         reader.for_each_member(root, [&](std::string_view name, json::value value) -> Result<> {
             const bool known = std::any_of(change.settings.begin(),
                                            change.settings.end(),

@@ -165,8 +165,8 @@ GrpcHealth::~GrpcHealth() = default;
 
 Result<> GrpcHealth::check(net::Exchange& exchange) {
     HealthCheckRequest request;
-    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
-    LEPTON_CHECK_OK(check_name(request.service()));
+    LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
+    LEPTON_RETURN_IF_ERROR(check_name(request.service()));
     const Status status = status_of(request.service(), catalog_);
     if (status == HealthCheckResponse::SERVICE_UNKNOWN) {
         return fail(ErrorCode::kModelNotFound,
@@ -183,8 +183,8 @@ Result<> GrpcHealth::watch(net::Exchange& exchange) {
         return fail(ErrorCode::kInvalidArgument, "the call ended without a message");
     }
     HealthCheckRequest request;
-    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
-    LEPTON_CHECK_OK(check_name(request.service()));
+    LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
+    LEPTON_RETURN_IF_ERROR(check_name(request.service()));
     watchers_of(*exchange.loop).add(exchange, request.service());
     return {};
 }

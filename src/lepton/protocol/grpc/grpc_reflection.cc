@@ -103,7 +103,7 @@ Result<> answer_reflection(const net::Message& message,
                            memory::BufferPool& pool,
                            net::Reply& reply) {
     ServerReflectionRequest request;
-    LEPTON_CHECK_OK(parse_grpc(message, request));
+    LEPTON_RETURN_IF_ERROR(parse_grpc(message, request));
     ServerReflectionResponse response;
     response.set_valid_host(request.host());
     answer(request, response);

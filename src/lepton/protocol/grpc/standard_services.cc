@@ -26,7 +26,7 @@ StandardServices::StandardServices(const ModelCatalog& catalog, memory::BufferPo
     : pool_(pool), health_(catalog, pool) {}
 
 Result<> StandardServices::check(net::Exchange& exchange) {
-    LEPTON_CHECK_OK(health_.check(exchange));
+    LEPTON_RETURN_IF_ERROR(health_.check(exchange));
     exchange.send();
     return {};
 }
@@ -36,7 +36,7 @@ Result<> StandardServices::watch(net::Exchange& exchange) { return health_.watch
 Result<> StandardServices::reflect(net::Exchange& exchange) {
     exchange.reply.clear();
     if (exchange.message.has_body) {
-        LEPTON_CHECK_OK(answer_reflection(exchange.message, pool_, exchange.reply));
+        LEPTON_RETURN_IF_ERROR(answer_reflection(exchange.message, pool_, exchange.reply));
         exchange.reply.last = false;
     } else {
         exchange.reply.has_body = false;

@@ -89,7 +89,7 @@ Result<> JsonReader::for_each_member(json::object object, Visit visit) {
         if (const auto error = text_of(field.key()).get(key)) {
             return tl::unexpected(malformed(error));
         }
-        LEPTON_CHECK_OK(visit(key, field.value()));
+        LEPTON_RETURN_IF_ERROR(visit(key, field.value()));
     }
     return {};
 }
@@ -101,7 +101,7 @@ Result<> JsonReader::for_each_element(json::array array, Visit visit) {
         if (const auto error = std::move(item).get(element)) {
             return tl::unexpected(malformed(error));
         }
-        LEPTON_CHECK_OK(visit(element));
+        LEPTON_RETURN_IF_ERROR(visit(element));
     }
     return {};
 }

@@ -154,7 +154,7 @@ Result<> add_all(Walk& walk, Elements& elements, json::array array, int depth) {
         if (!error) return add_all(walk, elements, inner, depth + 1);
         if (error != simdjson::INCORRECT_TYPE) return tl::unexpected(walk.reader.malformed(error));
         if (walk.found == walk.count) return walk.wrong_count("more");
-        LEPTON_CHECK_OK(elements.add(walk, value));
+        LEPTON_RETURN_IF_ERROR(elements.add(walk, value));
         ++walk.found;
         return {};
     });
@@ -162,7 +162,7 @@ Result<> add_all(Walk& walk, Elements& elements, json::array array, int depth) {
 
 template <class Elements>
 Result<> add_all(Walk& walk, Elements elements, json::array array) {
-    LEPTON_CHECK_OK(add_all(walk, elements, array, 1));
+    LEPTON_RETURN_IF_ERROR(add_all(walk, elements, array, 1));
     if (walk.found != walk.count) return walk.wrong_count(std::to_string(walk.found));
     return {};
 }

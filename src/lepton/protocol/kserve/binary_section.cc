@@ -27,7 +27,7 @@ Result<> BinarySection::place(std::span<const std::byte> section, Request& reque
         }
         tensor.data = rest.first(expected.size);
         rest = rest.subspan(expected.size);
-        LEPTON_CHECK_OK(
+        LEPTON_RETURN_IF_ERROR(
             check_tensor_bytes(input.name, tensor.dtype, tensor.shape, count, tensor.data));
     }
     if (rest.empty()) return {};

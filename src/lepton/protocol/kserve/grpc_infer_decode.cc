@@ -92,7 +92,7 @@ Result<> add_extents(WireReader& reader, std::string_view input, Shape& shape) {
     };
     if (reader.tag() != bytes_tag(3)) return add(reader.varint());
     WireReader packed(reader.bytes());
-    while (packed.ok() && !packed.at_end()) LEPTON_CHECK_OK(add(packed.varint()));
+    while (packed.ok() && !packed.at_end()) LEPTON_RETURN_IF_ERROR(add(packed.varint()));
     return packed.ok() ? Result<>() : malformed("the shape of an input");
 }
 
@@ -134,7 +134,7 @@ Result<> Decoder::decode(net::Exchange& exchange, Request& request, memory::Buff
     if (message.size() > std::numeric_limits<int>::max()) {
         return fail(ErrorCode::kPayloadTooLarge, "the message is larger than protobuf's 2 GiB");
     }
-    LEPTON_CHECK_OK(read_request(message));
+    LEPTON_RETURN_IF_ERROR(read_request(message));
     return fill_tensors();
 }
 
@@ -152,18 +152,19 @@ Result<> Decoder::read_request(Bytes message) {
                 request().id = reader.text();
                 break;
             case bytes_tag(4):
-                LEPTON_CHECK_OK(
+                LEPTON_RETURN_IF_ERROR(
                     read_part(reader, [this](Bytes part) { return read_request_parameter(part); }));
                 break;
             case bytes_tag(5):
-                LEPTON_CHECK_OK(read_part(reader, [this](Bytes part) { return read_input(part); }));
+                LEPTON_RETURN_IF_ERROR(
+                    read_part(reader, [this](Bytes part) { return read_input(part); }));
                 break;
             case bytes_tag(6):
-                LEPTON_CHECK_OK(
+                LEPTON_RETURN_IF_ERROR(
                     read_part(reader, [this](Bytes part) { return read_output(part); }));
                 break;
             case bytes_tag(7):
-                LEPTON_CHECK_OK(check_entries(raw_.size(), "raw_input_contents"));
+                LEPTON_RETURN_IF_ERROR(check_entries(raw_.size(), "raw_input_contents"));
                 raw_.push_back(reader.bytes());
                 break;
             default:
@@ -181,7 +182,7 @@ Result<> Decoder::read_request_parameter(Bytes entry) {
 
 Result<> Decoder::read_input(Bytes message) {
     const std::size_t index = request().inputs.size();
-    LEPTON_CHECK_OK(check_entries(index, "inputs"));
+    LEPTON_RETURN_IF_ERROR(check_entries(index, "inputs"));
     InputTensor& input = request().inputs.emplace_back();
     std::optional<DataType> dtype;
     WireReader reader(message);
@@ -204,15 +205,16 @@ Result<> Decoder::read_input(Bytes message) {
             }
             case bytes_tag(3):
             case varint_tag(3):
-                LEPTON_CHECK_OK(add_extents(reader, input.name, input.tensor.shape));
+                LEPTON_RETURN_IF_ERROR(add_extents(reader, input.name, input.tensor.shape));
                 break;
             case bytes_tag(4): {
                 LEPTON_TRY(const auto parameter, read_map_entry(reader.bytes()));
-                if (parameter) LEPTON_CHECK_OK(check_tensor_parameter(input.name, parameter->name));
+                if (parameter)
+                    LEPTON_RETURN_IF_ERROR(check_tensor_parameter(input.name, parameter->name));
                 break;
             }
             case bytes_tag(5):
-                LEPTON_CHECK_OK(check_entries(contents_.size(), "contents"));
+                LEPTON_RETURN_IF_ERROR(check_entries(contents_.size(), "contents"));
                 contents_.push_back({index, reader.bytes()});
                 break;
             default:
@@ -237,7 +239,7 @@ Result<> Decoder::read_output(Bytes message) {
             case bytes_tag(2): {
                 LEPTON_TRY(const auto parameter, read_map_entry(reader.bytes()));
                 if (parameter) {
-                    LEPTON_CHECK_OK(check_tensor_parameter(output.name, parameter->name));
+                    LEPTON_RETURN_IF_ERROR(check_tensor_parameter(output.name, parameter->name));
                 }
                 break;
             }
@@ -247,7 +249,7 @@ Result<> Decoder::read_output(Bytes message) {
     }
     if (!reader.ok()) return malformed("a requested output");
     if (output.name.empty()) return invalid({"a requested output has no name"});
-    LEPTON_CHECK_OK(check_entries(request().outputs.size(), "outputs"));
+    LEPTON_RETURN_IF_ERROR(check_entries(request().outputs.size(), "outputs"));
     request().outputs.push_back(output);
     return {};
 }
@@ -268,7 +270,8 @@ Result<> Decoder::fill_tensors() {
                         in_quotes(inputs[contents_[0].input].name),
                         " has contents, and the request has raw_input_contents"});
     }
-    for (std::size_t i = 0; i < inputs.size(); ++i) LEPTON_CHECK_OK(take_raw(inputs[i], raw_[i]));
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+        LEPTON_RETURN_IF_ERROR(take_raw(inputs[i], raw_[i]));
     return {};
 }
 
@@ -285,12 +288,12 @@ Result<> Decoder::read_contents() {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         scratch_.open(i);
         for (; next < contents_.size() && contents_[next].input == i; ++next) {
-            LEPTON_CHECK_OK(read_tensor_contents(
+            LEPTON_RETURN_IF_ERROR(read_tensor_contents(
                 contents_[next].message, inputs[i].name, inputs[i].tensor.dtype, scratch_));
         }
     }
     scratch_.place(request());
-    for (InputTensor& input : inputs) LEPTON_CHECK_OK(take_raw(input, input.tensor.data));
+    for (InputTensor& input : inputs) LEPTON_RETURN_IF_ERROR(take_raw(input, input.tensor.data));
     return {};
 }
 

@@ -73,7 +73,7 @@ Result<> apply_request_parameter(const Parameter& parameter,
         request.binary_data_output = *value;
         return {};
     }
-    LEPTON_CHECK_OK(check_entries(request.parameters.size(), "parameters"));
+    LEPTON_RETURN_IF_ERROR(check_entries(request.parameters.size(), "parameters"));
     request.parameters.push_back(parameter);
     return {};
 }

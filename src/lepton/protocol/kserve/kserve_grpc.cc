@@ -56,7 +56,7 @@ Result<> KserveGrpc::server_metadata(net::Exchange& exchange) {
 
 Result<> KserveGrpc::model_ready(net::Exchange& exchange) {
     inference::ModelReadyRequest request;
-    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+    LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
     inference::ModelReadyResponse response;
     response.set_ready(catalog_.find(request.name(), request.version()).has_value());
     return send_grpc(response, pool_, exchange);
@@ -64,7 +64,7 @@ Result<> KserveGrpc::model_ready(net::Exchange& exchange) {
 
 Result<> KserveGrpc::model_metadata(net::Exchange& exchange) {
     inference::ModelMetadataRequest request;
-    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+    LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
     LEPTON_TRY(const auto model, catalog_.find(request.name(), request.version()));
     inference::ModelMetadataResponse response;
     fill_model_metadata(*model, catalog_.versions(request.name()), response);
@@ -76,7 +76,7 @@ Result<> KserveGrpc::model_config(net::Exchange& exchange) {
         return fail(ErrorCode::kUnsupported, "this server does not tell how models are run");
     }
     inference::ModelConfigRequest request;
-    LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
+    LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
     LEPTON_TRY(const ModelConfiguration now,
                options_.control->configuration(request.name(), request.version()));
     inference::ModelConfigResponse response;

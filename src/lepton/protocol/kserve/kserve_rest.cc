@@ -47,7 +47,7 @@ Result<> KserveRest::live(net::Exchange& exchange, const PathVariables& /*path*/
 
 Result<> KserveRest::ready(net::Exchange& exchange, const PathVariables& /*path*/) {
     return send_page(exchange, pool_, [this](memory::Buffer& body) -> Result<> {
-        LEPTON_CHECK_OK(catalog_.ready());
+        LEPTON_RETURN_IF_ERROR(catalog_.ready());
         write_flag("ready", body);
         return {};
     });

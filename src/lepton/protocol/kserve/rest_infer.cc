@@ -15,7 +15,8 @@ ContentEncoding wanted_encoding(const InferExchange& infer) {
 
 Result<> RestInfer::decode(InferExchange& infer, const InferFields& fields) const {
     LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
-    LEPTON_CHECK_OK(decompress(infer.exchange.message.body, encoding, max_body_bytes_, pool_));
+    LEPTON_RETURN_IF_ERROR(
+        decompress(infer.exchange.message.body, encoding, max_body_bytes_, pool_));
     return decode_rest_infer(infer.exchange, infer.call.request, fields, pool_, catalog_);
 }
 

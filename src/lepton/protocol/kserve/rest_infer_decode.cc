@@ -100,14 +100,14 @@ Result<> Decoder::decode(net::Exchange& exchange,
     Result<> read = reader_.open({body.data(), json_size});
     if (read) read = read_request();
     reader_.close();
-    LEPTON_CHECK_OK(read);
+    LEPTON_RETURN_IF_ERROR(read);
     scratch_.place(request);
     return binary_.place(body.bytes().subspan(json_size), request);
 }
 
 Result<> Decoder::read_request() {
     LEPTON_TRY(const json::object root, reader_.root());
-    LEPTON_CHECK_OK(
+    LEPTON_RETURN_IF_ERROR(
         reader_.for_each_member(root, [this](std::string_view key, json::value value) -> Result<> {
             if (key == "inputs") return read_inputs(value);
             if (key == "outputs" && !is_left_out(value)) return read_outputs(value);
@@ -128,11 +128,12 @@ Result<> Decoder::read_inputs(json::value value) {
 
 Result<> Decoder::read_input(json::object object) {
     InputHeader input;
-    LEPTON_CHECK_OK(check_entries(request().inputs.size(), "inputs"));
+    LEPTON_RETURN_IF_ERROR(check_entries(request().inputs.size(), "inputs"));
     request().inputs.emplace_back();
-    LEPTON_CHECK_OK(reader_.for_each_member(object, [&](std::string_view key, json::value value) {
-        return read_input_field(key, value, input);
-    }));
+    LEPTON_RETURN_IF_ERROR(
+        reader_.for_each_member(object, [&](std::string_view key, json::value value) {
+            return read_input_field(key, value, input);
+        }));
     return finish_input(object, input);
 }
 
@@ -268,7 +269,7 @@ Result<> Decoder::read_outputs(json::value value) {
 
 Result<> Decoder::read_output(json::object object) {
     RequestedOutput output;
-    LEPTON_CHECK_OK(
+    LEPTON_RETURN_IF_ERROR(
         reader_.for_each_member(object, [&](std::string_view key, json::value value) -> Result<> {
             if (key == "name") {
                 LEPTON_TRY(output.name, reader_.as_text(value, "\"name\" of an output"));
@@ -278,7 +279,7 @@ Result<> Decoder::read_output(json::object object) {
             return {};
         }));
     if (output.name.empty()) return invalid({"a requested output has no \"name\""});
-    LEPTON_CHECK_OK(check_entries(request().outputs.size(), "outputs"));
+    LEPTON_RETURN_IF_ERROR(check_entries(request().outputs.size(), "outputs"));
     request().outputs.push_back(output);
     return {};
 }

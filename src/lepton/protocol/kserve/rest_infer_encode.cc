@@ -129,7 +129,7 @@ Result<> write_output(JsonWriter& json, const OutputTensor& output, bool binary)
     } else {
         json.key("data");
         json.begin_array();
-        LEPTON_CHECK_OK(write_data(json, output));
+        LEPTON_RETURN_IF_ERROR(write_data(json, output));
         json.end_array();
     }
     json.end_object();
@@ -173,7 +173,7 @@ Result<> write_json(JsonWriter& json, const Request& request, const Response& re
     json.key("outputs");
     json.begin_array();
     for (std::size_t i = 0; i < response.outputs.size(); ++i) {
-        LEPTON_CHECK_OK(write_output(json, response.outputs[i], is_binary(request, i)));
+        LEPTON_RETURN_IF_ERROR(write_output(json, response.outputs[i], is_binary(request, i)));
     }
     json.end_array();
     json.end_object();
@@ -214,7 +214,7 @@ Result<> encode_rest_infer(const Request& request,
     prepare_body(
         reply.body, kRoomForHeader + kRoomPerOutput * response.outputs.size() + binary_bytes, pool);
     JsonWriter json(reply.body);
-    LEPTON_CHECK_OK(write_json(json, request, response));
+    LEPTON_RETURN_IF_ERROR(write_json(json, request, response));
     if (any_binary) {
         reply.content_type = "application/octet-stream";
         add_header_length(reply, reply.body.size());

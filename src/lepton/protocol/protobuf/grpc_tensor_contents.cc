@@ -91,7 +91,7 @@ struct Varint {
     static Result<> packed(WireReader& reader, std::string_view input, TensorScratch& scratch) {
         WireReader elements(reader.bytes());
         while (elements.ok() && !elements.at_end()) {
-            LEPTON_CHECK_OK(one(elements, input, scratch));
+            LEPTON_RETURN_IF_ERROR(one(elements, input, scratch));
         }
         return elements.ok() ? Result<>() : malformed(input);
     }
@@ -142,9 +142,9 @@ Result<> read_as(std::span<const std::byte> contents,
     while (reader.next()) {
         const auto number = reader.tag() >> 3;
         if (reader.tag() == bytes_tag(field)) {
-            LEPTON_CHECK_OK(Form::packed(reader, input, scratch));
+            LEPTON_RETURN_IF_ERROR(Form::packed(reader, input, scratch));
         } else if (reader.tag() == wire_tag(field, Form::kType)) {
-            LEPTON_CHECK_OK(Form::one(reader, input, scratch));
+            LEPTON_RETURN_IF_ERROR(Form::one(reader, input, scratch));
         } else if (number > 0 && number < kFields.size()) {
             return fail(ErrorCode::kInvalidArgument,
                         concat({"input ",

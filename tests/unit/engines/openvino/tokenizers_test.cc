@@ -47,7 +47,7 @@ Result<std::vector<float>> embed(engine::Session& session,
     const std::vector<std::byte> wire = length_prefixed(texts);
     const TensorView input{DataType::kBytes, {rows}, wire};
     TensorView output;
-    LEPTON_CHECK_OK(session.run(rows, {&input, 1}, {&output, 1}));
+    LEPTON_RETURN_IF_ERROR(session.run(rows, {&input, 1}, {&output, 1}));
     return values_of<float>(output);
 }
 

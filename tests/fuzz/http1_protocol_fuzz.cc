@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "lepton/net/http1/http1_session.h"
+#include "lepton/net/http1/http1_protocol.h"
 #include "unit/net/http2/http2_peer.h"
 
 namespace lepton::net::test {
@@ -48,7 +48,7 @@ std::vector<std::string> requests_of(std::string_view input, std::size_t piece, 
         exchange.send();
     };
     if (at_once) wire.the_handler.answer = answer;
-    const auto settle = [&](WireSession& session) {
+    const auto settle = [&](WireProtocol& session) {
         while (!wire.the_handler.waiting.empty()) answer(wire.the_handler.next());
         wire.kernel_takes = !wire.kernel_takes;
         while (std::exchange(wire.unsent, 0) > 0) session.on_writable();
@@ -58,7 +58,7 @@ std::vector<std::string> requests_of(std::string_view input, std::size_t piece, 
     memory::Buffer first = wire.the_pool.take(4096);
     first.append(input.substr(0, std::min<std::size_t>(piece, 4096)));
     input.remove_prefix(first.size());
-    const std::unique_ptr<WireSession> session = make_http1_session(wire, std::move(first), now);
+    const std::unique_ptr<WireProtocol> session = make_http1_protocol(wire, std::move(first), now);
     while (!input.empty() && !wire.closing) {
         settle(*session);
         const std::span<std::byte> space = session->read_space();

@@ -14,7 +14,7 @@ namespace lepton::inprocess {
 
 // One inference on its way through the scheduler and back into the caller's InferResult. Reused: a
 // warm one allocates nothing. Between start() and the answer it belongs to the service.
-class Call final : private CallStage {
+class LocalCall final : private CallStage {
 public:
     // Keeps a view of `request`, which must live until the answer; `observer` will see the call
     // begin and end. Errors: kInvalidArgument for tensors whose bytes do not match their datatype
@@ -25,7 +25,7 @@ public:
     Result<> run(InferService& service);
 
     // Hands the call over; `done` is called with its answer, on any thread.
-    using Done = void (*)(Call& call, void* context);
+    using Done = void (*)(LocalCall& call, void* context);
     void start(InferService& service, Done done, void* context);
 
     // The error, for `done`; empty if the call succeeded.
@@ -53,12 +53,12 @@ private:
 // A pool of unused calls. Thread-safe.
 class CallPool {
 public:
-    [[nodiscard]] std::unique_ptr<Call> take();
-    void give_back(std::unique_ptr<Call> call);
+    [[nodiscard]] std::unique_ptr<LocalCall> take();
+    void give_back(std::unique_ptr<LocalCall> call);
 
 private:
     Mutex mutex_;
-    std::vector<std::unique_ptr<Call>> idle_ LEPTON_GUARDED_BY(mutex_);
+    std::vector<std::unique_ptr<LocalCall>> idle_ LEPTON_GUARDED_BY(mutex_);
 };
 
 }  // namespace lepton::inprocess

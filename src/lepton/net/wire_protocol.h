@@ -44,9 +44,9 @@ public:
 
 // One protocol on one connection: turns bytes into exchanges and replies into bytes. Owned by the
 // connection, which outlives it. Confined to its loop.
-class WireSession {
+class WireProtocol {
 public:
-    virtual ~WireSession() = default;
+    virtual ~WireProtocol() = default;
 
     // Where the next bytes from the socket should go. Empty: do not read until resume_reading().
     virtual std::span<std::byte> read_space() = 0;

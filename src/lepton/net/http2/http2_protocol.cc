@@ -1,4 +1,4 @@
-#include "lepton/net/http2/http2_session.h"
+#include "lepton/net/http2/http2_protocol.h"
 
 #include <algorithm>
 #include <array>
@@ -57,13 +57,13 @@ Refusal shutting_down() { return {503, kGrpcUnavailable, "server is shutting dow
 
 // One connection. A turn of it: bytes in (nghttp2 calls back, messages go to the handler), then
 // settle(): whatever frames have come of it leave in one write. Confined to its loop.
-class Http2Session final : public WireSession,
-                           private Http2Exchange::Connection,
-                           private FrameListener,
-                           private RequestReader::Host,
-                           private Task {
+class Http2Protocol final : public WireProtocol,
+                            private Http2Exchange::Connection,
+                            private FrameListener,
+                            private RequestReader::Host,
+                            private Task {
 public:
-    Http2Session(Wire& wire, std::span<const std::byte> received, Clock::time_point now);
+    Http2Protocol(Wire& wire, std::span<const std::byte> received, Clock::time_point now);
 
     std::span<std::byte> read_space() override;
     void on_read(std::size_t count, Clock::time_point now) override;
@@ -145,7 +145,7 @@ private:
 
     [[nodiscard]] Http2Exchange* exchange_of(std::int32_t stream_id) {
         return static_cast<Http2Exchange*>(
-            nghttp2_session_get_stream_user_data(session_.get(), stream_id));
+            nghttp2_protocol_get_stream_user_data(session_.get(), stream_id));
     }
 
     Wire& wire_;
@@ -185,7 +185,7 @@ private:
     bool closed_ = false;
 };
 
-Http2Session::Http2Session(Wire& wire, std::span<const std::byte> received, Clock::time_point now)
+Http2Protocol::Http2Protocol(Wire& wire, std::span<const std::byte> received, Clock::time_point now)
     : wire_(wire),
       session_(make_nghttp2_server(*this, blocks_)),
       exchanges_(*this, wire.loop(), wire.pool(), wire.limits().max_streams),
@@ -201,7 +201,7 @@ Http2Session::Http2Session(Wire& wire, std::span<const std::byte> received, Cloc
 // Tensors are large against HTTP/2's default windows, which would cost a round trip per 64 KiB. The
 // default of 16 KiB per frame is kept: with frames of 1 MiB a Python gRPC client needed a tenth
 // more for an echo of 600 KiB, and four tenths more for one of 8 MiB.
-void Http2Session::begin_session() {
+void Http2Protocol::begin_session() {
     const Limits& limits = wire_.limits();
     const std::array<nghttp2_settings_entry, 3> settings = {{
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, static_cast<std::uint32_t>(limits.max_streams)},
@@ -210,17 +210,17 @@ void Http2Session::begin_session() {
     }};
     const int submitted = nghttp2_submit_settings(
         session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-    const int opened = nghttp2_session_set_local_window_size(
+    const int opened = nghttp2_protocol_set_local_window_size(
         session_.get(), NGHTTP2_FLAG_NONE, 0, ReceiveWindow::kOfConnection);
     LEPTON_CHECK(submitted == 0 && opened == 0);
 }
 
-std::span<std::byte> Http2Session::read_space() {
+std::span<std::byte> Http2Protocol::read_space() {
     if (input_.capacity() != next_read_bytes_) input_ = wire_.pool().take(next_read_bytes_);
     return {input_.data(), input_.capacity()};
 }
 
-void Http2Session::on_read(std::size_t count, Clock::time_point now) {
+void Http2Protocol::on_read(std::size_t count, Clock::time_point now) {
     receive({input_.data(), count}, now);
     // A quiet connection holds little memory, one that carries tensors needs few reads.
     if (count == input_.capacity()) {
@@ -230,7 +230,7 @@ void Http2Session::on_read(std::size_t count, Clock::time_point now) {
     }
 }
 
-void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point now) {
+void Http2Protocol::receive(std::span<const std::byte> bytes, Clock::time_point now) {
     if (closed_ || ended_) return;
     now_ = now;
     entered_ = true;
@@ -238,7 +238,7 @@ void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point n
     while (!bytes.empty() && taken >= 0 && !overspent_) {
         const FrameScanner::Piece piece = scanner_.next(bytes);
         if (piece.begun) on_begin_frame(*piece.begun);
-        taken = nghttp2_session_mem_recv(
+        taken = nghttp2_protocol_mem_recv(
             session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), piece.bytes);
         bytes = bytes.subspan(piece.bytes);
     }
@@ -254,7 +254,7 @@ void Http2Session::receive(std::span<const std::byte> bytes, Clock::time_point n
     }
 }
 
-void Http2Session::on_begin_frame(const FrameScanner::FrameHead& head) {
+void Http2Protocol::on_begin_frame(const FrameScanner::FrameHead& head) {
     if (head.type == NGHTTP2_CONTINUATION) return;
     if (head.type == NGHTTP2_HEADERS) {
         chatter_.earn(kEarnedByHead);
@@ -268,10 +268,10 @@ void Http2Session::on_begin_frame(const FrameScanner::FrameHead& head) {
     if (head_stream_ != 0) begun_at_ = now_;
     if (head.type != NGHTTP2_HEADERS && head.type != NGHTTP2_DATA) return;
     const std::uint32_t error = order_.check(head.stream_id);
-    if (error != NGHTTP2_NO_ERROR) nghttp2_session_terminate_session(session_.get(), error);
+    if (error != NGHTTP2_NO_ERROR) nghttp2_protocol_terminate_session(session_.get(), error);
 }
 
-void Http2Session::on_begin_request(std::int32_t stream_id) {
+void Http2Protocol::on_begin_request(std::int32_t stream_id) {
     if (exchanges_.size() >= kExchangesPerStream * wire_.limits().max_streams ||
         window_.is_full()) {
         nghttp2_submit_rst_stream(
@@ -281,12 +281,12 @@ void Http2Session::on_begin_request(std::int32_t stream_id) {
     Http2Exchange& exchange = exchanges_.open(stream_id);
     exchange.peer = &wire_.peer();
     exchange.message.begun = begun_at_;
-    nghttp2_session_set_stream_user_data(session_.get(), stream_id, &exchange);
+    nghttp2_protocol_set_stream_user_data(session_.get(), stream_id, &exchange);
 }
 
-bool Http2Session::on_field(Http2Exchange* exchange,
-                            std::string_view name,
-                            std::string_view value) {
+bool Http2Protocol::on_field(Http2Exchange* exchange,
+                             std::string_view name,
+                             std::string_view value) {
     constexpr std::size_t kOverhead = 32;  // RFC 9113 section 6.5.2.
     const std::size_t limit = wire_.limits().max_head_bytes;
     field_bytes_ += name.size() + value.size() + kOverhead;
@@ -302,12 +302,12 @@ bool Http2Session::on_field(Http2Exchange* exchange,
     return true;
 }
 
-void Http2Session::spend(double cost) {
+void Http2Protocol::spend(double cost) {
     if (chatter_.spend(cost, now_) || std::exchange(overspent_, true)) return;
-    nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
+    nghttp2_protocol_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-void Http2Session::on_frame(const nghttp2_frame& frame) {
+void Http2Protocol::on_frame(const nghttp2_frame& frame) {
     if (frame.hd.type == NGHTTP2_SETTINGS) greeted_ = true;
     if (frame.hd.type == NGHTTP2_PING) on_ping(frame);
     if (frame.hd.type == NGHTTP2_RST_STREAM) order_.on_closed(frame.hd.stream_id);
@@ -322,7 +322,7 @@ void Http2Session::on_frame(const nghttp2_frame& frame) {
     exchanges_.recount(*exchange);
 }
 
-void Http2Session::on_head(Http2Exchange& exchange, bool ends) {
+void Http2Protocol::on_head(Http2Exchange& exchange, bool ends) {
     exchange.receiving.restart(now_);
     if (exchange.head.bytes > wire_.limits().max_head_bytes) spend(kLargeHeadCost);
     reader_.on_head(exchange);
@@ -334,13 +334,13 @@ void Http2Session::on_head(Http2Exchange& exchange, bool ends) {
         session_.get(), NGHTTP2_FLAG_NONE, exchange.stream_id, nullptr, &status, 1, nullptr);
 }
 
-void Http2Session::on_ping(const nghttp2_frame& frame) {
+void Http2Protocol::on_ping(const nghttp2_frame& frame) {
     const bool ours = (frame.hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
                       std::equal(kDrainPing.begin(), kDrainPing.end(), frame.ping.opaque_data);
     if (ours && draining_) on_last_call();
 }
 
-void Http2Session::on_data(std::int32_t stream_id, std::span<const std::byte> data) {
+void Http2Protocol::on_data(std::int32_t stream_id, std::span<const std::byte> data) {
     last_data_ = now_;
     window_.on_received(data.size());
     if (Http2Exchange* exchange = exchange_of(stream_id)) {
@@ -353,22 +353,22 @@ void Http2Session::on_data(std::int32_t stream_id, std::span<const std::byte> da
         exchanges_.recount(*exchange);
         window_.on_taken(session_.get(), *exchange, taken);
     } else {
-        nghttp2_session_consume_stream(session_.get(), stream_id, data.size());
+        nghttp2_protocol_consume_stream(session_.get(), stream_id, data.size());
     }
 }
 
-void Http2Session::on_stream_closed(std::int32_t stream_id) {
+void Http2Protocol::on_stream_closed(std::int32_t stream_id) {
     if (head_stream_ == stream_id) head_stream_ = 0;
-    if (nghttp2_session_get_stream_remote_close(session_.get(), stream_id) == 1) {
+    if (nghttp2_protocol_get_stream_remote_close(session_.get(), stream_id) == 1) {
         order_.on_closed(stream_id);
     }
     if (Http2Exchange* exchange = exchange_of(stream_id)) lose(*exchange);
 }
 
-void Http2Session::on_stream_sent(std::int32_t stream_id) {
+void Http2Protocol::on_stream_sent(std::int32_t stream_id) {
     Http2Exchange* exchange = exchange_of(stream_id);
     if (exchange == nullptr) return;
-    nghttp2_session_set_stream_user_data(session_.get(), stream_id, nullptr);
+    nghttp2_protocol_set_stream_user_data(session_.get(), stream_id, nullptr);
     finished_.push_back(exchange);
     // RFC 9113 section 8.1: the client may stop sending what nobody will read.
     if (!exchange->request_ended) {
@@ -377,15 +377,15 @@ void Http2Session::on_stream_sent(std::int32_t stream_id) {
 }
 
 // For example fields that are too long. The client must not wait for what never comes.
-void Http2Session::on_head_not_sent(std::int32_t stream_id) {
+void Http2Protocol::on_head_not_sent(std::int32_t stream_id) {
     if (Http2Exchange* exchange = exchange_of(stream_id)) {
         reset_stream(*exchange, NGHTTP2_INTERNAL_ERROR);
     }
 }
 
-bool Http2Session::on_send_body(Http2Exchange& exchange,
-                                std::span<const std::byte> frame_head,
-                                std::size_t count) {
+bool Http2Protocol::on_send_body(Http2Exchange& exchange,
+                                 std::span<const std::byte> frame_head,
+                                 std::size_t count) {
     if (output_.paused()) return false;
     output_.append(frame_head, exchange.outbound, count);
     chatter_.earn(kEarnedByData);
@@ -396,7 +396,7 @@ bool Http2Session::on_send_body(Http2Exchange& exchange,
     return true;
 }
 
-void Http2Session::deliver(Http2Exchange& exchange) {
+void Http2Protocol::deliver(Http2Exchange& exchange) {
     exchange.message.received = now_;
     if (is_stuck() && !exchange.held) {
         exchange.deferred = true;
@@ -407,7 +407,7 @@ void Http2Session::deliver(Http2Exchange& exchange) {
 }
 
 // Returns whether there was one, and room for its answer.
-bool Http2Session::resume_deferred() {
+bool Http2Protocol::resume_deferred() {
     const bool any = !deferred_.empty() && !is_stuck();
     while (!deferred_.empty() && !is_stuck()) {
         Http2Exchange& exchange = *deferred_.front();
@@ -418,7 +418,7 @@ bool Http2Session::resume_deferred() {
     return any;
 }
 
-void Http2Session::hand_over(Http2Exchange& exchange) {
+void Http2Protocol::hand_over(Http2Exchange& exchange) {
     // Whoever keeps the call open is told of its half-close, but owes no reply to that.
     if (exchange.message.has_body || !exchange.held) {
         exchange.hand_over();
@@ -428,13 +428,13 @@ void Http2Session::hand_over(Http2Exchange& exchange) {
     wire_.handler().handle(exchange);
 }
 
-void Http2Session::unpack(Http2Exchange& exchange) {
+void Http2Protocol::unpack(Http2Exchange& exchange) {
     exchange.message.received = now_;
     ++with_handler_;
     exchange.unpack(wire_.limits().max_body_bytes);
 }
 
-void Http2Session::on_unpacked(Http2Exchange& exchange) {
+void Http2Protocol::on_unpacked(Http2Exchange& exchange) {
     exchange.unpacking = false;
     --with_handler_;
     if (exchange.closed) return close_exchange(exchange);
@@ -448,7 +448,7 @@ void Http2Session::on_unpacked(Http2Exchange& exchange) {
     settle_soon();
 }
 
-void Http2Session::on_send(Http2Exchange& exchange) {
+void Http2Protocol::on_send(Http2Exchange& exchange) {
     if (std::exchange(exchange.with_handler, false)) --with_handler_;
     if (!exchange.has_stream()) {
         // The client is gone. Whoever keeps the call open has heard of it, and will end it.
@@ -473,7 +473,7 @@ void Http2Session::on_send(Http2Exchange& exchange) {
     settle_soon();
 }
 
-void Http2Session::refuse(Http2Exchange& exchange, const Refusal& refusal) {
+void Http2Protocol::refuse(Http2Exchange& exchange, const Refusal& refusal) {
     if (exchange.held) {
         // The handler holds the exchange, and will hear that the stream is gone.
         reset_stream(exchange, NGHTTP2_PROTOCOL_ERROR);
@@ -494,9 +494,9 @@ void Http2Session::refuse(Http2Exchange& exchange, const Refusal& refusal) {
 }
 
 template <class Take>
-std::size_t Http2Session::within_memory(Http2Exchange& exchange,
-                                        std::size_t given,
-                                        const Take& take) {
+std::size_t Http2Protocol::within_memory(Http2Exchange& exchange,
+                                         std::size_t given,
+                                         const Take& take) {
     try {
         return take();
     } catch (const std::bad_alloc&) {
@@ -513,7 +513,7 @@ std::size_t Http2Session::within_memory(Http2Exchange& exchange,
     }
 }
 
-void Http2Session::answer(Http2Exchange& exchange) {
+void Http2Protocol::answer(Http2Exchange& exchange) {
     answered_now_ = true;
     last_data_ = Clock::now();
     if (exchange.outbound.untaken_bytes() == 0) exchange.sending.restart(last_data_);
@@ -527,14 +527,14 @@ void Http2Session::answer(Http2Exchange& exchange) {
     exchanges_.recount(exchange);
 }
 
-void Http2Session::reset_stream(Http2Exchange& exchange, std::uint32_t code) {
+void Http2Protocol::reset_stream(Http2Exchange& exchange, std::uint32_t code) {
     exchange.resetting = true;
     nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, exchange.stream_id, code);
     exchanges_.recount(exchange);
 }
 
 // The stream closed before its reply was complete.
-void Http2Session::lose(Http2Exchange& exchange) {
+void Http2Protocol::lose(Http2Exchange& exchange) {
     exchange.stream_id = 0;
     if (std::exchange(exchange.resume_queued, false)) std::erase(resumed_, &exchange);
     exchanges_.recount(exchange);
@@ -546,13 +546,13 @@ void Http2Session::lose(Http2Exchange& exchange) {
     close_exchange(exchange);
 }
 
-void Http2Session::lose_all() {
+void Http2Protocol::lose_all() {
     exchanges_.for_each([this](Http2Exchange& exchange) {
         if (exchange.has_stream()) lose(exchange);
     });
 }
 
-void Http2Session::close_exchange(Http2Exchange& exchange, Clock::time_point written) {
+void Http2Protocol::close_exchange(Http2Exchange& exchange, Clock::time_point written) {
     if (exchange.with_handler || exchange.unpacking) {
         // It stays for as long as somebody works at it: the handler, where it was abandoned.
         exchange.stream_id = 0;
@@ -566,13 +566,13 @@ void Http2Session::close_exchange(Http2Exchange& exchange, Clock::time_point wri
     exchanges_.close(exchange);
 }
 
-void Http2Session::run() noexcept {
+void Http2Protocol::run() noexcept {
     settle_queued_ = false;
     settle();
 }
 
 // Others of this connection's messages may be answered in the same turn, and share the write.
-void Http2Session::settle_soon() {
+void Http2Protocol::settle_soon() {
     if (entered_ || closed_) return;
     if (with_handler_ == 0) {
         settle();
@@ -581,7 +581,7 @@ void Http2Session::settle_soon() {
     }
 }
 
-void Http2Session::settle() {
+void Http2Protocol::settle() {
     if (entered_ || closed_ || ended_) return;
     entered_ = true;
     bool more = true;
@@ -599,7 +599,7 @@ void Http2Session::settle() {
     end_if_done();
 }
 
-void Http2Session::open_windows() {
+void Http2Protocol::open_windows() {
     window_.update(session_.get(), wire_.unsent_bytes() <= wire_.limits().max_unsent_bytes);
     const bool keeps = window_.keeps_client_waiting();
     if (std::exchange(kept_waiting_, keeps) && !keeps) {
@@ -609,7 +609,7 @@ void Http2Session::open_windows() {
     }
 }
 
-void Http2Session::resume_calls() {
+void Http2Protocol::resume_calls() {
     while (!resumed_.empty()) {
         Http2Exchange& exchange = *resumed_.back();
         resumed_.pop_back();
@@ -622,7 +622,7 @@ void Http2Session::resume_calls() {
     }
 }
 
-bool Http2Session::refuse_if_stuck() {
+bool Http2Protocol::refuse_if_stuck() {
     Http2Exchange* stuck = window_.stuck_exchange();
     if (stuck == nullptr) return false;
     refuse(*stuck,
@@ -633,10 +633,10 @@ bool Http2Session::refuse_if_stuck() {
     return true;
 }
 
-void Http2Session::produce() {
+void Http2Protocol::produce() {
     while (!output_.paused()) {
         const std::uint8_t* frame = nullptr;
-        const ssize_t size = nghttp2_session_mem_send(session_.get(), &frame);
+        const ssize_t size = nghttp2_protocol_mem_send(session_.get(), &frame);
         broken_ = size < 0;
         if (size <= 0) break;
         output_.append(std::as_bytes(std::span(frame, static_cast<std::size_t>(size))));
@@ -644,7 +644,7 @@ void Http2Session::produce() {
     output_.flush();
 }
 
-bool Http2Session::finish_written() {
+bool Http2Protocol::finish_written() {
     if (finished_.empty()) return false;
     const Clock::time_point written = Clock::now();
     for (Http2Exchange* exchange : finished_) {
@@ -654,12 +654,12 @@ bool Http2Session::finish_written() {
     return true;
 }
 
-void Http2Session::on_writable() {
+void Http2Protocol::on_writable() {
     output_.resume();
     settle();
 }
 
-Clock::time_point Http2Session::read_deadline() const {
+Clock::time_point Http2Protocol::read_deadline() const {
     if (closed_ || ended_) return kNoDeadline;
     if (!greeted_ || head_stream_ != 0) return begun_at_ + wire_.limits().head_timeout;
     Clock::time_point earliest = kNoDeadline;
@@ -669,7 +669,7 @@ Clock::time_point Http2Session::read_deadline() const {
 }
 
 // When the client must have gone on with a stream.
-Clock::time_point Http2Session::due(const Http2Exchange& exchange) const {
+Clock::time_point Http2Protocol::due(const Http2Exchange& exchange) const {
     const Limits& limits = wire_.limits();
     // It takes nothing of its answer: the stream's window is shut, or the connection's.
     if (exchange.has_stream() && !exchange.resetting && exchange.outbound.untaken_bytes() > 0) {
@@ -686,7 +686,7 @@ Clock::time_point Http2Session::due(const Http2Exchange& exchange) const {
                : std::min(silent_until, exchange.message.begun + limits.request_timeout);
 }
 
-void Http2Session::on_timeout(Clock::time_point now) {
+void Http2Protocol::on_timeout(Clock::time_point now) {
     if (closed_ || ended_) return;
     if (!greeted_ || head_stream_ != 0) {
         end(NGHTTP2_ENHANCE_YOUR_CALM);
@@ -711,7 +711,7 @@ void Http2Session::on_timeout(Clock::time_point now) {
     settle();
 }
 
-bool Http2Session::shrink() {
+bool Http2Protocol::shrink() {
     exchanges_.shrink();
     blocks_.trim();
     std::vector<Http2Exchange*>().swap(finished_);
@@ -720,11 +720,11 @@ bool Http2Session::shrink() {
     return input_.capacity() > kSmallestRead;
 }
 
-void Http2Session::on_closed() {
+void Http2Protocol::on_closed() {
     if (!std::exchange(closed_, true)) lose_all();
 }
 
-void Http2Session::on_drain() {
+void Http2Protocol::on_drain() {
     if (closed_ || ended_ || std::exchange(draining_, true)) return;
     // RFC 9113 section 6.8: first a notice, and the real end once the client has seen it.
     nghttp2_submit_shutdown_notice(session_.get());
@@ -732,12 +732,12 @@ void Http2Session::on_drain() {
     settle();
 }
 
-void Http2Session::on_last_call() {
+void Http2Protocol::on_last_call() {
     if (closed_ || ended_ || std::exchange(last_called_, true)) return;
     draining_ = true;
     nghttp2_submit_goaway(session_.get(),
                           NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(session_.get()),
+                          nghttp2_protocol_get_last_proc_stream_id(session_.get()),
                           NGHTTP2_NO_ERROR,
                           nullptr,
                           0);
@@ -746,7 +746,7 @@ void Http2Session::on_last_call() {
 }
 
 // Calls that wait for their client, or to tell it something, would keep the connection for ever.
-void Http2Session::end_open_calls() {
+void Http2Protocol::end_open_calls() {
     exchanges_.for_each([this](Http2Exchange& exchange) {
         if (!exchange.has_stream() || exchange.ignores_input()) return;
         if (exchange.held) {
@@ -757,7 +757,7 @@ void Http2Session::end_open_calls() {
     });
 }
 
-void Http2Session::abandon() {
+void Http2Protocol::abandon() {
     if (closed_ || ended_) return;
     exchanges_.for_each([this](Http2Exchange& exchange) {
         if (!exchange.has_stream() || exchange.ignores_input()) return;
@@ -773,14 +773,14 @@ void Http2Session::abandon() {
 }
 
 // Says why, and closes. Whatever is open is lost.
-void Http2Session::end(std::uint32_t code) {
-    nghttp2_session_terminate_session(session_.get(), code);
+void Http2Protocol::end(std::uint32_t code) {
+    nghttp2_protocol_terminate_session(session_.get(), code);
     settle();
 }
 
-void Http2Session::end_if_done() {
-    const bool done = broken_ || (nghttp2_session_want_read(session_.get()) == 0 &&
-                                  nghttp2_session_want_write(session_.get()) == 0);
+void Http2Protocol::end_if_done() {
+    const bool done = broken_ || (nghttp2_protocol_want_read(session_.get()) == 0 &&
+                                  nghttp2_protocol_want_write(session_.get()) == 0);
     if (!done) return;
     ended_ = true;
     lose_all();
@@ -789,10 +789,10 @@ void Http2Session::end_if_done() {
 
 }  // namespace
 
-std::unique_ptr<WireSession> make_http2_session(Wire& wire,
-                                                std::span<const std::byte> received,
-                                                Clock::time_point now) {
-    return std::make_unique<Http2Session>(wire, received, now);
+std::unique_ptr<WireProtocol> make_http2_protocol(Wire& wire,
+                                                  std::span<const std::byte> received,
+                                                  Clock::time_point now) {
+    return std::make_unique<Http2Protocol>(wire, received, now);
 }
 
 }  // namespace lepton::net

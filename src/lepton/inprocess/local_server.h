@@ -9,7 +9,7 @@
 
 #include "lepton/core/sync.h"
 #include "lepton/inference.h"
-#include "lepton/inprocess/call.h"
+#include "lepton/inprocess/local_call.h"
 #include "lepton/server.h"
 #include "lepton/server/server.h"
 
@@ -17,10 +17,10 @@ namespace lepton::inprocess {
 
 // The server behind lepton::Server, and the number of calls inside it, which close() waits for.
 // Thread-safe.
-class Core {
+class LocalServer {
 public:
-    static Result<std::unique_ptr<Core>> open(const ServerOptions& options);
-    ~Core() { close(); }
+    static Result<std::unique_ptr<LocalServer>> open(const ServerOptions& options);
+    ~LocalServer() { close(); }
 
     Result<> infer(const InferRequest& request, InferResult& result);
     void infer_async(const InferRequest& request, Server::Callback callback, InferResult storage);
@@ -39,9 +39,9 @@ private:
     class Visit;
     struct AsyncCall;
 
-    explicit Core(std::unique_ptr<server::Server> server) : server_(std::move(server)) {}
+    explicit LocalServer(std::unique_ptr<server::Server> server) : server_(std::move(server)) {}
     void leave();
-    static void finish(Call& call, void* context);
+    static void finish(LocalCall& call, void* context);
 
     CallPool calls_;
     std::unique_ptr<server::Server> server_;

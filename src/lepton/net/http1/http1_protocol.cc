@@ -1,4 +1,4 @@
-#include "lepton/net/http1/http1_session.h"
+#include "lepton/net/http1/http1_protocol.h"
 
 #include <algorithm>
 #include <array>
@@ -66,9 +66,9 @@ int status_of(const boost::beast::error_code& error) {
     return 400;
 }
 
-class Http1Session final : public WireSession, private Exchange {
+class Http1Protocol final : public WireProtocol, private Exchange {
 public:
-    Http1Session(Wire& wire, memory::Buffer received, Clock::time_point now)
+    Http1Protocol(Wire& wire, memory::Buffer received, Clock::time_point now)
         : wire_(wire), input_(std::move(received)) {
         message.body = wire.pool().take(0);
         reply.body = wire.pool().take(0);
@@ -181,7 +181,7 @@ private:
     bool closed_ = false;
 };
 
-std::span<std::byte> Http1Session::read_space() {
+std::span<std::byte> Http1Protocol::read_space() {
     read_into_body_ = state_ == State::kBody && begin_ == input_.size();
     if (read_into_body_) {
         return {message.body.data() + message.body.size(),
@@ -201,7 +201,7 @@ std::span<std::byte> Http1Session::read_space() {
     return {input_.data() + read_at_, input_.capacity() - read_at_};
 }
 
-void Http1Session::on_read(std::size_t count, Clock::time_point now) {
+void Http1Protocol::on_read(std::size_t count, Clock::time_point now) {
     last_read_ = now;
     if (read_into_body_) {
         message.body.resize(message.body.size() + count);
@@ -216,7 +216,7 @@ void Http1Session::on_read(std::size_t count, Clock::time_point now) {
     on_bytes(now);
 }
 
-void Http1Session::begin_message() {
+void Http1Protocol::begin_message() {
     Exchange::reset();
     if (std::max({message.body.capacity(), reply.body.capacity(), scratch.capacity()}) >
         kKeptBytes) {
@@ -230,7 +230,7 @@ void Http1Session::begin_message() {
 }
 
 // Goes on for as long as the bytes at hand complete something.
-void Http1Session::on_bytes(Clock::time_point now) {
+void Http1Protocol::on_bytes(Clock::time_point now) {
     if (std::exchange(parsing_, true)) return;
     try {
         take_bytes(now);
@@ -242,7 +242,7 @@ void Http1Session::on_bytes(Clock::time_point now) {
     parsing_ = false;
 }
 
-void Http1Session::take_bytes(Clock::time_point now) {
+void Http1Protocol::take_bytes(Clock::time_point now) {
     bool progress = true;
     while (progress) {
         switch (state_) {
@@ -264,7 +264,7 @@ void Http1Session::take_bytes(Clock::time_point now) {
 }
 
 // After an answer, or when the client has taken what it owed to take.
-void Http1Session::go_on() {
+void Http1Protocol::go_on() {
     on_bytes(Clock::now());
     const bool reads = state_ != State::kHandling && state_ != State::kEnded;
     if (peer_ended_ && reads && !is_stuck()) {
@@ -277,7 +277,7 @@ void Http1Session::go_on() {
 
 // RFC 9112 section 2.2: some clients send one behind the body before. Returns whether a request
 // line may have begun.
-bool Http1Session::skip_empty_lines() {
+bool Http1Protocol::skip_empty_lines() {
     constexpr std::string_view kEmptyLine = "\r\n";
     while (input_.text().substr(begin_).starts_with(kEmptyLine)) {
         consume(kEmptyLine.size());
@@ -286,7 +286,7 @@ bool Http1Session::skip_empty_lines() {
     return begin_ < input_.size() && input_.text().substr(begin_) != kEmptyLine.substr(0, 1);
 }
 
-bool Http1Session::parse_head(Clock::time_point now) {
+bool Http1Protocol::parse_head(Clock::time_point now) {
     if (begin_ == input_.size() || is_stuck()) return false;
     boost::beast::error_code error;
     if (parser_->got_some() || skip_empty_lines()) {
@@ -336,7 +336,7 @@ bool Http1Session::parse_head(Clock::time_point now) {
     return true;
 }
 
-bool Http1Session::take_body(Clock::time_point now) {
+bool Http1Protocol::take_body(Clock::time_point now) {
     const std::size_t missing = body_bytes_ - message.body.size();
     const std::size_t here = std::min(missing, input_.size() - begin_);
     reserve_promised(message.body, std::min(missing, here + 1), body_bytes_);
@@ -350,7 +350,7 @@ bool Http1Session::take_body(Clock::time_point now) {
     return state_ == State::kHead;
 }
 
-bool Http1Session::parse_chunks(Clock::time_point now) {
+bool Http1Protocol::parse_chunks(Clock::time_point now) {
     if (begin_ == input_.size()) return false;
     boost::beast::error_code error;
     const std::size_t taken = parser_->put(unparsed(), error);
@@ -375,14 +375,14 @@ bool Http1Session::parse_chunks(Clock::time_point now) {
     return !error;
 }
 
-void Http1Session::handle(Clock::time_point now) {
+void Http1Protocol::handle(Clock::time_point now) {
     state_ = State::kHandling;
     read_deadline_ = kNoDeadline;
     message.received = now;
     wire_.handler().handle(*this);
 }
 
-void Http1Session::refuse(const boost::beast::error_code& error) {
+void Http1Protocol::refuse(const boost::beast::error_code& error) {
     const Http1Parser::Fault& fault = parser_->fault();
     if (error == http::error::bad_version && has_other_version(line_at_hand())) {
         refuse(505, error.message());
@@ -395,7 +395,7 @@ void Http1Session::refuse(const boost::beast::error_code& error) {
 
 // The protocol is broken or the message is too large: one answer, and the connection ends, because
 // where the next message would begin is unknown.
-void Http1Session::refuse(int status, std::string_view reason) {
+void Http1Protocol::refuse(int status, std::string_view reason) {
     keep_alive_ = false;
     reply.clear();
     reply.status = status;
@@ -419,7 +419,7 @@ void Http1Session::refuse(int status, std::string_view reason) {
     wire_.close_when_sent();
 }
 
-void Http1Session::send() {
+void Http1Protocol::send() {
     if (!reply.last) return send_part();
     Clock::time_point written{};
     if (!closed_ && !abandoned_) {
@@ -439,7 +439,7 @@ void Http1Session::send() {
 
 // A part of the answer. A client that does not take them learns from the missing end that what it
 // got is not all.
-void Http1Session::send_part() {
+void Http1Protocol::send_part() {
     LEPTON_CHECK(held);
     if (closed_ || abandoned_) return reply.clear();
     write_part();
@@ -450,7 +450,7 @@ void Http1Session::send_part() {
     gone();  // May send.
 }
 
-void Http1Session::write_part() {
+void Http1Protocol::write_part() {
     head_.clear();
     if (!std::exchange(in_parts_, true)) {
         chunked_ = parser_->version() >= 11;
@@ -469,7 +469,7 @@ void Http1Session::write_part() {
     if (chunked_ && reply.last) wire_.write(as_bytes(in_chunk_ ? "\r\n0\r\n\r\n" : "0\r\n\r\n"));
 }
 
-void Http1Session::write_reply() {
+void Http1Protocol::write_reply() {
     if (in_parts_) return write_part();
     head_.clear();
     write_head();
@@ -480,7 +480,7 @@ void Http1Session::write_reply() {
     }
 }
 
-void Http1Session::write_head() {
+void Http1Protocol::write_head() {
     char number[24];
     const auto decimal = [&number](auto value) {
         const char* end = std::to_chars(number, number + sizeof number, value).ptr;
@@ -511,7 +511,7 @@ void Http1Session::write_head() {
     head_.append("\r\n");
 }
 
-bool Http1Session::on_end() {
+bool Http1Protocol::on_end() {
     peer_ended_ = true;
     if (state_ == State::kHandling) return true;
     if (wire_.unsent_bytes() == 0) return false;
@@ -519,43 +519,43 @@ bool Http1Session::on_end() {
     return true;
 }
 
-void Http1Session::probe() {
+void Http1Protocol::probe() {
     if (state_ != State::kHandling || in_parts_ || std::exchange(answer_begun_, true)) return;
     wire_.write(as_bytes(kAnswerStart));
 }
 
-void Http1Session::on_writable() {
+void Http1Protocol::on_writable() {
     if (state_ == State::kHead && (begin_ < input_.size() || peer_ended_)) go_on();
 }
 
-void Http1Session::on_timeout(Clock::time_point /*now*/) {
+void Http1Protocol::on_timeout(Clock::time_point /*now*/) {
     if (state_ == State::kHandling || state_ == State::kEnded) return;
     refuse(408, "timed out while waiting for the rest of it");
 }
 
-void Http1Session::on_closed() {
+void Http1Protocol::on_closed() {
     closed_ = true;
     if (state_ == State::kHandling) gone();  // May send.
 }
 
-bool Http1Session::shrink() {
+bool Http1Protocol::shrink() {
     Exchange::shrink(wire_.pool(), kRestingBytes);
     if (head_.capacity() > kRestingBytes) std::string().swap(head_);
     return input_.capacity() > 2 * kReadBytes;
 }
 
-void Http1Session::end_resting() {
+void Http1Protocol::end_resting() {
     state_ = State::kEnded;
     read_deadline_ = kNoDeadline;
     wire_.close_when_sent();
 }
 
-void Http1Session::on_last_call() {
+void Http1Protocol::on_last_call() {
     draining_ = true;
     if (resting()) end_resting();
 }
 
-void Http1Session::abandon() {
+void Http1Protocol::abandon() {
     if (closed_ || state_ == State::kEnded || std::exchange(abandoned_, true)) return;
     draining_ = true;
     if (state_ != State::kHandling) return end_resting();
@@ -568,10 +568,10 @@ void Http1Session::abandon() {
 
 }  // namespace
 
-std::unique_ptr<WireSession> make_http1_session(Wire& wire,
-                                                memory::Buffer received,
-                                                Clock::time_point now) {
-    return std::make_unique<Http1Session>(wire, std::move(received), now);
+std::unique_ptr<WireProtocol> make_http1_protocol(Wire& wire,
+                                                  memory::Buffer received,
+                                                  Clock::time_point now) {
+    return std::make_unique<Http1Protocol>(wire, std::move(received), now);
 }
 
 }  // namespace lepton::net

@@ -1,4 +1,4 @@
-#include "lepton/inprocess/call.h"
+#include "lepton/inprocess/local_call.h"
 
 #include <algorithm>
 #include <cstring>
@@ -26,7 +26,9 @@ Clock::time_point deadline_of(const InferRequest& request, Clock::time_point now
 
 }  // namespace
 
-Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObserver& observer) {
+Result<> LocalCall::prepare(const InferRequest& request,
+                            InferResult& result,
+                            CallObserver& observer) {
     result_ = &result;
     result.contents().clear();
     Request& wanted = call_.request;
@@ -36,7 +38,7 @@ Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObs
     for (const Input& input : request.inputs) {
         LEPTON_TRY(const std::size_t count,
                    protocol::element_count(input.name, input.dtype, input.shape));
-        LEPTON_CHECK_OK(
+        LEPTON_RETURN_IF_ERROR(
             protocol::check_tensor_bytes(input.name, input.dtype, input.shape, count, input.data));
         wanted.inputs.push_back({input.name, {input.dtype, input.shape, input.data}});
     }
@@ -54,7 +56,7 @@ Result<> Call::prepare(const InferRequest& request, InferResult& result, CallObs
     return {};
 }
 
-Result<> Call::run(InferService& service) {
+Result<> LocalCall::run(InferService& service) {
     done_ = nullptr;
     {
         const MutexLock lock(mutex_);
@@ -70,7 +72,7 @@ Result<> Call::run(InferService& service) {
     return tl::unexpected<Error>(*std::move(call_.response.error));
 }
 
-bool Call::complete_by(Clock::time_point deadline) {
+bool LocalCall::complete_by(Clock::time_point deadline) {
     MutexLock lock(mutex_);
     while (!complete_) {
         if (deadline == kNoDeadline) {
@@ -82,14 +84,14 @@ bool Call::complete_by(Clock::time_point deadline) {
     return true;
 }
 
-void Call::start(InferService& service, Done done, void* context) {
+void LocalCall::start(InferService& service, Done done, void* context) {
     done_ = done;
     context_ = context;
     service.infer(call_);
 }
 
 // NOLINTNEXTLINE(bugprone-exception-escape): only when memory runs out, which ends the process.
-void Call::on_answer(InferCall& /*call*/, Last /*last*/) noexcept {
+void LocalCall::on_answer(InferCall& /*call*/, Last /*last*/) noexcept {
     take_outputs();
     if (done_ != nullptr) return done_(*this, context_);
     const MutexLock lock(mutex_);
@@ -99,7 +101,7 @@ void Call::on_answer(InferCall& /*call*/, Last /*last*/) noexcept {
 }
 
 // Takes the outputs out of the instance, whose next run overwrites them.
-void Call::take_outputs() {
+void LocalCall::take_outputs() {
     if (!call_.response.error) {
         InferResult::Contents& contents = result_->contents();
         const ModelSpec& model = *call_.response.model;
@@ -131,19 +133,19 @@ void Call::take_outputs() {
     call_.written();
 }
 
-std::unique_ptr<Call> CallPool::take() {
+std::unique_ptr<LocalCall> CallPool::take() {
     {
         const MutexLock lock(mutex_);
         if (!idle_.empty()) {
-            std::unique_ptr<Call> call = std::move(idle_.back());
+            std::unique_ptr<LocalCall> call = std::move(idle_.back());
             idle_.pop_back();
             return call;
         }
     }
-    return std::make_unique<Call>();
+    return std::make_unique<LocalCall>();
 }
 
-void CallPool::give_back(std::unique_ptr<Call> call) {
+void CallPool::give_back(std::unique_ptr<LocalCall> call) {
     call->reset();
     const MutexLock lock(mutex_);
     idle_.push_back(std::move(call));

@@ -1,4 +1,4 @@
-#include "lepton/net/http2/http2_session.h"
+#include "lepton/net/http2/http2_protocol.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(Http2Session, RequestReachesTheHandlerWithItsPartsAndTheReplyTheClient) {
+TEST(Http2Protocol, RequestReachesTheHandlerWithItsPartsAndTheReplyTheClient) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {
         EXPECT_EQ(exchange.message.method, Method::kPost);
@@ -39,7 +39,7 @@ TEST(Http2Session, RequestReachesTheHandlerWithItsPartsAndTheReplyTheClient) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, BytesMayArriveOneByOne) {
+TEST(Http2Protocol, BytesMayArriveOneByOne) {
     Http2Peer peer;
     peer.chunk_bytes = 1;
     peer.handler.answer = echo;
@@ -48,7 +48,7 @@ TEST(Http2Session, BytesMayArriveOneByOne) {
 }
 
 // RFC 9113, where a proxy that speaks HTTP/1.1 behind it could be made to see another request.
-TEST(Http2Session, MalformedRequestsAreReset) {
+TEST(Http2Protocol, MalformedRequestsAreReset) {
     const Fields fields[] = {
         // 8.2.2: fields of the connection.
         {{"connection", "close"}},
@@ -95,7 +95,7 @@ TEST(Http2Session, MalformedRequestsAreReset) {
     }
 }
 
-TEST(Http2Session, HostsThatDifferAreRefused) {
+TEST(Http2Protocol, HostsThatDifferAreRefused) {
     Http2Peer peer;
     peer.handler.answer = echo;
     Fields head = kPost;
@@ -106,7 +106,7 @@ TEST(Http2Session, HostsThatDifferAreRefused) {
     EXPECT_EQ(peer.handler.handled, 1);
 }
 
-TEST(Http2Session, FieldsThatAreAllowedAreTaken) {
+TEST(Http2Protocol, FieldsThatAreAllowedAreTaken) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {
         EXPECT_EQ(exchange.message.fields.find("my-header"), "blanks  inside");
@@ -122,7 +122,7 @@ TEST(Http2Session, FieldsThatAreAllowedAreTaken) {
     EXPECT_EQ(peer.handler.handled, 1);
 }
 
-TEST(Http2Session, QueryIsSplitFromThePath) {
+TEST(Http2Protocol, QueryIsSplitFromThePath) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {
         EXPECT_EQ(exchange.message.method, Method::kGet);
@@ -135,7 +135,7 @@ TEST(Http2Session, QueryIsSplitFromThePath) {
     EXPECT_EQ(find(stream.head, "content-type"), "");
 }
 
-TEST(Http2Session, UnusualMethodsAreOther) {
+TEST(Http2Protocol, UnusualMethodsAreOther) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {
         EXPECT_EQ(exchange.message.method, Method::kOther);
@@ -149,7 +149,7 @@ TEST(Http2Session, UnusualMethodsAreOther) {
     EXPECT_EQ(peer.handler.handled, 3);
 }
 
-TEST(Http2Session, ConnectIsRefusedAtItsHead) {
+TEST(Http2Protocol, ConnectIsRefusedAtItsHead) {
     Http2Peer peer;
     const ClientStream& stream =
         peer.request({{":method", "CONNECT"}, {":authority", "host:1"}}, "", false);
@@ -158,7 +158,7 @@ TEST(Http2Session, ConnectIsRefusedAtItsHead) {
     EXPECT_EQ(peer.handler.handled, 0);
 }
 
-TEST(Http2Session, HeadIsAnsweredWithoutABody) {
+TEST(Http2Protocol, HeadIsAnsweredWithoutABody) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {
         exchange.reply.body.append("12345");
@@ -172,7 +172,7 @@ TEST(Http2Session, HeadIsAnsweredWithoutABody) {
     EXPECT_TRUE(stream.ended);
 }
 
-TEST(Http2Session, LaterAnswersLeaveWhenTheyCome) {
+TEST(Http2Protocol, LaterAnswersLeaveWhenTheyCome) {
     Http2Peer peer;
     ClientStream& stream = peer.request(kGet);
     EXPECT_TRUE(stream.head.empty());
@@ -183,7 +183,7 @@ TEST(Http2Session, LaterAnswersLeaveWhenTheyCome) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, AnswersOfOneTurnShareOneWrite) {
+TEST(Http2Protocol, AnswersOfOneTurnShareOneWrite) {
     Http2Peer peer;
     peer.request(kGet);
     peer.handler.next().send();
@@ -197,7 +197,7 @@ TEST(Http2Session, AnswersOfOneTurnShareOneWrite) {
     EXPECT_EQ(peer.wire.writes, before + 1);
 }
 
-TEST(Http2Session, AnAnswerDoesNotWaitForOneThatTakesLonger) {
+TEST(Http2Protocol, AnAnswerDoesNotWaitForOneThatTakesLonger) {
     Http2Peer peer;
     peer.start(kGet, "", true);
     peer.start(kGet, "", true);
@@ -207,7 +207,7 @@ TEST(Http2Session, AnAnswerDoesNotWaitForOneThatTakesLonger) {
     EXPECT_FALSE(peer.wire.sent.empty());
 }
 
-TEST(Http2Session, WrittenIsStampedAndToldOnceTheReplyIsOut) {
+TEST(Http2Protocol, WrittenIsStampedAndToldOnceTheReplyIsOut) {
     Http2Peer peer;
     std::vector<Clock::time_point> told;
     peer.handler.answer = [&](Exchange& exchange) {
@@ -224,7 +224,7 @@ TEST(Http2Session, WrittenIsStampedAndToldOnceTheReplyIsOut) {
     EXPECT_GT(told[0], Clock::time_point());
 }
 
-TEST(Http2Session, LargeBodiesPassBothWays) {
+TEST(Http2Protocol, LargeBodiesPassBothWays) {
     Http2Peer peer({}, {{NGHTTP2_SETTINGS_MAX_FRAME_SIZE, 1 << 20}});
     peer.handler.answer = echo;
     std::string body(std::size_t{20} << 20, 'x');
@@ -236,7 +236,7 @@ TEST(Http2Session, LargeBodiesPassBothWays) {
     EXPECT_TRUE(peer.call(framed(body)).body == framed(body));
 }
 
-TEST(Http2Session, ASmallClientWindowOnlySlowsTheReply) {
+TEST(Http2Protocol, ASmallClientWindowOnlySlowsTheReply) {
     Http2Peer peer({}, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 100}});
     peer.handler.answer = echo;
     const std::string body(12'345, 'y');
@@ -245,7 +245,7 @@ TEST(Http2Session, ASmallClientWindowOnlySlowsTheReply) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, NothingIsProducedForAClientThatDoesNotRead) {
+TEST(Http2Protocol, NothingIsProducedForAClientThatDoesNotRead) {
     Limits limits;
     limits.max_unsent_bytes = 10'000;
     Http2Peer peer(limits);
@@ -266,7 +266,7 @@ TEST(Http2Session, NothingIsProducedForAClientThatDoesNotRead) {
     for (const auto& [id, stream] : peer.streams) EXPECT_TRUE(stream.closed) << id;
 }
 
-TEST(Http2Session, BodyOverTheLimitIsRefusedAsSoonAsItIsKnown) {
+TEST(Http2Protocol, BodyOverTheLimitIsRefusedAsSoonAsItIsKnown) {
     Limits limits;
     limits.max_body_bytes = 1'000;
     Http2Peer peer(limits);
@@ -285,7 +285,7 @@ TEST(Http2Session, BodyOverTheLimitIsRefusedAsSoonAsItIsKnown) {
     EXPECT_EQ(peer.request(kPost, std::string(1'000, 'x')).body.size(), 1'000u);
 }
 
-TEST(Http2Session, HeaderListOverTheLimitIsRefused) {
+TEST(Http2Protocol, HeaderListOverTheLimitIsRefused) {
     Limits limits;
     limits.max_head_bytes = 1'000;
     Http2Peer peer(limits);
@@ -299,7 +299,7 @@ TEST(Http2Session, HeaderListOverTheLimitIsRefused) {
     EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
 }
 
-TEST(Http2Session, ExpectationIsMetBeforeTheBody) {
+TEST(Http2Protocol, ExpectationIsMetBeforeTheBody) {
     Http2Peer peer;
     peer.handler.answer = echo;
     Fields fields = kPost;
@@ -311,7 +311,7 @@ TEST(Http2Session, ExpectationIsMetBeforeTheBody) {
     EXPECT_EQ(peer.streams[id].body, "body");
 }
 
-TEST(Http2Session, ResetStreamCancelsItsCallAndTheOthersGoOn) {
+TEST(Http2Protocol, ResetStreamCancelsItsCallAndTheOthersGoOn) {
     Http2Peer peer;
     const std::int32_t id = peer.start(kPost, "x", true);
     peer.pump();
@@ -333,7 +333,7 @@ void send_part(Exchange& exchange, std::string_view text) {
     exchange.send();
 }
 
-TEST(Http2Session, AnswerMayBeSentInPartsAsTheyCome) {
+TEST(Http2Protocol, AnswerMayBeSentInPartsAsTheyCome) {
     Http2Peer peer;
     ClientStream& stream = peer.request(kGet);
     Exchange& exchange = peer.handler.next();
@@ -360,7 +360,7 @@ TEST(Http2Session, AnswerMayBeSentInPartsAsTheyCome) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, PartsThatAClientDoesNotTakeAreBounded) {
+TEST(Http2Protocol, PartsThatAClientDoesNotTakeAreBounded) {
     Limits limits;
     limits.max_unsent_bytes = 100'000;
     Http2Peer peer(limits, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
@@ -378,7 +378,7 @@ TEST(Http2Session, PartsThatAClientDoesNotTakeAreBounded) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
+TEST(Http2Protocol, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
     Http2Peer peer;
     std::vector<Clock::time_point> reported;
     const std::int32_t id = peer.start(kPost, "x", true);
@@ -395,7 +395,7 @@ TEST(Http2Session, CallWhoseClientIsGoneIsReportedToItsServiceOnce) {
     EXPECT_EQ(reported, std::vector{Clock::time_point()});
 }
 
-TEST(Http2Session, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {
+TEST(Http2Protocol, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {
     Http2Peer peer;
     int gone = 0;
     peer.request(kGet);
@@ -417,7 +417,7 @@ TEST(Http2Session, ClosedConnectionCancelsAllCallsAndWaitsForTheirAnswers) {
     EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);
 }
 
-TEST(Http2Session, ConnectionClosedBeforeTheTurnEndsIsNotIdleUntilThen) {
+TEST(Http2Protocol, ConnectionClosedBeforeTheTurnEndsIsNotIdleUntilThen) {
     Http2Peer peer;
     peer.start(kGet, "", true);
     peer.start(kGet, "", true);
@@ -432,7 +432,7 @@ TEST(Http2Session, ConnectionClosedBeforeTheTurnEndsIsNotIdleUntilThen) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, GoawayOfTheClientLetsItsStreamsFinish) {
+TEST(Http2Protocol, GoawayOfTheClientLetsItsStreamsFinish) {
     Http2Peer peer;
     ClientStream& stream = peer.request(kGet);
     nghttp2_submit_goaway(peer.client, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
@@ -444,7 +444,7 @@ TEST(Http2Session, GoawayOfTheClientLetsItsStreamsFinish) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
-TEST(Http2Session, DrainFinishesWhatIsOpenAndCloses) {
+TEST(Http2Protocol, DrainFinishesWhatIsOpenAndCloses) {
     Http2Peer peer;
     ClientStream& open = peer.request(kGet);
     ClientStream& resting = peer.call("", false);  // A stream without a message yet.
@@ -461,7 +461,7 @@ TEST(Http2Session, DrainFinishesWhatIsOpenAndCloses) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
-TEST(Http2Session, IdleConnectionClosesOnDrain) {
+TEST(Http2Protocol, IdleConnectionClosesOnDrain) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.request(kGet);
@@ -470,7 +470,7 @@ TEST(Http2Session, IdleConnectionClosesOnDrain) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
-TEST(Http2Session, LastCallDoesNotWaitForAClientThatDoesNotAnswerPings) {
+TEST(Http2Protocol, LastCallDoesNotWaitForAClientThatDoesNotAnswerPings) {
     Http2Peer peer;
     ClientStream& open = peer.request(kGet);
     peer.session->on_drain();
@@ -486,7 +486,7 @@ TEST(Http2Session, LastCallDoesNotWaitForAClientThatDoesNotAnswerPings) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
-TEST(Http2Session, AbandonedRequestsAreAnsweredInPlaceOfTheHandler) {
+TEST(Http2Protocol, AbandonedRequestsAreAnsweredInPlaceOfTheHandler) {
     Http2Peer peer;
     ClientStream& plain = peer.request(kGet);
     ClientStream& call = peer.call(framed("x"));
@@ -506,7 +506,7 @@ TEST(Http2Session, AbandonedRequestsAreAnsweredInPlaceOfTheHandler) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, AStreamThatDripsIsTimedOutWhateverTheOthersDo) {
+TEST(Http2Protocol, AStreamThatDripsIsTimedOutWhateverTheOthersDo) {
     Http2Peer peer;
     peer.handler.answer = echo;
     const std::int32_t slow = peer.start(kPost, "some", false);
@@ -525,7 +525,7 @@ TEST(Http2Session, AStreamThatDripsIsTimedOutWhateverTheOthersDo) {
     EXPECT_FALSE(peer.wire.closing);
 }
 
-TEST(Http2Session, AnswerThatAShutWindowKeepsIsGivenUp) {
+TEST(Http2Protocol, AnswerThatAShutWindowKeepsIsGivenUp) {
     Http2Peer peer({}, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});
     peer.handler.answer = echo;
     const ClientStream& stream = peer.request(kPost, std::string(1'000, 'x'));
@@ -538,7 +538,7 @@ TEST(Http2Session, AnswerThatAShutWindowKeepsIsGivenUp) {
     EXPECT_TRUE(peer.session->resting());
 }
 
-TEST(Http2Session, FramesThatBringNothingOnAreCounted) {
+TEST(Http2Protocol, FramesThatBringNothingOnAreCounted) {
     const auto frame = [](std::uint8_t type, std::uint8_t stream, std::string payload) {
         const std::string head = {0,
                                   0,
@@ -575,7 +575,7 @@ TEST(Http2Session, FramesThatBringNothingOnAreCounted) {
 }
 
 // Each moves the windows of all streams that are open.
-TEST(Http2Session, SettingsCostMoreTheMoreStreamsThereAre) {
+TEST(Http2Protocol, SettingsCostMoreTheMoreStreamsThereAre) {
     const std::string settings("\0\0\6\4\0\0\0\0\0\0\4\0\0\xff\xff", 15);
     std::string many;
     for (int i = 0; i < 1'000; ++i) many += settings;
@@ -589,7 +589,7 @@ TEST(Http2Session, SettingsCostMoreTheMoreStreamsThereAre) {
     }
 }
 
-TEST(Http2Session, UpdatesOfWindowsThatAnswersLeadToAreFree) {
+TEST(Http2Protocol, UpdatesOfWindowsThatAnswersLeadToAreFree) {
     Http2Peer peer;
     peer.handler.answer = echo;
     const std::string body(std::size_t{1} << 20, 'x');
@@ -603,7 +603,7 @@ TEST(Http2Session, UpdatesOfWindowsThatAnswersLeadToAreFree) {
 }
 
 // RFC 7541 section 7.3: a few bytes refer to a large field of the table again and again.
-TEST(Http2Session, HeadsThatBlowUpAreNotDecodedToTheEnd) {
+TEST(Http2Protocol, HeadsThatBlowUpAreNotDecodedToTheEnd) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.request(kGet);
@@ -644,7 +644,7 @@ TEST(Http2Session, HeadsThatBlowUpAreNotDecodedToTheEnd) {
     EXPECT_EQ(peer.handler.handled, 2);
 }
 
-TEST(Http2Session, IdleConnectionGivesTheMemoryOfItsStreamsBack) {
+TEST(Http2Protocol, IdleConnectionGivesTheMemoryOfItsStreamsBack) {
     Http2Peer peer;
     std::vector<std::int32_t> ids;
     for (int i = 0; i < 200; ++i) ids.push_back(peer.start(kPost, std::string(3'000, 'x'), true));
@@ -662,7 +662,7 @@ TEST(Http2Session, IdleConnectionGivesTheMemoryOfItsStreamsBack) {
     EXPECT_EQ(peer.request(kPost, "again").body, "again");
 }
 
-TEST(Http2Session, RequestThatMemoryIsMissingForIsRefusedAndTheOthersGoOn) {
+TEST(Http2Protocol, RequestThatMemoryIsMissingForIsRefusedAndTheOthersGoOn) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.wire.use_budget(1);
@@ -673,7 +673,7 @@ TEST(Http2Session, RequestThatMemoryIsMissingForIsRefusedAndTheOthersGoOn) {
     EXPECT_EQ(peer.request(kPost, "small").body, "small");
 }
 
-TEST(Http2Session, GarbageIsAnsweredByGoawayAndClose) {
+TEST(Http2Protocol, GarbageIsAnsweredByGoawayAndClose) {
     Http2Peer peer;
     peer.give_server("PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n");
     EXPECT_TRUE(peer.wire.closing);
@@ -688,7 +688,7 @@ TEST(Http2Session, GarbageIsAnsweredByGoawayAndClose) {
     other.give_server("more");
 }
 
-TEST(Http2Session, ProtocolErrorCancelsWhatIsWithTheHandler) {
+TEST(Http2Protocol, ProtocolErrorCancelsWhatIsWithTheHandler) {
     Http2Peer peer;
     peer.request(kGet);
     Exchange& exchange = peer.handler.next();
@@ -703,11 +703,11 @@ TEST(Http2Session, ProtocolErrorCancelsWhatIsWithTheHandler) {
 // RFC 9113 section 5.1.1: "The first use of a new stream identifier implicitly closes all streams
 // in the "idle" state that might have been initiated by that peer with a lower-valued stream
 // identifier."
-TEST(Http2Session, StreamThatWasSkippedCannotBeOpened) {
+TEST(Http2Protocol, StreamThatWasSkippedCannotBeOpened) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.request(kGet);
-    nghttp2_session_set_next_stream_id(peer.client, 9);
+    nghttp2_protocol_set_next_stream_id(peer.client, 9);
     EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
     peer.give_server(std::string("\0\0\1\1\5\0\0\0\5\x82", 10));
     peer.give_client();
@@ -718,7 +718,7 @@ TEST(Http2Session, StreamThatWasSkippedCannotBeOpened) {
 
 // RFC 9113 section 5.1: "An endpoint MAY treat receipt of any other type of frame on a closed
 // stream as a connection error of type STREAM_CLOSED"; RFC 7540, which h2spec checks, said MUST.
-TEST(Http2Session, NothingFollowsTheEndOfAStream) {
+TEST(Http2Protocol, NothingFollowsTheEndOfAStream) {
     for (const std::uint8_t type : {std::uint8_t{NGHTTP2_DATA}, std::uint8_t{NGHTTP2_HEADERS}}) {
         Http2Peer peer;
         peer.handler.answer = echo;
@@ -732,7 +732,7 @@ TEST(Http2Session, NothingFollowsTheEndOfAStream) {
     }
 }
 
-TEST(Http2Session, BytesThatCrossOurResetAreIgnored) {
+TEST(Http2Protocol, BytesThatCrossOurResetAreIgnored) {
     Limits limits;
     limits.max_body_bytes = 10;
     Http2Peer peer(limits);
@@ -746,7 +746,7 @@ TEST(Http2Session, BytesThatCrossOurResetAreIgnored) {
     EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
 }
 
-TEST(Http2Session, TooManyStreamsAreRefusedNotQueued) {
+TEST(Http2Protocol, TooManyStreamsAreRefusedNotQueued) {
     Limits limits;
     limits.max_streams = 2;
     Http2Peer peer(limits);
@@ -764,7 +764,7 @@ TEST(Http2Session, TooManyStreamsAreRefusedNotQueued) {
     EXPECT_EQ(peer.streams[ids.back()].error, static_cast<std::uint32_t>(NGHTTP2_REFUSED_STREAM));
 }
 
-TEST(Http2Session, RapidResetEndsTheConnection) {
+TEST(Http2Protocol, RapidResetEndsTheConnection) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.request(kGet);
@@ -777,7 +777,7 @@ TEST(Http2Session, RapidResetEndsTheConnection) {
     EXPECT_TRUE(peer.wire.closing);
 }
 
-TEST(Http2Session, UploadsBeyondTheBoundGiveWayToTheOldest) {
+TEST(Http2Protocol, UploadsBeyondTheBoundGiveWayToTheOldest) {
     Limits limits;
     limits.max_body_bytes = std::size_t{4} << 20;
     Http2Peer peer(limits);
@@ -800,7 +800,7 @@ TEST(Http2Session, UploadsBeyondTheBoundGiveWayToTheOldest) {
     EXPECT_EQ(served + refused, 20);
 }
 
-TEST(Http2Session, ConcurrentUploadsWithinTheWindowsAllPass) {
+TEST(Http2Protocol, ConcurrentUploadsWithinTheWindowsAllPass) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) { exchange.send(); };
     const std::string body(std::size_t{10} << 20, 'x');
@@ -812,7 +812,7 @@ TEST(Http2Session, ConcurrentUploadsWithinTheWindowsAllPass) {
     }
 }
 
-TEST(Http2Session, DeadlinesCoverThePrefaceTheHeadAndTheBodyOnly) {
+TEST(Http2Protocol, DeadlinesCoverThePrefaceTheHeadAndTheBodyOnly) {
     Http2Peer peer;
     const Limits& limits = peer.wire.the_limits;
     peer.give_server("PRI");
@@ -837,14 +837,14 @@ TEST(Http2Session, DeadlinesCoverThePrefaceTheHeadAndTheBodyOnly) {
     EXPECT_FALSE(peer.wire.closing);
 }
 
-TEST(Http2Session, PrefaceThatNeverEndsIsTimedOut) {
+TEST(Http2Protocol, PrefaceThatNeverEndsIsTimedOut) {
     Http2Peer peer;
     peer.give_server("PRI * HT");
     peer.session->on_timeout(peer.session->read_deadline());
     EXPECT_TRUE(peer.wire.closing);
 }
 
-TEST(Http2Session, WaitingForTheHandlerIsNotTimedOut) {
+TEST(Http2Protocol, WaitingForTheHandlerIsNotTimedOut) {
     Http2Peer peer;
     peer.request(kGet);
     EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);
@@ -852,7 +852,7 @@ TEST(Http2Session, WaitingForTheHandlerIsNotTimedOut) {
     EXPECT_EQ(peer.session->read_deadline(), kNoDeadline);
 }
 
-TEST(Http2Session, MalformedRequestIsResetAndLeavesNoDeadline) {
+TEST(Http2Protocol, MalformedRequestIsResetAndLeavesNoDeadline) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.request(kGet);
@@ -864,7 +864,7 @@ TEST(Http2Session, MalformedRequestIsResetAndLeavesNoDeadline) {
     EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
 }
 
-TEST(Http2Session, ReplyFieldsTooLongForAFrameResetTheStream) {
+TEST(Http2Protocol, ReplyFieldsTooLongForAFrameResetTheStream) {
     Http2Peer peer;
     peer.handler.answer = [](Exchange& exchange) {
         exchange.reply.fields.add("x-long", std::string(100'000, 'x'));
@@ -876,7 +876,7 @@ TEST(Http2Session, ReplyFieldsTooLongForAFrameResetTheStream) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, WhoDoesNotTakeItsAnswersGetsNoFurtherOnesMade) {
+TEST(Http2Protocol, WhoDoesNotTakeItsAnswersGetsNoFurtherOnesMade) {
     constexpr std::size_t kAnswer = 100'000;
     Limits limits;
     limits.max_unsent_bytes = 3 * kAnswer;
@@ -895,7 +895,7 @@ TEST(Http2Session, WhoDoesNotTakeItsAnswersGetsNoFurtherOnesMade) {
     peer.pump();
     const nghttp2_settings_entry open = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
     nghttp2_submit_settings(peer.client, NGHTTP2_FLAG_NONE, &open, 1);
-    nghttp2_session_set_local_window_size(peer.client, NGHTTP2_FLAG_NONE, 0, 1 << 24);
+    nghttp2_protocol_set_local_window_size(peer.client, NGHTTP2_FLAG_NONE, 0, 1 << 24);
     peer.pump();
     EXPECT_EQ(peer.handler.handled, 9);
     streams.pop_back();
@@ -903,7 +903,7 @@ TEST(Http2Session, WhoDoesNotTakeItsAnswersGetsNoFurtherOnesMade) {
     EXPECT_TRUE(peer.session->idle());
 }
 
-TEST(Http2Session, WhatWaitsForOthersAnswersIsLostWithItsConnection) {
+TEST(Http2Protocol, WhatWaitsForOthersAnswersIsLostWithItsConnection) {
     Limits limits;
     limits.max_unsent_bytes = 10;
     Http2Peer peer(limits, {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 0}});

@@ -1,4 +1,4 @@
-#include "lepton/inprocess/core.h"
+#include "lepton/inprocess/local_server.h"
 
 #include <filesystem>
 #include <system_error>
@@ -18,39 +18,39 @@ std::string joined(const std::vector<server::Failure>& failures) {
 
 }  // namespace
 
-class Core::Visit {
+class LocalServer::Visit {
 public:
     // Errors: kUnavailable once the server is closed.
-    static Result<Visit> enter(Core& core) {
-        const MutexLock lock(core.mutex_);
-        if (core.closed_) {
+    static Result<Visit> enter(LocalServer& local) {
+        const MutexLock lock(local.mutex_);
+        if (local.closed_) {
             return fail(ErrorCode::kUnavailable, "the server is closed; open another one");
         }
-        ++core.inside_;
-        return Visit(core);
+        ++local.inside_;
+        return Visit(local);
     }
-    Visit(Visit&& other) noexcept : core_(std::exchange(other.core_, nullptr)) {}
+    Visit(Visit&& other) noexcept : local_(std::exchange(other.local_, nullptr)) {}
     Visit& operator=(Visit&&) = delete;
     ~Visit() {
-        if (core_ != nullptr) core_->leave();
+        if (local_ != nullptr) local_->leave();
     }
 
 private:
-    explicit Visit(Core& core) : core_(&core) {}
-    Core* core_;
+    explicit Visit(LocalServer& local) : local_(&local) {}
+    LocalServer* local_;
 };
 
 // A call that nobody blocks on: what its callback needs, until it is called.
-struct Core::AsyncCall {
-    Core& core;
+struct LocalServer::AsyncCall {
+    LocalServer& local;
     Visit visit;
     InferRequest request;
     Server::Callback callback;
     InferResult result;
-    std::unique_ptr<Call> call;
+    std::unique_ptr<LocalCall> call;
 };
 
-Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
+Result<std::unique_ptr<LocalServer>> LocalServer::open(const ServerOptions& options) {
     if (options.services.empty()) {
         return fail(ErrorCode::kInvalidArgument,
                     "no service folder is named; `lepton create` writes one");
@@ -87,21 +87,21 @@ Result<std::unique_ptr<Core>> Core::open(const ServerOptions& options) {
         return fail(ErrorCode::kInvalidArgument,
                     options.services.front() + " holds no model; `lepton create` writes one");
     }
-    return std::unique_ptr<Core>(new Core(std::move(server)));
+    return std::unique_ptr<LocalServer>(new LocalServer(std::move(server)));
 }
 
-Result<> Core::infer(const InferRequest& request, InferResult& result) {
+Result<> LocalServer::infer(const InferRequest& request, InferResult& result) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
-    std::unique_ptr<Call> call = calls_.take();
+    std::unique_ptr<LocalCall> call = calls_.take();
     Result<> answered = call->prepare(request, result, server_->observer());
     if (answered) answered = call->run(server_->inferences());
     calls_.give_back(std::move(call));
     return answered;
 }
 
-void Core::infer_async(const InferRequest& request,
-                       Server::Callback callback,
-                       InferResult storage) {
+void LocalServer::infer_async(const InferRequest& request,
+                              Server::Callback callback,
+                              InferResult storage) {
     // Two visits: the call may be over, and its callback still going on, before the scheduler
     // returns to us.
     const auto here = Visit::enter(*this);
@@ -109,7 +109,7 @@ void Core::infer_async(const InferRequest& request,
     if (!visit) return callback(tl::unexpected<Error>(std::move(visit).error()));
     auto started = std::make_unique<AsyncCall>(AsyncCall{
         *this, *std::move(visit), request, std::move(callback), std::move(storage), calls_.take()});
-    Call& call = *started->call;
+    LocalCall& call = *started->call;
     if (Result<> prepared = call.prepare(started->request, started->result, server_->observer());
         !prepared) {
         calls_.give_back(std::move(started->call));
@@ -118,15 +118,15 @@ void Core::infer_async(const InferRequest& request,
     call.start(server_->inferences(), finish, started.release());
 }
 
-void Core::finish(Call& call, void* context) {
+void LocalServer::finish(LocalCall& call, void* context) {
     const std::unique_ptr<AsyncCall> started(static_cast<AsyncCall*>(context));
     std::optional<Error> error = call.take_error();
-    started->core.calls_.give_back(std::move(started->call));
+    started->local.calls_.give_back(std::move(started->call));
     if (error) return started->callback(tl::unexpected<Error>(*std::move(error)));
     started->callback(std::move(started->result));
 }
 
-Result<ModelInfo> Core::model(std::string_view name, std::string_view version) {
+Result<ModelInfo> LocalServer::model(std::string_view name, std::string_view version) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
     LEPTON_TRY(const std::shared_ptr<const ModelSpec> spec, server_->catalog().find(name, version));
     return ModelInfo{.name = spec->name,
@@ -137,24 +137,24 @@ Result<ModelInfo> Core::model(std::string_view name, std::string_view version) {
                      .properties = spec->properties};
 }
 
-std::vector<std::string> Core::models() {
+std::vector<std::string> LocalServer::models() {
     const auto visit = Visit::enter(*this);
     return visit ? server_->catalog().models() : std::vector<std::string>{};
 }
 
-Result<std::string> Core::metrics() {
+Result<std::string> LocalServer::metrics() {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
     return server_->metrics_page();
 }
 
-Result<std::string> Core::slow_requests(std::string_view model, std::size_t limit) {
+Result<std::string> LocalServer::slow_requests(std::string_view model, std::size_t limit) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
     return server_->slow_page(model, limit);
 }
 
-Result<> Core::load(const std::string& model) {
+Result<> LocalServer::load(const std::string& model) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
-    LEPTON_CHECK_OK(server_->load(model));
+    LEPTON_RETURN_IF_ERROR(server_->load(model));
     server_->wait_until_loaded();
     // If a new version does not load, the old one, if there is one, goes on serving.
     if (const auto found = server_->catalog().find(model, {}); !found) {
@@ -163,20 +163,20 @@ Result<> Core::load(const std::string& model) {
     return {};
 }
 
-Result<> Core::unload(const std::string& model) {
+Result<> LocalServer::unload(const std::string& model) {
     LEPTON_TRY(const Visit visit, Visit::enter(*this));
-    LEPTON_CHECK_OK(server_->unload(model));
+    LEPTON_RETURN_IF_ERROR(server_->unload(model));
     server_->wait_until_loaded();
     return {};
 }
 
-void Core::leave() {
+void LocalServer::leave() {
     const MutexLock lock(mutex_);
     // Notify under the lock: whoever closes may destroy us as soon as it has the lock.
     if (--inside_ == 0 && closed_) left_.notify_all();
 }
 
-void Core::close() {
+void LocalServer::close() {
     {
         MutexLock lock(mutex_);
         if (std::exchange(closed_, true)) return;

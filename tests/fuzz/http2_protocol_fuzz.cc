@@ -76,7 +76,7 @@ public:
     }
 
     void begin(std::string_view bytes) {
-        session_ = make_http2_session(wire_, std::as_bytes(std::span(bytes)), now_);
+        session_ = make_http2_protocol(wire_, std::as_bytes(std::span(bytes)), now_);
     }
 
     void run(Step step, std::uint8_t argument, std::string_view bytes) {
@@ -187,7 +187,7 @@ private:
     FakeWire wire_;
     Clock::time_point now_ = Clock::time_point() + std::chrono::hours(1);
     std::vector<Exchange*> held_;
-    std::unique_ptr<WireSession> session_;
+    std::unique_ptr<WireProtocol> session_;
 };
 
 void run(std::string_view input) {

@@ -1,4 +1,4 @@
-#include "lepton/net/http1/http1_session.h"
+#include "lepton/net/http1/http1_protocol.h"
 
 #include <algorithm>
 #include <cstring>
@@ -65,12 +65,12 @@ public:
     Exchange* open = nullptr;
 };
 
-class Http1Session : public testing::Test {
+class Http1Protocol : public testing::Test {
 protected:
     void start(std::string_view first) {
         memory::Buffer received = wire_.pool().take(4096);
         received.append(first);
-        session_ = make_http1_session(wire_, std::move(received), Clock::now());
+        session_ = make_http1_protocol(wire_, std::move(received), Clock::now());
     }
     // As the connection does it: a read is outstanding at all times.
     void feed(std::string_view bytes, std::size_t at_most = SIZE_MAX) {
@@ -93,13 +93,13 @@ protected:
 
     EchoHandler handler_;
     FakeWire wire_{handler_};
-    std::unique_ptr<WireSession> session_;
+    std::unique_ptr<WireProtocol> session_;
 };
 
 constexpr std::string_view kPost =
     "POST /v2/x?y=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
 
-TEST_F(Http1Session, AnswersOnceTheBodyIsComplete) {
+TEST_F(Http1Protocol, AnswersOnceTheBodyIsComplete) {
     start(kPost.substr(0, kPost.size() - 2));
     EXPECT_EQ(handler_.handled, 0);
     feed("lo");
@@ -108,13 +108,13 @@ TEST_F(Http1Session, AnswersOnceTheBodyIsComplete) {
     EXPECT_FALSE(wire_.closed);
 }
 
-TEST_F(Http1Session, ByteByByteIsTheSameAsAtOnce) {
+TEST_F(Http1Protocol, ByteByByteIsTheSameAsAtOnce) {
     start("P");
     feed(kPost.substr(1), 1);
     EXPECT_TRUE(wire_.written.ends_with("/v2/x?y=1 hello"));
 }
 
-TEST_F(Http1Session, PipelinedRequestsAreAnsweredInOrder) {
+TEST_F(Http1Protocol, PipelinedRequestsAreAnsweredInOrder) {
     start(std::string(kPost) + "GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHo");
     feed("st: h\r\n\r\n");
     EXPECT_EQ(handler_.handled, 3);
@@ -123,7 +123,7 @@ TEST_F(Http1Session, PipelinedRequestsAreAnsweredInOrder) {
     EXPECT_LT(a, wire_.written.find("/b? "));
 }
 
-TEST_F(Http1Session, NextRequestWaitsForTheAnswerToTheOneBefore) {
+TEST_F(Http1Protocol, NextRequestWaitsForTheAnswerToTheOneBefore) {
     handler_.answer_at_once = false;
     start(kPost);
     std::span<std::byte> outstanding = session_->read_space();
@@ -143,7 +143,7 @@ TEST_F(Http1Session, NextRequestWaitsForTheAnswerToTheOneBefore) {
     EXPECT_TRUE(wire_.written.ends_with("/v2/x?y=1 hello"));
 }
 
-TEST_F(Http1Session, ReadingStopsWhenAClientPipelinesTooMuch) {
+TEST_F(Http1Protocol, ReadingStopsWhenAClientPipelinesTooMuch) {
     handler_.answer_at_once = false;
     start(kPost);
     std::size_t taken = 0;
@@ -156,25 +156,25 @@ TEST_F(Http1Session, ReadingStopsWhenAClientPipelinesTooMuch) {
     EXPECT_GT(taken, 0U);
 }
 
-TEST_F(Http1Session, ChunkedBodyIsPutTogether) {
+TEST_F(Http1Protocol, ChunkedBodyIsPutTogether) {
     start("POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
     feed("lo\r\n1;ext=1\r\n!\r\n0\r\nTrailer: x\r\n\r\n", 3);
     EXPECT_TRUE(wire_.written.ends_with("/c? hello!"));
 }
 
-TEST_F(Http1Session, ContinueIsSaidBeforeTheBodyIsSent) {
+TEST_F(Http1Protocol, ContinueIsSaidBeforeTheBodyIsSent) {
     start("POST /c HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
     EXPECT_EQ(wire_.written, "HTTP/1.1 100 Continue\r\n\r\n");
     feed("ok");
     EXPECT_TRUE(wire_.written.ends_with("/c? ok"));
 }
 
-TEST_F(Http1Session, HeadIsAnsweredWithoutABody) {
+TEST_F(Http1Protocol, HeadIsAnsweredWithoutABody) {
     start("HEAD /h HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_TRUE(wire_.written.ends_with("content-length: 4\r\n\r\n"));
 }
 
-TEST_F(Http1Session, PartsOfAnAnswerAreChunksAndTheNextRequestWaitsForTheLast) {
+TEST_F(Http1Protocol, PartsOfAnAnswerAreChunksAndTheNextRequestWaitsForTheLast) {
     handler_.answer_at_once = false;
     start(std::string(kPost) + std::string(kPost));
     Exchange& exchange = *handler_.open;
@@ -202,7 +202,7 @@ TEST_F(Http1Session, PartsOfAnAnswerAreChunksAndTheNextRequestWaitsForTheLast) {
     EXPECT_TRUE(wire_.written.ends_with("content-length: 15\r\n\r\n/v2/x?y=1 hello"));
 }
 
-TEST_F(Http1Session, PartsWithoutContentAreAnAnswerAsWell) {
+TEST_F(Http1Protocol, PartsWithoutContentAreAnAnswerAsWell) {
     handler_.answer_at_once = false;
     start(kPost);
     fakes::hold(*handler_.open, {});
@@ -211,7 +211,7 @@ TEST_F(Http1Session, PartsWithoutContentAreAnAnswerAsWell) {
     EXPECT_TRUE(wire_.written.ends_with("chunked\r\n\r\n0\r\n\r\n")) << wire_.written;
 }
 
-TEST_F(Http1Session, PartsToAnOldClientEndWithTheConnection) {
+TEST_F(Http1Protocol, PartsToAnOldClientEndWithTheConnection) {
     handler_.answer_at_once = false;
     start("GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n");
     fakes::hold(*handler_.open, {});
@@ -224,7 +224,7 @@ TEST_F(Http1Session, PartsToAnOldClientEndWithTheConnection) {
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, PartsOfTheAnswerToHeadAreLeftOut) {
+TEST_F(Http1Protocol, PartsOfTheAnswerToHeadAreLeftOut) {
     handler_.answer_at_once = false;
     start("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n");
     fakes::hold(*handler_.open, {});
@@ -233,7 +233,7 @@ TEST_F(Http1Session, PartsOfTheAnswerToHeadAreLeftOut) {
     EXPECT_TRUE(wire_.written.ends_with("transfer-encoding: chunked\r\n\r\n")) << wire_.written;
 }
 
-TEST_F(Http1Session, PartsThatAClientDoesNotTakeAreBoundedAndTheAnswerStaysWithoutItsEnd) {
+TEST_F(Http1Protocol, PartsThatAClientDoesNotTakeAreBoundedAndTheAnswerStaysWithoutItsEnd) {
     handler_.answer_at_once = false;
     wire_.client_reads = false;
     start(kPost);
@@ -254,7 +254,7 @@ TEST_F(Http1Session, PartsThatAClientDoesNotTakeAreBoundedAndTheAnswerStaysWitho
     EXPECT_TRUE(session_->idle());
 }
 
-TEST_F(Http1Session, AbandonedAnswerInPartsStaysWithoutItsEnd) {
+TEST_F(Http1Protocol, AbandonedAnswerInPartsStaysWithoutItsEnd) {
     handler_.answer_at_once = false;
     start(kPost);
     int gone = 0;
@@ -267,20 +267,20 @@ TEST_F(Http1Session, AbandonedAnswerInPartsStaysWithoutItsEnd) {
     EXPECT_TRUE(wire_.written.ends_with("3\r\none")) << wire_.written;
 }
 
-TEST_F(Http1Session, ConnectionEndsWhenTheClientSaysSo) {
+TEST_F(Http1Protocol, ConnectionEndsWhenTheClientSaysSo) {
     start("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     EXPECT_NE(wire_.written.find("connection: close\r\n"), std::string::npos);
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, Http10IsKeptAliveOnRequestOnly) {
+TEST_F(Http1Protocol, Http10IsKeptAliveOnRequestOnly) {
     start("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     EXPECT_FALSE(wire_.closed);
     feed("GET / HTTP/1.0\r\n\r\n");
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, BrokenRequestsGetOneClearErrorAndTheConnectionEnds) {
+TEST_F(Http1Protocol, BrokenRequestsGetOneClearErrorAndTheConnectionEnds) {
     struct Case {
         std::string request;
         std::string status;
@@ -319,7 +319,7 @@ TEST_F(Http1Session, BrokenRequestsGetOneClearErrorAndTheConnectionEnds) {
 
 // RFC 9112, where it lets no doubt about where a request ends, and whom it is for. What is refused
 // must end the connection: its rest would be taken for a request.
-TEST_F(Http1Session, RequestsThatTwoReadersCouldReadDifferentlyAreRefused) {
+TEST_F(Http1Protocol, RequestsThatTwoReadersCouldReadDifferentlyAreRefused) {
     struct Case {
         std::string_view head;
         std::string_view status = "400";
@@ -450,7 +450,7 @@ TEST_F(Http1Session, RequestsThatTwoReadersCouldReadDifferentlyAreRefused) {
     EXPECT_EQ(handler_.handled, 0);
 }
 
-TEST_F(Http1Session, ChunksThatAreNoneAreRefused) {
+TEST_F(Http1Protocol, ChunksThatAreNoneAreRefused) {
     using namespace std::string_view_literals;
     for (const std::string_view chunks : {
              "5\nhello\r\n0\r\n\r\n"sv,
@@ -488,7 +488,7 @@ TEST_F(Http1Session, ChunksThatAreNoneAreRefused) {
     EXPECT_EQ(handler_.handled, 0);
 }
 
-TEST_F(Http1Session, RequestsThatOnlyLookOddAreTaken) {
+TEST_F(Http1Protocol, RequestsThatOnlyLookOddAreTaken) {
     for (const std::string_view head : {
              "GET / HTTP/1.1\r\nHost:",
              "GET / HTTP/1.1\r\nHost: [::1]:8000",
@@ -511,7 +511,7 @@ TEST_F(Http1Session, RequestsThatOnlyLookOddAreTaken) {
     }
 }
 
-TEST_F(Http1Session, TrailersAreNotFieldsOfTheHead) {
+TEST_F(Http1Protocol, TrailersAreNotFieldsOfTheHead) {
     handler_.answer_at_once = false;
     start(
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: CHUNKED\r\n\r\n"
@@ -522,14 +522,14 @@ TEST_F(Http1Session, TrailersAreNotFieldsOfTheHead) {
     EXPECT_EQ(handler_.open->message.fields.find("content-encoding").data(), nullptr);
 }
 
-TEST_F(Http1Session, HostOfAnAbsoluteTargetIsTheRequests) {
+TEST_F(Http1Protocol, HostOfAnAbsoluteTargetIsTheRequests) {
     handler_.answer_at_once = false;
     start("GET http://inner:1/v2 HTTP/1.1\r\nHost: outer\r\n\r\n");
     EXPECT_EQ(handler_.open->message.fields.find("host"), "inner:1");
     EXPECT_EQ(handler_.open->message.fields.size(), 1U);
 }
 
-TEST_F(Http1Session, FieldsAreBoundedHoweverTheyArrive) {
+TEST_F(Http1Protocol, FieldsAreBoundedHoweverTheyArrive) {
     // Each read ends with a line: nothing is left over that could be measured.
     start("GET / HTTP/1.1\r\n");
     std::size_t lines = 0;
@@ -554,7 +554,7 @@ TEST_F(Http1Session, FieldsAreBoundedHoweverTheyArrive) {
     EXPECT_LE(lines, 3U);
 }
 
-TEST_F(Http1Session, WhatIsAroundChunksIsBounded) {
+TEST_F(Http1Protocol, WhatIsAroundChunksIsBounded) {
     constexpr std::string_view kHead =
         "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     struct Flood {
@@ -582,7 +582,7 @@ TEST_F(Http1Session, WhatIsAroundChunksIsBounded) {
     EXPECT_EQ(handler_.handled, 0);
 }
 
-TEST_F(Http1Session, ChunksOfOneByteAreTakenUpToTheLimitOfBodies) {
+TEST_F(Http1Protocol, ChunksOfOneByteAreTakenUpToTheLimitOfBodies) {
     std::string chunks = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (int i = 0; i < 4096; ++i) chunks += "1;a=1\r\nx\r\n";
     start("");
@@ -590,7 +590,7 @@ TEST_F(Http1Session, ChunksOfOneByteAreTakenUpToTheLimitOfBodies) {
     EXPECT_EQ(handler_.handled, 1);
 }
 
-TEST_F(Http1Session, EmptyLinesBeforeARequestAreSkippedButNotForEver) {
+TEST_F(Http1Protocol, EmptyLinesBeforeARequestAreSkippedButNotForEver) {
     start(std::string(kPost) + "\r\n");
     EXPECT_EQ(handler_.handled, 1);
     EXPECT_EQ(session_->read_deadline(), kNoDeadline);  // It may stay idle.
@@ -602,7 +602,7 @@ TEST_F(Http1Session, EmptyLinesBeforeARequestAreSkippedButNotForEver) {
     EXPECT_TRUE(wire_.written.find("HTTP/1.1 431") != std::string::npos);
 }
 
-TEST_F(Http1Session, NoRequestIsParsedWhileAnswersAreNotRead) {
+TEST_F(Http1Protocol, NoRequestIsParsedWhileAnswersAreNotRead) {
     wire_.limits_.max_unsent_bytes = 100;
     wire_.client_reads = false;
     start(std::string(kPost) + std::string(kPost) + std::string(kPost));
@@ -620,7 +620,7 @@ TEST_F(Http1Session, NoRequestIsParsedWhileAnswersAreNotRead) {
     EXPECT_EQ(handler_.handled, 3);
 }
 
-TEST_F(Http1Session, ClientThatHasShutItsSideGetsItsAnswers) {
+TEST_F(Http1Protocol, ClientThatHasShutItsSideGetsItsAnswers) {
     handler_.answer_at_once = false;
     start(std::string(kPost) + std::string(kPost) + "GET / HT");
     EXPECT_TRUE(session_->on_end());
@@ -638,7 +638,7 @@ TEST_F(Http1Session, ClientThatHasShutItsSideGetsItsAnswers) {
     EXPECT_EQ(wire_.written.find("HTTP/1.1", 1), second);
 }
 
-TEST_F(Http1Session, ClientThatHasShutItsSideGetsWhatIsUnsent) {
+TEST_F(Http1Protocol, ClientThatHasShutItsSideGetsWhatIsUnsent) {
     wire_.limits_.max_unsent_bytes = 100;
     wire_.client_reads = false;
     start(std::string(kPost) + std::string(kPost) + std::string(kPost));
@@ -651,14 +651,14 @@ TEST_F(Http1Session, ClientThatHasShutItsSideGetsWhatIsUnsent) {
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, ClientThatIsOwedNothingIsDone) {
+TEST_F(Http1Protocol, ClientThatIsOwedNothingIsDone) {
     start(kPost);
     EXPECT_FALSE(session_->on_end());
     start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel");
     EXPECT_FALSE(session_->on_end());
 }
 
-TEST_F(Http1Session, PipelinedRequestHasBegunWhenItWasRead) {
+TEST_F(Http1Protocol, PipelinedRequestHasBegunWhenItWasRead) {
     handler_.answer_at_once = false;
     const Clock::time_point before = Clock::now();
     start(std::string(kPost) + std::string(kPost));
@@ -669,7 +669,7 @@ TEST_F(Http1Session, PipelinedRequestHasBegunWhenItWasRead) {
     EXPECT_LE(handler_.open->message.begun, after);
 }
 
-TEST_F(Http1Session, HeadThatDoesNotEndTimesOut) {
+TEST_F(Http1Protocol, HeadThatDoesNotEndTimesOut) {
     start("GET / HTTP/1.1\r\nHost:");
     EXPECT_NE(session_->read_deadline(), kNoDeadline);
     session_->on_timeout(session_->read_deadline());
@@ -677,12 +677,12 @@ TEST_F(Http1Session, HeadThatDoesNotEndTimesOut) {
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, IdleConnectionHasNoTimeout) {
+TEST_F(Http1Protocol, IdleConnectionHasNoTimeout) {
     start(kPost);
     EXPECT_EQ(session_->read_deadline(), kNoDeadline);
 }
 
-TEST_F(Http1Session, ClientThatLeavesCancelsItsRequest) {
+TEST_F(Http1Protocol, ClientThatLeavesCancelsItsRequest) {
     handler_.answer_at_once = false;
     start(kPost);
     session_->on_closed();
@@ -693,7 +693,7 @@ TEST_F(Http1Session, ClientThatLeavesCancelsItsRequest) {
     EXPECT_TRUE(wire_.written.empty());
 }
 
-TEST_F(Http1Session, ClientThatOnlyEndsItsSideGetsEveryAnswerWhole) {
+TEST_F(Http1Protocol, ClientThatOnlyEndsItsSideGetsEveryAnswerWhole) {
     handler_.answer_at_once = false;
     start(std::string(kPost) + std::string(kPost));
     EXPECT_TRUE(session_->on_end());
@@ -709,12 +709,12 @@ TEST_F(Http1Session, ClientThatOnlyEndsItsSideGetsEveryAnswerWhole) {
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, ClientThatEndsWithoutARequestIsOwedNothing) {
+TEST_F(Http1Protocol, ClientThatEndsWithoutARequestIsOwedNothing) {
     start(kPost.substr(0, 20));
     EXPECT_FALSE(session_->on_end());
 }
 
-TEST_F(Http1Session, DrainFinishesTheOpenRequestAndThenCloses) {
+TEST_F(Http1Protocol, DrainFinishesTheOpenRequestAndThenCloses) {
     handler_.answer_at_once = false;
     start(kPost);
     session_->on_drain();
@@ -724,7 +724,7 @@ TEST_F(Http1Session, DrainFinishesTheOpenRequestAndThenCloses) {
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, DrainLetsAnIdleClientHaveOneMoreRequestUntilTheLastCall) {
+TEST_F(Http1Protocol, DrainLetsAnIdleClientHaveOneMoreRequestUntilTheLastCall) {
     start(kPost);
     session_->on_drain();
     EXPECT_FALSE(wire_.closed);
@@ -740,7 +740,7 @@ TEST_F(Http1Session, DrainLetsAnIdleClientHaveOneMoreRequestUntilTheLastCall) {
     EXPECT_TRUE(wire_.closed);
 }
 
-TEST_F(Http1Session, AbandonedRequestIsAnsweredInPlaceOfTheHandler) {
+TEST_F(Http1Protocol, AbandonedRequestIsAnsweredInPlaceOfTheHandler) {
     handler_.answer_at_once = false;
     start(kPost);
     EXPECT_TRUE(session_->owes_answer());
@@ -756,7 +756,7 @@ TEST_F(Http1Session, AbandonedRequestIsAnsweredInPlaceOfTheHandler) {
     EXPECT_EQ(wire_.written, written);
 }
 
-TEST_F(Http1Session, BodyThatDripsIsASilentOne) {
+TEST_F(Http1Protocol, BodyThatDripsIsASilentOne) {
     wire_.limits_.min_data_rate = 100;  // 1,000 bytes in a timeout of 10 s.
     const Clock::time_point begun = Clock::now();
     start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000\r\n\r\n");
@@ -776,7 +776,7 @@ TEST_F(Http1Session, BodyThatDripsIsASilentOne) {
     EXPECT_LE(session_->read_deadline(), deadline);
 }
 
-TEST_F(Http1Session, MemoryIsTakenAsTheBodyComes) {
+TEST_F(Http1Protocol, MemoryIsTakenAsTheBodyComes) {
     wire_.limits_.max_body_bytes = std::size_t{1} << 30;
     start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n");
     EXPECT_LE(session_->read_space().size(), std::size_t{1} << 20);
@@ -784,7 +784,7 @@ TEST_F(Http1Session, MemoryIsTakenAsTheBodyComes) {
     EXPECT_LE(wire_.pool().held_bytes(), std::size_t{16} << 20);
 }
 
-TEST_F(Http1Session, RequestThatMemoryIsMissingForIsRefused) {
+TEST_F(Http1Protocol, RequestThatMemoryIsMissingForIsRefused) {
     wire_.limits_.max_body_bytes = std::size_t{1} << 30;
     memory::BufferPool spent(1);
     wire_.use(spent);
@@ -794,7 +794,7 @@ TEST_F(Http1Session, RequestThatMemoryIsMissingForIsRefused) {
     session_.reset();
 }
 
-TEST_F(Http1Session, IdleConnectionGivesTheMemoryOfItsMessagesBack) {
+TEST_F(Http1Protocol, IdleConnectionGivesTheMemoryOfItsMessagesBack) {
     wire_.limits_.max_body_bytes = std::size_t{8} << 20;
     start("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 700000\r\n\r\n");
     feed(std::string(700'000, 'x'));
@@ -807,7 +807,7 @@ TEST_F(Http1Session, IdleConnectionGivesTheMemoryOfItsMessagesBack) {
     EXPECT_TRUE(wire_.written.ends_with("/v2/x?y=1 hello"));
 }
 
-TEST_F(Http1Session, AbsoluteTargetIsTakenByItsPath) {
+TEST_F(Http1Protocol, AbsoluteTargetIsTakenByItsPath) {
     start("GET http://host:1/v2?q HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_TRUE(wire_.written.ends_with("/v2?q "));
 }

@@ -21,11 +21,11 @@
 namespace lepton::client {
 
 // What all calls of one client share. Thread-safe.
-class Core {
+class ClientState {
 public:
     // Errors: kInvalidArgument, with the option's name.
-    static Result<std::unique_ptr<Core>> open(ClientOptions options);
-    ~Core();
+    static Result<std::unique_ptr<ClientState>> open(ClientOptions options);
+    ~ClientState();
 
     // Started on first use.
     Background& background();
@@ -48,7 +48,7 @@ public:
     ConnectionPool pool;
 
 private:
-    Core(ClientOptions given, std::vector<Endpoint> places, std::optional<TlsContext> tls);
+    ClientState(ClientOptions given, std::vector<Endpoint> places, std::optional<TlsContext> tls);
     std::unique_ptr<Connection> connect(std::size_t endpoint);
 
     std::optional<TlsContext> tls_;

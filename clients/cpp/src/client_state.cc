@@ -1,4 +1,4 @@
-#include "core.h"
+#include "client_state.h"
 
 #include <algorithm>
 #include <string>
@@ -53,8 +53,8 @@ HedgePolicy::Options hedging(const HedgeOptions& given) {
 
 }  // namespace
 
-Result<std::unique_ptr<Core>> Core::open(ClientOptions options) {
-    LEPTON_CHECK_OK(check(options));
+Result<std::unique_ptr<ClientState>> ClientState::open(ClientOptions options) {
+    LEPTON_RETURN_IF_ERROR(check(options));
     std::vector<Endpoint> endpoints;
     endpoints.reserve(options.endpoints.size());
     for (const std::string& url : options.endpoints) {
@@ -67,11 +67,13 @@ Result<std::unique_ptr<Core>> Core::open(ClientOptions options) {
         })) {
         LEPTON_TRY(tls, TlsContext::open(options.tls));
     }
-    return std::unique_ptr<Core>(
-        new Core(std::move(options), std::move(endpoints), std::move(tls)));
+    return std::unique_ptr<ClientState>(
+        new ClientState(std::move(options), std::move(endpoints), std::move(tls)));
 }
 
-Core::Core(ClientOptions given, std::vector<Endpoint> places, std::optional<TlsContext> tls)
+ClientState::ClientState(ClientOptions given,
+                         std::vector<Endpoint> places,
+                         std::optional<TlsContext> tls)
     : options(std::move(given)),
       endpoints(std::move(places)),
       chooser(endpoints.size()),
@@ -84,16 +86,16 @@ Core::Core(ClientOptions given, std::vector<Endpoint> places, std::optional<TlsC
            [this](std::size_t endpoint) { return connect(endpoint); }),
       tls_(std::move(tls)) {}
 
-Core::~Core() {
+ClientState::~ClientState() {
     if (background_) background_->stop();
 }
 
-Background& Core::background() {
+Background& ClientState::background() {
     std::call_once(background_started_, [this] { background_ = Background::start(*this); });
     return *background_;
 }
 
-std::unique_ptr<Connection> Core::connect(std::size_t index) {
+std::unique_ptr<Connection> ClientState::connect(std::size_t index) {
     const Endpoint& endpoint = endpoints[index];
     std::unique_ptr<Exchange> exchange;
     if (endpoint.wire == Endpoint::Wire::kGrpc) {
