@@ -72,9 +72,8 @@ void answer(benchmark::State& state) {
     const OneModelCatalog catalog(spec);
     observe::SlowRequests slow;
     observe::RequestWatch watch(slow);
-    protocol::Router::Options options;
-    options.observer = &watch;
-    protocol::Router router(service, catalog, pool, options);
+    protocol::Router router(
+        {.inference = service, .catalog = catalog, .buffers = pool, .observer = &watch}, {});
     BenchExchange exchange;
     for (auto _ : state) {
         exchange.receive(received, pool);

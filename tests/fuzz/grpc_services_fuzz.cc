@@ -73,7 +73,7 @@ private:
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
-    Router router_{service_, catalog_, pool_, {}};
+    Router router_{{service_, catalog_, pool_}, {}};
     std::array<std::unique_ptr<FakeExchange>, 3> calls_{std::make_unique<FakeExchange>(pool_),
                                                         std::make_unique<FakeExchange>(pool_),
                                                         std::make_unique<FakeExchange>(pool_)};

@@ -29,16 +29,13 @@ Result<> check_message(const net::Message& message, GrpcTakes takes) {
 
 }  // namespace
 
-GrpcRouter::GrpcRouter(InferService& service,
-                       const ModelCatalog& catalog,
-                       memory::BufferPool& pool,
-                       const Router::Options& options)
-    : pool_(pool),
-      style_(options.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
-      access_(options.access) {
+GrpcRouter::GrpcRouter(const Services& services, const Settings& settings)
+    : pool_(services.buffers),
+      style_(settings.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
+      access_(settings.access) {
     // In this order they are looked at: first what is asked for most.
-    add(std::make_unique<KserveGrpc>(service, catalog, pool, options));
-    add(std::make_unique<StandardServices>(catalog, pool));
+    add(std::make_unique<KserveGrpc>(services, settings));
+    add(std::make_unique<StandardServices>(services.catalog, services.buffers));
     // Protobuf writes a line to stderr for each string of a client that is not UTF-8; the client is
     // told, and the log is not its to fill.
     google::protobuf::SetLogHandler(nullptr);

@@ -14,17 +14,14 @@
 #include "lepton/protocol/admin/access.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/grpc_route.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
 // The gRPC half of the Router: finds the method in the families' tables. Thread-safe.
 class GrpcRouter {
 public:
-    GrpcRouter(InferService& service,
-               const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               const Router::Options& options);
+    GrpcRouter(const Services& services, const Settings& settings);
 
     void handle(net::Exchange& exchange) noexcept;
 

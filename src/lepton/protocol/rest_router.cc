@@ -30,18 +30,16 @@ tl::unexpected<Error> wrong_verb(net::Exchange& exchange, bool read, bool post) 
 
 }  // namespace
 
-RestRouter::RestRouter(InferService& service,
-                       const ModelCatalog& catalog,
-                       memory::BufferPool& pool,
-                       const Router::Options& options,
+RestRouter::RestRouter(const Services& services,
+                       const Settings& settings,
                        const std::vector<std::string_view>& grpc_services)
-    : pool_(pool),
-      style_(options.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
-      access_(options.access) {
+    : pool_(services.buffers),
+      style_(settings.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton),
+      access_(settings.access) {
     // In this order they are looked at: first what is asked for most.
-    add(std::make_unique<KserveRest>(service, catalog, pool, options));
-    add(std::make_unique<ServerRest>(catalog, pool, options, overview_));
-    add(std::make_unique<AdminRest>(pool, options));
+    add(std::make_unique<KserveRest>(services, settings));
+    add(std::make_unique<ServerRest>(services, settings, overview_));
+    add(std::make_unique<AdminRest>(services, settings));
     overview_ = routes();
     for (const std::string_view name : grpc_services) {
         overview_.push_back("gRPC " + std::string(name));

@@ -15,7 +15,7 @@
 #include "lepton/protocol/admin/access.h"
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/rest_route.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
@@ -23,10 +23,8 @@ namespace lepton::protocol {
 // may have it. Thread-safe.
 class RestRouter {
 public:
-    RestRouter(InferService& service,
-               const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               const Router::Options& options,
+    RestRouter(const Services& services,
+               const Settings& settings,
                const std::vector<std::string_view>& grpc_services);
 
     void handle(net::Exchange& exchange) noexcept;

@@ -7,13 +7,11 @@
 
 namespace lepton::protocol {
 
-Router::Router(InferService& service,
-               const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               Options options)
-    : options_(std::move(options)),
-      grpc_(std::make_unique<GrpcRouter>(service, catalog, pool, options_)),
-      rest_(std::make_unique<RestRouter>(service, catalog, pool, options_, grpc_->services())) {}
+Router::Router(const Services& services, Settings settings)
+    : services_(services),
+      settings_(std::move(settings)),
+      grpc_(std::make_unique<GrpcRouter>(services_, settings_)),
+      rest_(std::make_unique<RestRouter>(services_, settings_, grpc_->services())) {}
 
 Router::~Router() = default;
 

@@ -9,7 +9,7 @@
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
 #include "lepton/protocol/rest_route.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
@@ -17,9 +17,8 @@ namespace lepton::protocol {
 class ServerRest final : public RestFamily<ServerRest> {
 public:
     // `routes`: all that the overview lists.
-    ServerRest(const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               const Router::Options& options,
+    ServerRest(const Services& services,
+               const Settings& settings,
                const std::vector<std::string>& routes);
 
 private:
@@ -30,9 +29,8 @@ private:
 
     static const std::array<RestRoute<ServerRest>, 2> kRoutes;
 
-    const ModelCatalog& catalog_;
-    memory::BufferPool& pool_;
-    const Router::Options& options_;
+    const Services& services_;
+    const Settings& settings_;
     const std::vector<std::string>& routes_;
 };
 

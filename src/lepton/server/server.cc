@@ -26,6 +26,7 @@
 #include "lepton/protocol/router.h"
 #include "lepton/server/audit_log.h"
 #include "lepton/server/housekeeper.h"
+#include "lepton/server/kept_observations.h"
 #include "lepton/server/memory_budget.h"
 #include "lepton/server/model_publisher.h"
 #include "lepton/server/trace_export.h"
@@ -76,7 +77,7 @@ struct Server::Parts {
                      std::make_unique<model::DiskStore>(config.models),
                      publisher,
                      repository_options()),
-          router(pipeline, repository, buffers, router_options()) {}
+          router(services(), settings()) {}
 
     // Changes of models are answered on the frontend's loops, which are destroyed first.
     ~Parts() { repository.stop(); }
@@ -95,25 +96,24 @@ struct Server::Parts {
         };
     }
 
-    protocol::Router::Options router_options() {
-        protocol::Router::Options options;
-        options.triton_errors = config.triton_errors;
-        options.max_body_bytes = config.limits.max_body_bytes;
-        options.control = &repository;
-        options.metrics_page = [this] { return metrics.page(); };
-        options.on_undecoded = [this](const ModelSpec& spec, const InferCall& call, ErrorCode why) {
-            metrics.of(spec.name, spec.version)
-                ->on_finished(call.timeline, call.request.deadline, &why, call.rows);
-        };
-        options.slow_requests = [this](std::string_view model, std::size_t limit) {
-            return slow.read(model, limit, Clock::now());
-        };
-        options.observer = &watch;
-        options.access = {
+    protocol::Services services() {
+        return {.inference = pipeline,
+                .catalog = repository,
+                .buffers = buffers,
+                .control = &repository,
+                .observations = &observations,
+                .observer = &watch};
+    }
+
+    protocol::Settings settings() {
+        protocol::Settings chosen;
+        chosen.triton_errors = config.triton_errors;
+        chosen.max_body_bytes = config.limits.max_body_bytes;
+        chosen.access = {
             .admin_url = [this] { return frontend->admin_url(); },
             .admin_hosts = config.admin_hosts,
             .audit = [this](const protocol::AuditEntry& entry) { audit_log.write(entry); }};
-        return options;
+        return chosen;
     }
 
     Result<> export_traces() {
@@ -234,6 +234,7 @@ struct Server::Parts {
     observe::Metrics metrics;
     observe::SlowRequests slow;
     observe::RequestWatch watch{slow};
+    KeptObservations observations{metrics, slow};
     AuditLog audit_log;
     std::unique_ptr<observe::SpanExporter> exporter;  // Null: traces are not exported.
     engine::EngineRegistry engines;

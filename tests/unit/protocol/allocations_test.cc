@@ -95,7 +95,7 @@ protected:
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
-    Router router_{service_, catalog_, pool_, {}};
+    Router router_{{service_, catalog_, pool_}, {}};
     FakeExchange exchange_{pool_};
     std::string scores_ = raw<float>({0.5, 0.25});
     std::string image_ = raw<float>({1, 2});

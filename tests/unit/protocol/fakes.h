@@ -9,11 +9,14 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
 #include "lepton/protocol/kserve/infer_exchange.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
@@ -131,6 +134,19 @@ std::vector<T> elements(const TensorView& tensor) {
 inline std::string_view text_of(const TensorView& tensor) {
     return {reinterpret_cast<const char*>(tensor.data.data()), tensor.data.size()};
 }
+
+class FakeObservations final : public Observations {
+public:
+    std::string metrics_page() override { return page; }
+    NotableRequests slow_requests(std::string_view, std::size_t) override { return {}; }
+    void on_undecoded(const ModelSpec& model, const InferCall& call, ErrorCode why) override {
+        EXPECT_NE(call.timeline.received, Clock::time_point{});
+        undecoded.emplace_back(model.name, why);
+    }
+
+    std::string page;
+    std::vector<std::pair<std::string, ErrorCode>> undecoded;
+};
 
 class FakeCatalog final : public ModelCatalog {
 public:

@@ -21,8 +21,9 @@ protected:
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
-    Router::Options options_;
-    RestRouter router_{service_, catalog_, pool_, options_, {"a.Service"}};
+    Services services_{service_, catalog_, pool_};
+    Settings settings_;
+    RestRouter router_{services_, settings_, {"a.Service"}};
 };
 
 // "get /v2/models/{model}" for each operation of the paths' part of the description.

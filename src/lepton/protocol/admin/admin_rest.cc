@@ -32,11 +32,11 @@ constexpr std::array<RestRoute<AdminRest>, 3> AdminRest::kRoutes = {{
     {Verb::kRead, "/v2/debug/slow[/]", &AdminRest::slow, Access::kInspect},
 }};
 
-AdminRest::AdminRest(memory::BufferPool& pool, const Router::Options& options)
-    : pool_(pool), options_(options) {}
+AdminRest::AdminRest(const Services& services, const Settings& settings)
+    : services_(services), settings_(settings) {}
 
 Result<> AdminRest::config(net::Exchange& exchange, const PathVariables& path) {
-    return send_page(exchange, pool_, [&](memory::Buffer& body) -> Result<> {
+    return send_page(exchange, services_.buffers, [&](memory::Buffer& body) -> Result<> {
         LEPTON_TRY(ModelControl * control, model_control());
         LEPTON_TRY(const ModelConfiguration now, control->configuration(path.model, path.version));
         write_model_config(now, body);
@@ -45,18 +45,18 @@ Result<> AdminRest::config(net::Exchange& exchange, const PathVariables& path) {
 }
 
 Result<> AdminRest::slow(net::Exchange& exchange, const PathVariables& /*path*/) {
-    return send_page(exchange, pool_, [&](memory::Buffer& body) -> Result<> {
-        if (!options_.slow_requests) {
+    return send_page(exchange, services_.buffers, [&](memory::Buffer& body) -> Result<> {
+        if (services_.observations == nullptr) {
             return fail(ErrorCode::kModelNotFound, "this server keeps no slow requests");
         }
         LEPTON_TRY(const SlowQuery query, parse_slow_query(exchange.message.query));
-        write_slow_page(options_.slow_requests(query.model, query.limit), body);
+        write_slow_page(services_.observations->slow_requests(query.model, query.limit), body);
         return {};
     });
 }
 
 Result<ModelControl*> AdminRest::model_control() const {
-    if (options_.control != nullptr) return options_.control;
+    if (services_.control != nullptr) return services_.control;
     return fail(ErrorCode::kModelNotFound, "this server does not tell how models are run");
 }
 
@@ -77,12 +77,12 @@ struct AdminRest::AnsweredChange final : Task {
         const std::shared_ptr<AnsweredChange> alive =
             std::move(exchange.state<PendingChange>().answer);
         if (result) {
-            prepare_body(exchange.reply.body, kRoomForPage, routes.pool_);
+            prepare_body(exchange.reply.body, kRoomForPage, routes.services_.buffers);
             write_config_changed(*result, exchange.reply.body);
         } else {
             const auto style =
-                routes.options_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton;
-            write_error(exchange, result.error(), style, routes.pool_);
+                routes.settings_.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton;
+            write_error(exchange, result.error(), style, routes.services_.buffers);
         }
         exchange.send();
     }
@@ -96,7 +96,7 @@ Result<ConfigChange> AdminRest::read_change(net::Message& message,
                                             const PathVariables& path) const {
     LEPTON_TRY(const ContentEncoding encoding,
                parse_content_encoding(message.fields.find("content-encoding")));
-    LEPTON_RETURN_IF_ERROR(decompress(message.body, encoding, kMostOfChange, pool_));
+    LEPTON_RETURN_IF_ERROR(decompress(message.body, encoding, kMostOfChange, services_.buffers));
     if (message.body.size() > kMostOfChange) {
         return fail(ErrorCode::kPayloadTooLarge,
                     concat({"a change has at most ", std::to_string(kMostOfChange), " bytes"}));
@@ -110,7 +110,7 @@ Result<ConfigChange> AdminRest::read_change(net::Message& message,
 // The answer comes when the change is in force, which may take as long as loading the model.
 Result<> AdminRest::change_config(net::Exchange& exchange, const PathVariables& path) {
     LEPTON_TRY(ModelControl * control, model_control());
-    ChangeAudit audit(options_.access.audit, exchange, path.model, path.version);
+    ChangeAudit audit(settings_.access.audit, exchange, path.model, path.version);
     Result<ConfigChange> change = read_change(exchange.message, path);
     if (!change) {
         audit.tell(tl::unexpected(change.error()));

@@ -7,14 +7,14 @@
 #include "lepton/memory/buffer_pool.h"
 #include "lepton/net/message.h"
 #include "lepton/protocol/rest_route.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
 // How models are run, told and changed, and the requests worth a look. Thread-safe.
 class AdminRest final : public RestFamily<AdminRest> {
 public:
-    AdminRest(memory::BufferPool& pool, const Router::Options& options);
+    AdminRest(const Services& services, const Settings& settings);
 
 private:
     friend RestFamily;
@@ -32,8 +32,8 @@ private:
 
     static const std::array<RestRoute<AdminRest>, 3> kRoutes;
 
-    memory::BufferPool& pool_;
-    const Router::Options& options_;
+    const Services& services_;
+    const Settings& settings_;
 };
 
 }  // namespace lepton::protocol

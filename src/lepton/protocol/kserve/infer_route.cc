@@ -48,16 +48,12 @@ void take_draft(InferExchange& infer) {
 
 }  // namespace
 
-InferRoute::InferRoute(InferService& service,
-                       const ModelCatalog& catalog,
-                       memory::BufferPool& pool,
-                       const Router::Options& options)
-    : catalog_(catalog),
-      pool_(pool),
-      tensors_(pool),
-      service_(service),
-      options_(options),
-      style_(options.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
+InferRoute::InferRoute(const Services& services, const Settings& settings)
+    : catalog_(services.catalog),
+      pool_(services.buffers),
+      tensors_(services.buffers),
+      services_(services),
+      style_(settings.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
 
 void InferRoute::handle(net::Exchange& exchange,
                         std::string_view model,
@@ -104,9 +100,9 @@ Result<> InferRoute::begin(InferExchange& infer, const InferFields& fields) {
             call.trace.state = fields.tracestate;
         }
     }
-    if (options_.observer != nullptr) {
-        call.push(*options_.observer);
-        options_.observer->on_begin(call);
+    if (services_.observer != nullptr) {
+        call.push(*services_.observer);
+        services_.observer->on_begin(call);
     }
     LEPTON_TRY(call.request.deadline, deadline_of(fields, infer.exchange.message.arrival()));
     return {};
@@ -114,7 +110,7 @@ Result<> InferRoute::begin(InferExchange& infer, const InferFields& fields) {
 
 void InferRoute::infer(InferExchange& infer) const {
     infer.call.timeline.decoded = Clock::now();
-    service_.infer(infer.call);
+    services_.inference.infer(infer.call);
 }
 
 // What could not be decoded.
@@ -132,7 +128,9 @@ Error InferRoute::reason_of(const InferCall& call, const Error& error) const {
     if (call.request.model_name.empty()) return error;
     const auto model = catalog_.find(call.request.model_name, call.request.model_version);
     if (!model) return model.error().code == ErrorCode::kModelNotFound ? model.error() : error;
-    if (options_.on_undecoded) options_.on_undecoded(**model, call, error.code);
+    if (services_.observations != nullptr) {
+        services_.observations->on_undecoded(**model, call, error.code);
+    }
     return error;
 }
 

@@ -12,7 +12,7 @@
 #include "lepton/protocol/error_reply.h"
 #include "lepton/protocol/kserve/infer_exchange.h"
 #include "lepton/protocol/kserve/infer_fields.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
@@ -31,10 +31,7 @@ inline constexpr std::size_t kCopiedOnLoop = std::size_t{1} << 20;
 // Thread-safe.
 class InferRoute {
 public:
-    InferRoute(InferService& service,
-               const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               const Router::Options& options);
+    InferRoute(const Services& services, const Settings& settings);
     InferRoute(const InferRoute&) = delete;
     InferRoute& operator=(const InferRoute&) = delete;
 
@@ -69,8 +66,7 @@ private:
     void send(InferExchange& infer) const;
 
     memory::TensorPool tensors_;
-    InferService& service_;
-    const Router::Options& options_;
+    const Services& services_;
     const ErrorStyle style_;
 };
 

@@ -25,11 +25,8 @@ constexpr std::array<GrpcRoute<KserveGrpc>, 7> KserveGrpc::kRoutes = {{
     {kService, "ModelConfig", GrpcTakes::kName, &KserveGrpc::model_config, Access::kData},
 }};
 
-KserveGrpc::KserveGrpc(InferService& service,
-                       const ModelCatalog& catalog,
-                       memory::BufferPool& pool,
-                       const Router::Options& options)
-    : catalog_(catalog), pool_(pool), options_(options), infer_(service, catalog, pool, options) {}
+KserveGrpc::KserveGrpc(const Services& services, const Settings& settings)
+    : services_(services), settings_(settings), infer_(services, settings) {}
 
 Result<> KserveGrpc::infer(net::Exchange& exchange) {
     infer_.handle(exchange);
@@ -39,49 +36,49 @@ Result<> KserveGrpc::infer(net::Exchange& exchange) {
 Result<> KserveGrpc::server_live(net::Exchange& exchange) {
     inference::ServerLiveResponse response;
     response.set_live(true);
-    return send_grpc(response, pool_, exchange);
+    return send_grpc(response, services_.buffers, exchange);
 }
 
 Result<> KserveGrpc::server_ready(net::Exchange& exchange) {
     inference::ServerReadyResponse response;
-    response.set_ready(catalog_.ready().has_value());
-    return send_grpc(response, pool_, exchange);
+    response.set_ready(services_.catalog.ready().has_value());
+    return send_grpc(response, services_.buffers, exchange);
 }
 
 Result<> KserveGrpc::server_metadata(net::Exchange& exchange) {
     inference::ServerMetadataResponse response;
-    fill_server_metadata(options_.server_name, options_.server_version, response);
-    return send_grpc(response, pool_, exchange);
+    fill_server_metadata(settings_.server_name, settings_.server_version, response);
+    return send_grpc(response, services_.buffers, exchange);
 }
 
 Result<> KserveGrpc::model_ready(net::Exchange& exchange) {
     inference::ModelReadyRequest request;
     LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
     inference::ModelReadyResponse response;
-    response.set_ready(catalog_.find(request.name(), request.version()).has_value());
-    return send_grpc(response, pool_, exchange);
+    response.set_ready(services_.catalog.find(request.name(), request.version()).has_value());
+    return send_grpc(response, services_.buffers, exchange);
 }
 
 Result<> KserveGrpc::model_metadata(net::Exchange& exchange) {
     inference::ModelMetadataRequest request;
     LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
-    LEPTON_TRY(const auto model, catalog_.find(request.name(), request.version()));
+    LEPTON_TRY(const auto model, services_.catalog.find(request.name(), request.version()));
     inference::ModelMetadataResponse response;
-    fill_model_metadata(*model, catalog_.versions(request.name()), response);
-    return send_grpc(response, pool_, exchange);
+    fill_model_metadata(*model, services_.catalog.versions(request.name()), response);
+    return send_grpc(response, services_.buffers, exchange);
 }
 
 Result<> KserveGrpc::model_config(net::Exchange& exchange) {
-    if (options_.control == nullptr) {
+    if (services_.control == nullptr) {
         return fail(ErrorCode::kUnsupported, "this server does not tell how models are run");
     }
     inference::ModelConfigRequest request;
     LEPTON_RETURN_IF_ERROR(parse_grpc(exchange.message, request));
     LEPTON_TRY(const ModelConfiguration now,
-               options_.control->configuration(request.name(), request.version()));
+               services_.control->configuration(request.name(), request.version()));
     inference::ModelConfigResponse response;
     fill_model_config(now, *response.mutable_config());
-    return send_grpc(response, pool_, exchange);
+    return send_grpc(response, services_.buffers, exchange);
 }
 
 }  // namespace lepton::protocol

@@ -9,17 +9,14 @@
 #include "lepton/net/message.h"
 #include "lepton/protocol/grpc_route.h"
 #include "lepton/protocol/kserve/grpc_infer.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
 // The service inference.GRPCInferenceService. Thread-safe.
 class KserveGrpc final : public GrpcFamily<KserveGrpc> {
 public:
-    KserveGrpc(InferService& service,
-               const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               const Router::Options& options);
+    KserveGrpc(const Services& services, const Settings& settings);
 
 private:
     friend GrpcFamily;
@@ -34,9 +31,8 @@ private:
 
     static const std::array<GrpcRoute<KserveGrpc>, 7> kRoutes;
 
-    const ModelCatalog& catalog_;
-    memory::BufferPool& pool_;
-    const Router::Options& options_;
+    const Services& services_;
+    const Settings& settings_;
     GrpcInfer infer_;
 };
 

@@ -20,11 +20,8 @@ constexpr std::array<RestRoute<KserveRest>, 6> KserveRest::kRoutes = {{
      Access::kData},
 }};
 
-KserveRest::KserveRest(InferService& service,
-                       const ModelCatalog& catalog,
-                       memory::BufferPool& pool,
-                       const Router::Options& options)
-    : catalog_(catalog), pool_(pool), options_(options), infer_(service, catalog, pool, options) {}
+KserveRest::KserveRest(const Services& services, const Settings& settings)
+    : services_(services), settings_(settings), infer_(services, settings) {}
 
 Result<> KserveRest::infer(net::Exchange& exchange, const PathVariables& path) {
     infer_.handle(exchange, path.model, path.version);
@@ -32,38 +29,38 @@ Result<> KserveRest::infer(net::Exchange& exchange, const PathVariables& path) {
 }
 
 Result<> KserveRest::server(net::Exchange& exchange, const PathVariables& /*path*/) {
-    return send_page(exchange, pool_, [this](memory::Buffer& body) {
-        write_server_metadata(options_.server_name, options_.server_version, body);
+    return send_page(exchange, services_.buffers, [this](memory::Buffer& body) {
+        write_server_metadata(settings_.server_name, settings_.server_version, body);
         return Result<>();
     });
 }
 
 Result<> KserveRest::live(net::Exchange& exchange, const PathVariables& /*path*/) {
-    return send_page(exchange, pool_, [](memory::Buffer& body) {
+    return send_page(exchange, services_.buffers, [](memory::Buffer& body) {
         write_flag("live", body);
         return Result<>();
     });
 }
 
 Result<> KserveRest::ready(net::Exchange& exchange, const PathVariables& /*path*/) {
-    return send_page(exchange, pool_, [this](memory::Buffer& body) -> Result<> {
-        LEPTON_RETURN_IF_ERROR(catalog_.ready());
+    return send_page(exchange, services_.buffers, [this](memory::Buffer& body) -> Result<> {
+        LEPTON_RETURN_IF_ERROR(services_.catalog.ready());
         write_flag("ready", body);
         return {};
     });
 }
 
 Result<> KserveRest::model(net::Exchange& exchange, const PathVariables& path) {
-    return send_page(exchange, pool_, [&](memory::Buffer& body) -> Result<> {
-        LEPTON_TRY(const auto model, catalog_.find(path.model, path.version));
-        write_model_metadata(*model, catalog_.versions(path.model), body);
+    return send_page(exchange, services_.buffers, [&](memory::Buffer& body) -> Result<> {
+        LEPTON_TRY(const auto model, services_.catalog.find(path.model, path.version));
+        write_model_metadata(*model, services_.catalog.versions(path.model), body);
         return {};
     });
 }
 
 Result<> KserveRest::model_ready(net::Exchange& exchange, const PathVariables& path) {
-    return send_page(exchange, pool_, [&](memory::Buffer& body) -> Result<> {
-        LEPTON_TRY(const auto model, catalog_.find(path.model, path.version));
+    return send_page(exchange, services_.buffers, [&](memory::Buffer& body) -> Result<> {
+        LEPTON_TRY(const auto model, services_.catalog.find(path.model, path.version));
         write_model_ready(*model, body);
         return {};
     });

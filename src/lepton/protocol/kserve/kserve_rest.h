@@ -9,17 +9,14 @@
 #include "lepton/net/message.h"
 #include "lepton/protocol/kserve/rest_infer.h"
 #include "lepton/protocol/rest_route.h"
-#include "lepton/protocol/router.h"
+#include "lepton/protocol/services.h"
 
 namespace lepton::protocol {
 
 // KServe v2 over HTTP: inference, health and metadata. Thread-safe.
 class KserveRest final : public RestFamily<KserveRest> {
 public:
-    KserveRest(InferService& service,
-               const ModelCatalog& catalog,
-               memory::BufferPool& pool,
-               const Router::Options& options);
+    KserveRest(const Services& services, const Settings& settings);
 
 private:
     friend RestFamily;
@@ -33,9 +30,8 @@ private:
 
     static const std::array<RestRoute<KserveRest>, 6> kRoutes;
 
-    const ModelCatalog& catalog_;
-    memory::BufferPool& pool_;
-    const Router::Options& options_;
+    const Services& services_;
+    const Settings& settings_;
     RestInfer infer_;
 };
 

@@ -7,11 +7,8 @@ namespace lepton::protocol {
 // POST /v2/models/{m}[/versions/{v}]/infer. The names of the target are in the request already.
 class RestInfer final : public InferRoute {
 public:
-    RestInfer(InferService& service,
-              const ModelCatalog& catalog,
-              memory::BufferPool& pool,
-              const Router::Options& options)
-        : InferRoute(service, catalog, pool, options), max_body_bytes_(options.max_body_bytes) {}
+    RestInfer(const Services& services, const Settings& settings)
+        : InferRoute(services, settings), max_body_bytes_(settings.max_body_bytes) {}
 
 private:
     Result<> decode(InferExchange& infer, const InferFields& fields) const override;

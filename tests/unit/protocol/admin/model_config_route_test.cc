@@ -73,12 +73,10 @@ protected:
     FakeService service_{catalog_.model};
     FakeControl control_{catalog_.model};
     std::vector<AuditEntry> audited_;
-    Router router_{service_,
-                   catalog_,
-                   pool_,
-                   {.control = &control_,
-                    .access = {.admin_url = [] { return std::string("http://127.0.0.1:8003"); },
-                               .audit = [this](const AuditEntry& e) { audited_.push_back(e); }}}};
+    Router router_{
+        {.inference = service_, .catalog = catalog_, .buffers = pool_, .control = &control_},
+        {.access = {.admin_url = [] { return std::string("http://127.0.0.1:8003"); },
+                    .audit = [this](const AuditEntry& e) { audited_.push_back(e); }}}};
     net::Peer admin_;
     FakeExchange exchange_{pool_};
 };
@@ -233,7 +231,7 @@ TEST_F(ModelConfigRouteTest, OtherMethodsAreToldWhichThereAre) {
 }
 
 TEST_F(ModelConfigRouteTest, WithoutAControlTheRouteIsUnknown) {
-    Router router(service_, catalog_, pool_, {});
+    Router router({service_, catalog_, pool_}, {});
     exchange_.peer = &net::kNobody;
     exchange_.message.path = "/v2/models/digits/config";
     router.handle(exchange_);

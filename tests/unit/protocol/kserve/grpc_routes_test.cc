@@ -29,8 +29,12 @@ class GrpcRoutesTest : public testing::Test {
 protected:
     GrpcRoutesTest() { make_router({}); }
 
-    void make_router(Router::Options options) {
-        router_ = std::make_unique<Router>(service_, catalog_, pool_, std::move(options));
+    void make_router(Settings settings) {
+        router_ = std::make_unique<Router>(Services{.inference = service_,
+                                                    .catalog = catalog_,
+                                                    .buffers = pool_,
+                                                    .observations = &observations_},
+                                           std::move(settings));
     }
     // Hands over one message of a call, and returns what was sent last.
     const FakeExchange::Sent& handle(std::string_view path, const std::string& body) {
@@ -66,6 +70,7 @@ protected:
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
+    FakeObservations observations_;
     std::unique_ptr<Router> router_;
     FakeExchange exchange_{pool_};
 };
@@ -246,23 +251,18 @@ TEST_F(GrpcRoutesTest, AWatchFollowsItsModel) {
 }
 
 TEST_F(GrpcRoutesTest, AnUnknownModelIsSaidBeforeAnythingOfItsInputs) {
-    ErrorCode told = ErrorCode::kInternal;
-    int count = 0;
-    make_router({.on_undecoded = [&](const ModelSpec&, const InferCall&, ErrorCode why) {
-        told = why;
-        ++count;
-    }});
     inference::ModelInferRequest message = infer_request();
     message.mutable_inputs(0)->set_datatype("FP99");
     EXPECT_EQ(call("ModelInfer", message).grpc_status, kInvalidArgument);
-    EXPECT_EQ(told, ErrorCode::kInvalidArgument);
+    ASSERT_EQ(observations_.undecoded.size(), 1U);
+    EXPECT_EQ(observations_.undecoded[0].second, ErrorCode::kInvalidArgument);
     exchange_.reset();
     message.set_model_name("other");
     EXPECT_EQ(call("ModelInfer", message).grpc_status, kNotFound);
     exchange_.reset();
     EXPECT_EQ(handle("/inference.GRPCInferenceService/ModelInfer", "\xff").grpc_status,
               kInvalidArgument);
-    EXPECT_EQ(count, 1);
+    EXPECT_EQ(observations_.undecoded.size(), 1U);
 }
 
 TEST_F(GrpcRoutesTest, AWatchOfAnUnknownServiceStaysOpen) {

@@ -66,7 +66,7 @@ protected:
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
-    Router router_{service_, catalog_, pool_, {}};
+    Router router_{{service_, catalog_, pool_}, {}};
     FakeExchange exchange_{pool_};
 };
 

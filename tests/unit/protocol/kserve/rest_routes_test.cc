@@ -22,9 +22,17 @@ class RestRoutesTest : public testing::Test {
 protected:
     RestRoutesTest() { make_router({}); }
 
-    void make_router(Router::Options options) {
-        options.server_version = "9.9";
-        router_ = std::make_unique<Router>(service_, catalog_, pool_, std::move(options));
+    void make_router(Settings settings, Observations* observations = nullptr) {
+        settings.server_version = "9.9";
+        router_ = std::make_unique<Router>(Services{.inference = service_,
+                                                    .catalog = catalog_,
+                                                    .buffers = pool_,
+                                                    .observations = observations},
+                                           std::move(settings));
+    }
+    void make_router_with_metrics(std::string page) {
+        observations_.page = std::move(page);
+        make_router({}, &observations_);
     }
     const FakeExchange::Sent& handle(net::Method method,
                                      std::string_view path,
@@ -44,6 +52,7 @@ protected:
     memory::BufferPool pool_;
     FakeCatalog catalog_;
     FakeService service_{catalog_.model};
+    FakeObservations observations_;
     std::unique_ptr<Router> router_;
     FakeExchange exchange_{pool_};
 };
@@ -91,13 +100,13 @@ TEST_F(RestRoutesTest, ModelReadyTellsUnknownFromLoading) {
 }
 
 TEST_F(RestRoutesTest, MetricsAreThePageThatWasGiven) {
-    make_router({.metrics_page = [] { return std::string("lepton_up 1\n"); }});
+    make_router_with_metrics("lepton_up 1\n");
     EXPECT_EQ(get("/metrics").body, "lepton_up 1\n");
     EXPECT_EQ(exchange_.sent[0].content_type, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 TEST_F(RestRoutesTest, MetricsAreCompressedWhenAsked) {
-    make_router({.metrics_page = [] { return std::string(5000, '#'); }});
+    make_router_with_metrics(std::string(5000, '#'));
     exchange_.message.fields.add("accept-encoding", "gzip");
     const auto& sent = get("/metrics");
     EXPECT_EQ(sent.fields.at("content-encoding"), "gzip");
@@ -109,7 +118,7 @@ TEST_F(RestRoutesTest, MetricsAreCompressedWhenAsked) {
 }
 
 TEST_F(RestRoutesTest, SeveralFieldsAreOneListOfEncodings) {
-    make_router({.metrics_page = [] { return std::string(5000, '#'); }});
+    make_router_with_metrics(std::string(5000, '#'));
     exchange_.message.fields.add("accept-encoding", "br");
     exchange_.message.fields.add("accept-encoding", "gzip;q=0.5, deflate");
     EXPECT_EQ(get("/metrics").fields.at("content-encoding"), "deflate");
@@ -197,13 +206,7 @@ TEST_F(RestRoutesTest, AnUnknownModelIsSaidBeforeAnythingOfItsInputs) {
 }
 
 TEST_F(RestRoutesTest, WhatCannotBeDecodedIsReported) {
-    std::vector<std::pair<std::string, ErrorCode>> told;
-    make_router(
-        {.max_body_bytes = 1000,
-         .on_undecoded = [&told](const ModelSpec& model, const InferCall& call, ErrorCode why) {
-             EXPECT_NE(call.timeline.received, Clock::time_point{});
-             told.emplace_back(model.name, why);
-         }});
+    make_router({.max_body_bytes = 1000}, &observations_);
     for (const std::string_view body : {"", "{", R"({"inputs":[{"name":"x"}]})"}) {
         EXPECT_EQ(infer(body).status, 400);
         exchange_.sent.clear();
@@ -215,7 +218,7 @@ TEST_F(RestRoutesTest, WhatCannotBeDecodedIsReported) {
     exchange_.reset();
     exchange_.message.fields.add("grpc-timeout", "x");
     EXPECT_EQ(infer().status, 400);
-    EXPECT_EQ(told,
+    EXPECT_EQ(observations_.undecoded,
               (std::vector<std::pair<std::string, ErrorCode>>(
                   5, {"digits", ErrorCode::kInvalidArgument})));
     exchange_.sent.clear();
@@ -224,7 +227,7 @@ TEST_F(RestRoutesTest, WhatCannotBeDecodedIsReported) {
     exchange_.sent.clear();
     exchange_.reset();
     EXPECT_EQ(infer().status, 200);
-    EXPECT_EQ(told.size(), 5U);
+    EXPECT_EQ(observations_.undecoded.size(), 5U);
 }
 
 TEST_F(RestRoutesTest, DeadlinesCountFromTheRequestsFirstByte) {
