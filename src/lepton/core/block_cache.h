@@ -15,7 +15,7 @@ public:
     BlockCache(const BlockCache&) = delete;
     BlockCache& operator=(const BlockCache&) = delete;
 
-    // As malloc, free and realloc: null when there is no memory, and null may be given back.
+    // They do what malloc, free and realloc do: null means no memory, and null may be given back.
     void* take(std::size_t bytes) noexcept;
     void give_back(void* block) noexcept;
     void* resize(void* block, std::size_t bytes) noexcept;

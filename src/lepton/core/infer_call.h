@@ -73,7 +73,7 @@ public:
     Timeline timeline;
     TraceContext trace;
     CallProtocol protocol = CallProtocol::kInProcess;
-    int status = 0;  // As the protocol answered: HTTP's, or gRPC's.
+    int status = 0;  // The protocol's status: HTTP's, or gRPC's.
 
     // Whose call it is, where clients share a queue fairly: a number of the transport's, which
     // stands for a connection. Kept from call to call, like the loop; 0: of nobody in particular.
@@ -90,8 +90,9 @@ public:
     std::int64_t rows = 1;          // Extent of the batch axis.
     std::uint64_t shape_class = 0;  // Equal for calls that may share a batch.
     std::size_t queued_behind = 0;  // Calls that waited when it was admitted.
-    std::int64_t batch_rows = 0;    // Of the run that answered it; 0: none did.
-    std::size_t row_bytes = 0;      // Of the inputs as they will be run: the size of its work.
+    std::int64_t batch_rows = 0;    // Rows of the run that answered it; 0: none did.
+    std::size_t row_bytes =
+        0;  // Bytes of a row of the inputs as they will be run: the size of its work.
 
     // Makes `stage` the innermost one: it will have the answer before those that are there. On the
     // way in only, on the thread that hands the call over, and before anybody else can answer it.
@@ -155,7 +156,7 @@ private:
     // Outermost first; those that outlive the call by themselves are not owned.
     std::array<std::shared_ptr<CallStage>, kMostStages> chain_;
     std::size_t stages_ = 0;
-    std::size_t unanswered_ = 0;  // Of them, those that the answer has not reached.
+    std::size_t unanswered_ = 0;  // The stages that the answer has not reached.
 };
 
 inline void CallStage::on_answer(InferCall& call, Last last) noexcept { call.answer(last); }

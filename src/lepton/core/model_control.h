@@ -45,7 +45,7 @@ struct QueuePolicyConfiguration {
 struct ModelConfiguration {
     std::shared_ptr<const ModelSpec> spec;
     std::string backend;    // The engine's name.
-    std::string file_name;  // Of the model, in the version's folder.
+    std::string file_name;  // The model's file in the version's folder.
     std::int64_t instances = 1;
     std::int64_t max_batch_size = 0;  // 0: no bound on a request's rows.
     bool fifo = false;
@@ -55,7 +55,7 @@ struct ModelConfiguration {
     std::uint32_t priority_levels = 0;  // 0: none are told, and the next two are nothing.
     std::uint32_t default_priority_level = 0;
     std::map<std::uint32_t, QueuePolicyConfiguration> priority_queue_policies;
-    std::int64_t latest_versions = 1;             // As config.pbtxt's version_policy has them;
+    std::int64_t latest_versions = 1;             // What config.pbtxt's version_policy says;
     std::vector<std::int64_t> specific_versions;  // 0: these.
     std::vector<WarmUpSample> warm_up;
     std::vector<ModelSetting> settings;  // What can be changed.
@@ -99,7 +99,7 @@ public:
 };
 
 [[nodiscard]] std::string_view to_string(SettingOrigin origin);
-// As a person writes it: "4", "0.5", "fifo", "2,4,8".
+// The value as a person writes it: "4", "0.5", "fifo", "2,4,8".
 [[nodiscard]] std::string to_text(const SettingValue& value);
 
 }  // namespace lepton

@@ -35,7 +35,7 @@ private:
 
 // What is kept of an inference when it is over, in memory of fixed size. `trace.state` is empty.
 struct RequestRecord {
-    ShortText model_name;                    // As it was asked for.
+    ShortText model_name;                    // The name that was asked for.
     std::shared_ptr<const ModelSpec> model;  // Null: none took it.
     ShortText id;
     Timeline timeline;

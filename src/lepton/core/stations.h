@@ -14,7 +14,7 @@ inline constexpr std::size_t kStationCount = 8;
 struct Stretch {
     std::string_view name;  // After the station where it begins: "queue" begins at admission.
     Clock::time_point begin{};
-    Clock::time_point end{};  // As `begin` where the request did not come by.
+    Clock::time_point end{};  // Equal to `begin` if the request did not come by.
 
     [[nodiscard]] Clock::duration took() const { return end - begin; }
 };

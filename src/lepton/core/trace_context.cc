@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kTraceAt = 3;
 constexpr std::size_t kSpanAt = 36;
 constexpr std::size_t kFlagsAt = 53;
-constexpr std::size_t kDigits = 16;  // Of 64 bits.
+constexpr std::size_t kDigits = 16;  // Hexadecimal digits of 64 bits.
 constexpr std::uint64_t kSampledFlag = 1;
 constexpr std::uint64_t kForbiddenVersion = 0xff;
 

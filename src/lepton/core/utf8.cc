@@ -28,7 +28,7 @@ Sequence sequence_of(unsigned char first) {
     return {};
 }
 
-// Of the valid sequence at the start; 0 where there is none.
+// The length of the valid sequence at the start; 0 where there is none.
 std::size_t valid_size(std::string_view bytes) {
     const Sequence sequence = sequence_of(static_cast<unsigned char>(bytes.front()));
     if (sequence.size > bytes.size()) return 0;

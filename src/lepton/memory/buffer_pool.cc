@@ -26,7 +26,7 @@ std::size_t class_of(std::size_t capacity) {
     return static_cast<std::size_t>(std::countr_zero(capacity / BufferPool::kSmallestClass));
 }
 
-// That of its size class, if there is one.
+// The capacity of its size class, if there is one.
 std::size_t capacity_for(std::size_t wanted) {
     if (wanted > BufferPool::kLargestClass) return wanted;
     return std::bit_ceil(std::max(wanted, BufferPool::kSmallestClass));

@@ -32,7 +32,7 @@ struct WaitBound {
     friend bool operator==(const WaitBound&, const WaitBound&) = default;
 };
 
-// Of the calls of one priority, for kFifo.
+// How calls of one priority wait under kFifo.
 struct LevelOptions {
     WaitBound wait;
     std::size_t max_queued_requests = 0;
@@ -43,14 +43,14 @@ struct LevelOptions {
 struct QueueOptions {
     QueuePolicy policy = QueuePolicy::kDeadline;
     std::size_t max_queued_requests = 1024;               // Bounds memory and the longest wait.
-    std::size_t max_queued_bytes = std::size_t{1} << 30;  // Of input tensors.
+    std::size_t max_queued_bytes = std::size_t{1} << 30;  // The maximum of input tensors that wait.
     Clock::duration default_timeout{};   // For requests without a deadline; zero: none.
     std::uint32_t default_priority = 2;  // For requests without one; 1 is the highest.
     // Requests of a priority beyond are like those without one. 0: no priority is beyond; for kFifo
     // all requests are alike then.
     std::uint32_t priority_levels = 0;
     WaitBound wait{};  // Counts where default_timeout is zero: a deadline says more.
-    // Of the priorities that have a bound of their own.
+    // The priorities that have bounds of their own.
     std::map<std::uint32_t, LevelOptions> levels{};
     // For kFifo only: how long an idle instance waits for company, and what is company enough.
     Clock::duration max_queue_delay{};
@@ -70,7 +70,7 @@ struct LoadedModel {
     std::vector<ServiceTime> service_times;
     QueueOptions queue;
     std::string engine;              // Its name.
-    int threads = 1;                 // Of each session.
+    int threads = 1;                 // Threads of each session.
     TuningPlan plan;                 // By which the sessions were made,
     std::optional<TuningPlan> rest;  // and by which they are to be made once there is time.
 };

@@ -69,7 +69,7 @@ Result<> check_values(const ModelSpec& spec, const TensorSpec& wanted, const Ten
                       misfit->bounds);
 }
 
-// Of a tensor without elements.
+// The rows of a tensor without elements.
 bool is_bounded(const Shape& shape) {
     std::int64_t product = 1;
     return std::all_of(shape.begin(), shape.end(), [&product](std::int64_t extent) {

@@ -13,7 +13,7 @@ namespace lepton::model {
 struct MisfitValue {
     std::size_t element = 0;  // Its place among the tensor's elements.
     std::string value;
-    std::string bounds;  // Of what can be held: "-2147483648 to 2147483647".
+    std::string bounds;  // What can be held: "-2147483648 to 2147483647".
 
     friend bool operator==(const MisfitValue&, const MisfitValue&) = default;
 };

@@ -118,9 +118,9 @@ private:
     const Limits& limits_;
 
     memory::Buffer first_bytes_;  // Until the protocol is known; then a waste bin while lingering.
-    Clock::time_point begun_;     // Of the connection, then of its first bytes, of the linger.
+    Clock::time_point begun_;  // When the connection began, then its first bytes, then the linger.
     UnsentBytes unsent_;
-    Progress sending_;  // Of unsent_, as the kernel takes it.
+    Progress sending_;  // How fast the kernel takes unsent_.
     ReadAgain read_again_{*this};
     bool reading_ = false;
     bool read_ended_ = false;  // The client has shut its side.
@@ -133,7 +133,7 @@ private:
     bool draining_ = false;
     bool shrunk_ = false;     // It has given its idle memory back, and nothing came since.
     bool read_anew_ = false;  // The outstanding read is cancelled, to read into less memory.
-    Ending ending_ = Ending::kAnswered;  // Of an end that is under way.
+    Ending ending_ = Ending::kAnswered;  // The reason of an end that is under way.
 
     std::unique_ptr<WireProtocol> session_;  // Last: it uses the connection while it is destroyed.
 };

@@ -31,8 +31,8 @@ inline constexpr std::size_t kEndingCount = 8;
 // and all of the admin listener.
 struct PeerKey {
     std::array<std::uint8_t, 16> address{};
-    bool local = false;  // Of a Unix socket.
-    bool admin = false;  // Of the admin listener, whatever the address.
+    bool local = false;  // It came by a Unix socket.
+    bool admin = false;  // It came by the admin listener, whatever the address.
     friend bool operator==(const PeerKey&, const PeerKey&) = default;
 };
 [[nodiscard]] PeerKey peer_of_ipv4(const std::array<std::uint8_t, 4>& address);
@@ -45,7 +45,8 @@ public:
     struct Bounds {
         std::size_t all = 0;
         std::size_t per_peer = 0;  // 0: none. Not for Unix sockets: who comes in there is nobody.
-        // Of the admin listener, which `all` does not bound: an operator comes in during a flood.
+        // The bound for the admin listener, whose connections `all` does not count: an operator
+        // comes in during a flood.
         std::size_t admin = 64;
     };
     struct Peer {

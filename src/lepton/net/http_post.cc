@@ -17,7 +17,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-// Of an answer that nobody reads.
+// The bound on an answer that nobody reads.
 constexpr std::uint64_t kMostAnswerBytes = std::uint64_t{64} << 10;
 
 // Asynchronous within, because only so does a tcp_stream keep to its time.

@@ -17,7 +17,7 @@ using boost::system::error_code;
 constexpr int kBacklog = 1024;
 // Out of file descriptors: new clients wait in the backlog until others have left.
 constexpr auto kAcceptRetry = std::chrono::milliseconds(20);
-// Of silence before the kernel asks whether the client is still there.
+// Seconds of silence before the kernel asks whether the client is still there.
 constexpr int kKeepAliveSeconds = 60;
 
 }  // namespace

@@ -68,7 +68,7 @@ struct Message {
     bool grpc = false;
     // gRPC only: false when the client closed its side without a (further) message.
     bool has_body = true;
-    std::string path;   // Of the target: "/v2/models/digits/infer", percent-decoding left undone.
+    std::string path;   // The target's path, "/v2/models/digits/infer", not percent-decoded.
     std::string query;  // After '?', without it.
     FieldList fields;   // Header fields or request metadata, names in lower case.
     // Content as sent: for HTTP any Content-Encoding is still on, for gRPC the message itself, its

@@ -27,7 +27,7 @@ public:
         idle_ = new (memory) Block{idle_};
     }
 
-    // As Asio wants it: boost::asio::bind_allocator(pool.allocator(), handler).
+    // Asio takes it so: boost::asio::bind_allocator(pool.allocator(), handler).
     template <class T = std::byte>
     class Allocator {
     public:

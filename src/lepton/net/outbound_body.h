@@ -51,7 +51,7 @@ private:
     GrpcPrefix prefix_{};
     std::size_t prefix_bytes_ = 0;
     memory::Buffer current_;
-    std::size_t taken_ = 0;  // Of prefix_ and current_ together.
+    std::size_t taken_ = 0;  // How much of prefix_ and current_ together was taken.
     memory::Buffer backlog_;
     bool ended_ = false;
 };

@@ -43,7 +43,7 @@ void SideThread::serve() {
     }
 }
 
-// Of the client that comes behind the latest one.
+// The work of the client that comes behind the latest one.
 Task* SideThread::take_next() {
     auto client = waiting_.upper_bound(latest_);
     if (client == waiting_.end()) client = waiting_.begin();

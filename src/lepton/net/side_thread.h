@@ -31,7 +31,7 @@ private:
 
     Mutex mutex_;
     std::condition_variable wake_;
-    // Of each client that waits, what it waits for.
+    // What each client that waits is waiting for.
     std::map<std::uint64_t, TaskList> waiting_ LEPTON_GUARDED_BY(mutex_);
     std::uint64_t latest_ LEPTON_GUARDED_BY(mutex_) = 0;  // The client that had its turn.
     bool stopped_ LEPTON_GUARDED_BY(mutex_) = false;

@@ -36,8 +36,8 @@ public:
 private:
     memory::BufferPool& pool_;
     std::vector<memory::Buffer> parts_;
-    std::size_t sent_ = 0;   // Of the first part.
-    std::size_t bytes_ = 0;  // Of all parts, less sent_.
+    std::size_t sent_ = 0;   // How much of the first part is sent.
+    std::size_t bytes_ = 0;  // The sum of all parts, less sent_.
 };
 
 }  // namespace lepton::net

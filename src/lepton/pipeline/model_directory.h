@@ -38,12 +38,12 @@ private:
     using Snapshot = std::map<std::string, Versions, std::less<>>;
 
     void swap_in(Snapshot snapshot) LEPTON_REQUIRES(mutex_);
-    // As this thread saw it last, or as it is now.
+    // What this thread saw last, if it still holds; else what holds now.
     [[nodiscard]] const Snapshot& snapshot() const;
 
     mutable Mutex mutex_;
     std::shared_ptr<const Snapshot> snapshot_ LEPTON_GUARDED_BY(mutex_);
-    // Of snapshot_; no other directory of the process ever has the same.
+    // The number of snapshot_; no other directory of the process ever has the same.
     std::atomic<std::uint64_t> generation_{0};
 };
 

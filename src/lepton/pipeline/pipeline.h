@@ -36,7 +36,7 @@ public:
 
     // From now on calls for this model and version go to `model`; one that was there is retired.
     void publish(std::shared_ptr<model::LoadedModel> model);
-    // As ModelScheduler::reconfigure; nothing where the version is not served.
+    // See ModelScheduler::reconfigure; nothing happens if the version is not served.
     void reconfigure(std::string_view name,
                      std::string_view version,
                      const model::QueueOptions& options,

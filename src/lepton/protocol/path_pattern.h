@@ -60,7 +60,7 @@ public:
         long_form_.add(rest.substr(close + 1));
     }
 
-    // As it is written, without "[/]".
+    // The text of the pattern, without "[/]".
     [[nodiscard]] constexpr std::string_view text() const { return text_; }
 
     // The variables are as they stand in the path, see decode_variables().

@@ -46,8 +46,8 @@ struct Settings {
     std::string server_version = LEPTON_VERSION;
     // Answer a full queue and a missed deadline with Triton's status and text.
     bool triton_errors = false;
-    // Of a request body once its Content-Encoding is off; what comes off the wire is bounded by the
-    // network's own limits.
+    // The maximum of a body once its Content-Encoding is off; what comes off the wire is bounded by
+    // the network's own limits.
     std::size_t max_body_bytes = std::size_t{64} << 20;
     // Who may ask for what is not every client's; its audit is told of the changes as well.
     AccessRules::Options access{};

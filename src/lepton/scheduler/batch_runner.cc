@@ -195,7 +195,7 @@ void BatchRunner::gather(std::size_t index, std::span<InferCall* const> calls, s
 void BatchRunner::gather_padded(std::size_t index,
                                 std::span<InferCall* const> calls,
                                 std::int64_t rows) {
-    // Of one shape class: padded, all have the same rows.
+    // All are of one shape class: padded, they have the same rows.
     const InferCall& first = *calls.front();
     const TensorView& tensor = first.request.inputs[index].tensor;
     const Shape& signature = spec_.inputs[index].shape;

@@ -29,7 +29,7 @@ protected:
 
 // What bounds the runs of all models of a server.
 struct RunLimits {
-    std::size_t max_answer_bytes = 0;  // Of the tensors of one answer; 0: no bound.
+    std::size_t max_answer_bytes = 0;  // The maximum of one answer's tensors; 0: no bound.
     // Once it is set, a call that runs in pieces ends with kUnavailable after the one that runs.
     // Null: never.
     std::shared_ptr<const std::atomic<bool>> stop;
@@ -84,12 +84,12 @@ private:
     const AnswerBound bound_;
     std::int64_t max_rows_;
     std::vector<TensorView> inputs_;                // In the model's order, like all that follow.
-    std::vector<TensorView> outputs_;               // Of the whole run.
+    std::vector<TensorView> outputs_;               // The outputs of the whole run.
     std::vector<TensorView> rows_;                  // The outputs of the call at hand.
     std::vector<std::vector<std::byte>> gathered_;  // For inputs without a slot of their own.
     std::vector<std::vector<std::byte>> pieces_;    // Outputs of a call that ran in pieces, or cut.
-    std::vector<std::size_t> sizes_;                // Of outputs that are checked.
-    Timeline stamps_;                               // Of the run.
+    std::vector<std::size_t> sizes_;                // The sizes of outputs that are checked.
+    Timeline stamps_;                               // The stations of the run.
     std::int64_t run_rows_ = 0;
 };
 

@@ -6,7 +6,7 @@
 namespace lepton::scheduler {
 namespace {
 
-// Of calls that are due at the same time, those that are there already come first.
+// Among calls that are due at the same time, those that are there already come first.
 bool before(const QueuedCall& a, const QueuedCall& b) {
     return a.rank != b.rank ? a.rank < b.rank : a.due < b.due;
 }

@@ -18,11 +18,11 @@ struct QueuedCall {
     Clock::time_point expires = kNoDeadline;  // When it has waited for too long.
     Clock::time_point arrived;
     std::int64_t rows = 1;
-    std::size_t bytes = 0;  // Of its input tensors.
+    std::size_t bytes = 0;  // The size of its input tensors.
     std::uint64_t shape_class = 0;
     std::uint32_t priority = 0;             // 1 is the highest.
     std::uint64_t client = 0;               // InferCall's.
-    const LatencyModel* latency = nullptr;  // Of rows like the call's.
+    const LatencyModel* latency = nullptr;  // The model for rows like the call's.
     InferCall* call = nullptr;
 };
 

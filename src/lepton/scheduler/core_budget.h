@@ -68,9 +68,9 @@ public:
     void withdraw_named(Model model) {
         if (models_[model].named) withdraw(model);
     }
-    // Of the cores that the model has wanted of late, how many it has had.
+    // The share that the model has had of the cores that it has wanted of late.
     [[nodiscard]] double usual_share(Model model, Clock::time_point now) const;
-    // Of a granted run, once its batch is known.
+    // Says when a granted run will end, once its batch is known.
     void expect(Run run, Clock::time_point ends) { runs_[run].ends = ends; }
     // Gives its cores back; `used`: how long it computed.
     void finish(Run run, Clock::duration used);

@@ -53,7 +53,7 @@ public:
 
     // When an idle instance can begin its next run; not after `now`: at once.
     [[nodiscard]] Clock::time_point free_at(Clock::time_point now) const;
-    // Of the cores that it has wanted of late, how many it has had; at most 1.
+    // The share that it has had of the cores that it has wanted of late; at most 1.
     [[nodiscard]] double usual_share(Clock::time_point now) const;
 
 private:

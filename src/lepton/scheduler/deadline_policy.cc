@@ -27,7 +27,7 @@ constexpr Clock::duration kLeastWindow = std::chrono::milliseconds(1);
 constexpr double kScatter = 0.125;
 constexpr double kMostWork = 1e6;  // Seconds that one call is counted for.
 constexpr const char* kMadeRoom = "made room for another request";
-constexpr int kMostSteps = 6;  // Of priority: 64 times as patient, or as hurried.
+constexpr int kMostSteps = 6;  // Steps of priority that count: 64 times as patient, or as hurried.
 
 double stretch(const Moment& at) { return 1 / std::max(at.share, kLeastShare); }
 

@@ -34,9 +34,9 @@ public:
     struct Options {
         std::string model;  // Its name, for errors.
         model::QueueOptions queue{};
-        std::vector<model::ServiceTime> service_times;  // As LatencyModel's seeds.
-        bool sizes_vary = false;                        // As LatencyTable's.
-        std::int64_t max_rows = 1;                      // Of one run.
+        std::vector<model::ServiceTime> service_times;  // The seeds of its LatencyModel.
+        bool sizes_vary = false;                        // See LatencyTable.
+        std::int64_t max_rows = 1;                      // The maximum of one run.
         std::int64_t max_batch_size = 0;                // Most rows of a call; 0: no bound.
         std::size_t instances = 1;
     };
@@ -103,9 +103,9 @@ private:
         bool busy = false;
         std::vector<InferCall*> batch;
         CoreSeat::Held cores;
-        // Of its batch, like what follows; the policy's.
+        // The policy's, for its batch; what follows is the batch's too.
         LatencyModel* latency = nullptr;
-        Clock::time_point ends;  // As predicted.
+        Clock::time_point ends;  // The predicted end.
         int active = 1;          // Instances that were busy when it began, itself included.
     };
 
@@ -125,7 +125,7 @@ private:
     model::QueueOptions queue_;    // In force, like what follows.
     std::int64_t max_batch_size_;  // Most rows of a call; 0: no bound.
     std::vector<Instance> instances_;
-    std::vector<Clock::time_point> free_at_;  // Of moment().
+    std::vector<Clock::time_point> free_at_;  // Scratch of moment().
 };
 
 }  // namespace lepton::scheduler

@@ -34,7 +34,7 @@ std::int64_t runs_of(std::int64_t most, std::int64_t rows) {
 
 struct Slowest {
     Clock::duration first{};
-    Clock::duration second{};  // Of a single run, itself.
+    Clock::duration second{};  // A single run is its own second.
 };
 
 Slowest slowest_of(std::span<const Clock::duration> runs) {

@@ -34,7 +34,7 @@ public:
 
     // Of the size that comes nearest from above among those that were looked up, or of the largest.
     [[nodiscard]] const LatencyModel& like(std::size_t row_bytes) const;
-    // Of the calls that were last looked up, or of the seeds.
+    // The model of the calls that were last looked up, or of the seeds.
     [[nodiscard]] const LatencyModel& last() const { return *last_; }
     // The one whose single row takes longest.
     [[nodiscard]] const LatencyModel& slowest() const;

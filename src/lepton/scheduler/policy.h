@@ -140,7 +140,7 @@ private:
     std::vector<QueuedCall> delayed_;
 };
 
-// As options.policy says.
+// Makes the policy that options.policy names.
 std::unique_ptr<Policy> make_policy(const model::QueueOptions& options,
                                     std::int64_t max_rows,
                                     std::span<const model::ServiceTime> seeds,

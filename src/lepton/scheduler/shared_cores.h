@@ -62,7 +62,7 @@ public:
 
 private:
     struct Place {
-        int cores = 0;  // Of all its instances; 0: nobody's.
+        int cores = 0;  // The cores of all its instances; 0: the seat is nobody's.
         std::weak_ptr<CoreWaiter> waiter;
     };
     void look_at_demand() LEPTON_REQUIRES(mutex_);

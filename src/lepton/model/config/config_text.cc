@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 7> kRefused{"sequence_batching",
                                                    "reshape",
                                                    "optional",
                                                    "allow_ragged_batch"};
-// Of messages in messages; Triton's fields are within a tenth of it.
+// The maximum depth of messages in messages; Triton's fields are within a tenth of it.
 constexpr int kDeepest = 64;
 
 struct Place {

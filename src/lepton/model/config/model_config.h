@@ -58,16 +58,16 @@ struct ModelConfig {
     std::vector<TensorConfig> outputs;
     int instances = 1;
     InstanceBounds instance_bounds;
-    int threads = 0;  // Of each instance; 0: found by measurement.
+    int threads = 0;  // Threads of each instance; 0: found by measurement.
     engine::Precision precision = engine::Precision::kF32;
-    std::vector<std::int64_t> pad_to;  // As ModelSpec's.
+    std::vector<std::int64_t> pad_to;  // See ModelSpec.
     QueueOptions queue;
     VersionPolicy versions;
     std::vector<WarmUpSample> warm_up;
     // Of the settings (model_settings.h) that somebody chose; the others have their defaults.
     std::map<std::string, SettingOrigin, std::less<>> origins;
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.
-    std::string text;                   // Of the file, for a process that is to read it again.
+    std::string text;                   // The file's, for a process that is to read it again.
 };
 
 // Reads protobuf text. `source` names the file in messages. Errors: kInvalidArgument naming line

@@ -52,7 +52,7 @@ std::optional<Number> as_number(std::string_view text) {
     return number;
 }
 
-// Of "auto:1-4".
+// Reads the numbers of "auto:1-4".
 std::optional<InstanceBounds> bounds_of(std::string_view text) {
     if (!text.starts_with(kAutoBetween)) return std::nullopt;
     text.remove_prefix(kAutoBetween.size());

@@ -55,7 +55,7 @@ public:
         std::filesystem::path cache_dir = {};    // Where compiled models are kept; empty: nowhere.
         std::filesystem::path records_dir = {};  // Where measurements are kept; empty: nowhere.
         TuningTime tuning = TuningTime::kLater;
-        Clock::duration longest_step = std::chrono::minutes(5);  // As Probe's.
+        Clock::duration longest_step = std::chrono::minutes(5);  // See Probe.
     };
 
     // `engines` must outlive the loader and what it loads.

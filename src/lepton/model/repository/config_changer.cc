@@ -15,7 +15,7 @@
 namespace lepton::model {
 namespace {
 
-// Of the settings that somebody has changed, for the file.
+// The settings that somebody has changed, for the file.
 Result<FileDraft> draft_of(const ModelConfig& config, const std::filesystem::path& file) {
     NamedSettings settings;
     for (const ModelSetting& setting : settings_of(config, {})) {

@@ -12,9 +12,10 @@ namespace lepton::model {
 // What has been counted about one version since it was first loaded.
 struct LoadCounters {
     std::uint64_t runs = 0;
-    Clock::duration run_time{};  // Of all instances together.
+    Clock::duration run_time{};  // The time of all instances together.
     std::uint64_t answered = 0;
-    Clock::duration queued{};  // Of the answered ones together, until their runs began.
+    Clock::duration
+        queued{};  // The time that the answered ones waited together until their runs began.
     std::uint64_t missed = 0;  // Late, or refused for want of time or room.
 };
 
@@ -38,7 +39,7 @@ public:
     struct Look {
         Clock::time_point now;
         LoadCounters counters;
-        Clock::duration cpu_time{};  // Of the whole process, since it began.
+        Clock::duration cpu_time{};  // The time of the whole process since it began.
         int instances = 1;           // In force, and the threads of each.
         int threads = 1;
     };

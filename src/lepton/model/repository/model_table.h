@@ -64,7 +64,7 @@ public:
     bool begin_load(const std::string& name, std::int64_t number, const Stamp& stamp);
     void serve(Serving version);
     void note_failure(const std::string& name, std::int64_t number, Error error);
-    // Of one that serves: other words about it, or other sessions.
+    // Changes what is said of a version that serves, or its sessions.
     void replace(Serving version);
     // The versions that its policy no longer serves.
     [[nodiscard]] std::vector<std::int64_t> end_load(const std::string& name, const Loaded& loaded);
@@ -79,7 +79,7 @@ public:
 
     [[nodiscard]] std::vector<Failure> failures() const;
 
-    // As ModelCatalog's.
+    // See ModelCatalog.
     [[nodiscard]] Result<> ready() const;
     [[nodiscard]] Result<std::shared_ptr<const ModelSpec>> find(std::string_view name,
                                                                 std::string_view version) const;

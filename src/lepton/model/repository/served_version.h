@@ -34,7 +34,7 @@ struct ServedVersion {
     std::string engine;
     Measured measured;
     TuningPlan plan;
-    std::optional<TuningPlan> rest;  // As LoadedModel's.
+    std::optional<TuningPlan> rest;  // See LoadedModel.
     ModelConfig loaded;              // With which its sessions were made,
     ModelConfig config;              // and the one in force.
 
@@ -47,7 +47,7 @@ struct ServedVersion {
     [[nodiscard]] std::int64_t number() const;
 };
 
-// As a client is told it.
+// What a client is told of it.
 [[nodiscard]] ModelConfiguration to_configuration(const ServedVersion& version);
 
 }  // namespace lepton::model

@@ -8,7 +8,7 @@
 namespace lepton::model {
 namespace {
 
-// Of a line such as "model name\t: AMD EPYC"; empty for another key.
+// The value of a line such as "model name\t: AMD EPYC"; empty for another key.
 std::string_view value_of(std::string_view line, std::string_view key) {
     if (!line.starts_with(key)) return {};
     const std::size_t colon = line.find(':');

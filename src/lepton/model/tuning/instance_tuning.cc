@@ -429,7 +429,7 @@ private:
         return {};
     }
 
-    // As a request of it runs: in pieces where more rows are not prepared.
+    // Runs it as a request is run: in pieces where more rows are not prepared.
     Result<> run_sample(engine::Session& session, const DeclaredSample& sample, std::int64_t rows) {
         *running_ = sample.what;
         const WarmUp declared(graph_, options_.batches, sample);

@@ -18,10 +18,10 @@ struct ServiceTime {
 // tried the model tells another one, and what is kept until the next start.
 struct TuningPlan {
     bool batches = false;
-    bool rows_trusted = false;     // As SessionOptions'.
+    bool rows_trusted = false;     // See SessionOptions.
     std::string batching;          // For a person: whether requests share a run, and why not.
     std::string warm_up;           // "done", or why it could not be.
-    int threads = 1;               // Of each session.
+    int threads = 1;               // Threads of each session.
     std::int64_t free_extent = 1;  // With which the model runs, for axes that are open.
     std::vector<ServiceTime> service_times;  // One per row count to prepare, ascending from 1.
     // False: each row count ran, and what would be best was not measured yet.

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of all samples of a model together, and of one input with all its rows.
+// The maximum of all samples of a model together, and of one input with all its rows.
 constexpr std::size_t kMostBytes = std::size_t{1} << 30;
 constexpr std::size_t kLengthBytes = 4;  // Before each element of kBytes.
 
@@ -152,9 +152,9 @@ Result<DeclaredSample::Input> read_input(const WarmUpSample::Input& declared,
                 input.data = random_data(declared.dtype, *elements, seed);
                 break;
             }
-            [[fallthrough]];  // As Triton does it.
+            [[fallthrough]];  // Triton does the same.
         case WarmUpSample::Content::kZero:
-            input.data.resize(least);  // Of kBytes: elements of no length.
+            input.data.resize(least);  // For kBytes these are elements of no length.
             break;
     }
     return input;

@@ -39,7 +39,7 @@ bool is_float(DataType dtype) {
            dtype == DataType::kFp64;
 }
 
-constexpr double kSmallestColumn = 1.0 / 30;  // Of the largest magnitude of all.
+constexpr double kSmallestColumn = 1.0 / 30;  // A share of the largest magnitude of all.
 
 bool floats_agree(const TensorView& a, const TensorView& b, double tolerance) {
     const std::size_t count = a.data.size() / element_bytes(a.dtype);

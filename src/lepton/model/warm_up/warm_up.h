@@ -22,7 +22,7 @@ public:
     WarmUp(const engine::Graph& graph, bool batches, const DeclaredSample& sample)
         : graph_(graph), batches_(batches), declared_(&sample) {}
 
-    // Of the inputs of a run of that many rows.
+    // The shapes of the inputs of a run of that many rows.
     [[nodiscard]] std::vector<Shape> shapes(std::int64_t rows) const;
 
     // One run with the rows from `first_row` of the sample table; the outputs stay valid until the

@@ -65,7 +65,7 @@ private:
     const Limits& limits_;
     Fault fault_;
     int version_ = 11;
-    std::size_t field_bytes_ = 0;  // As SETTINGS_MAX_HEADER_LIST_SIZE counts them.
+    std::size_t field_bytes_ = 0;  // Counted as SETTINGS_MAX_HEADER_LIST_SIZE is.
     bool has_authority_ = false;   // The target has one, which is the request's host then.
     bool has_host_ = false;
     bool has_length_ = false;

@@ -26,7 +26,7 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr std::size_t kReadBytes = std::size_t{8} << 10;
-// Of a body: longer reads keep others waiting for the copy.
+// The maximum of a body's read: longer ones keep others waiting for the copy.
 constexpr std::size_t kBodyReadBytes = std::size_t{256} << 10;
 // What every answer begins with.
 constexpr std::string_view kAnswerStart = "HTTP/1.1 ";
@@ -168,7 +168,7 @@ private:
     Clock::time_point last_read_;
     Progress receiving_;
     Clock::time_point read_deadline_ = kNoDeadline;
-    std::string head_;           // Of the reply.
+    std::string head_;           // The reply's head.
     bool answer_begun_ = false;  // kAnswerStart was sent before the answer was there.
     bool in_parts_ = false;      // The answer's head and parts of its body were sent.
     bool chunked_ = false;       // These are chunks, as a client of HTTP/1.1 knows them.

@@ -29,7 +29,7 @@ public:
     [[nodiscard]] std::size_t size() const { return open_.size(); }
     [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
     [[nodiscard]] std::size_t reserved_bytes() const { return reserved_bytes_; }
-    // Of answers that are not all on their way.
+    // The bytes of answers that are not all on their way.
     [[nodiscard]] std::size_t unsent_bytes() const { return unsent_bytes_; }
     [[nodiscard]] std::size_t incomplete() const { return incomplete_; }
 

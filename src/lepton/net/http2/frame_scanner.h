@@ -15,10 +15,10 @@ public:
     struct FrameHead {
         std::uint8_t type;
         std::int32_t stream_id;
-        std::size_t bytes;  // Of its payload.
+        std::size_t bytes;  // The length of its payload.
     };
     struct Piece {
-        std::size_t bytes;               // Of one frame, or of the preface.
+        std::size_t bytes;               // The part of one frame, or of the preface.
         std::optional<FrameHead> begun;  // Set when the frame's head ends in this piece.
     };
 
@@ -31,8 +31,9 @@ private:
     static constexpr std::size_t kHeadBytes = 9;      // Section 4.1.
 
     std::array<std::byte, kHeadBytes> head_{};
-    std::size_t head_bytes_ = 0;        // Seen of the next frame's head.
-    std::size_t left_ = kPrefaceBytes;  // Of the preface, or of the frame's payload.
+    std::size_t head_bytes_ = 0;  // Seen of the next frame's head.
+    std::size_t left_ =
+        kPrefaceBytes;  // What is to come of the preface, or of the frame's payload.
 };
 
 }  // namespace lepton::net

@@ -118,7 +118,7 @@ private:
     Connection& connection_;
     memory::BufferPool& pool_;
     std::size_t most_unpacked_ = 0;
-    std::size_t aside_bytes_ = 0;  // Of the message that others work at: size, capacity.
+    std::size_t aside_bytes_ = 0;  // Size or capacity of the message that is worked at aside.
     std::size_t aside_capacity_ = 0;
 };
 

@@ -164,8 +164,9 @@ private:
     std::deque<Http2Exchange*> deferred_;   // Have a message, which waits for others' answers.
     std::size_t with_handler_ = 0;          // Messages whose reply is due.
 
-    Clock::time_point now_;         // Of the latest read.
-    Clock::time_point begun_at_;    // Of the connection, then of the head that is being received.
+    Clock::time_point now_;  // The time of the latest read.
+    Clock::time_point
+        begun_at_;  // When the connection began, then the head that is being received.
     Clock::time_point last_data_;   // When a stream last made progress.
     std::int32_t head_stream_ = 0;  // Whose head is being received.
     FrameScanner scanner_;

@@ -8,7 +8,7 @@
 namespace lepton::net {
 namespace {
 
-// Of DATA frames that we send, if the client takes frames that large.
+// The size of DATA frames that we send, if the client takes frames that large.
 constexpr std::size_t kMaxFrameBytes = std::size_t{256} << 10;
 constexpr std::size_t kFrameHeadBytes = 9;
 

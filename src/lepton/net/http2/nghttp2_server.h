@@ -31,7 +31,7 @@ public:
     virtual void on_stream_sent(std::int32_t stream_id) = 0;
     // A head or trailers that nghttp2 could not encode.
     virtual void on_head_not_sent(std::int32_t stream_id) = 0;
-    // As nghttp2_data_source_read_callback.
+    // The same contract as nghttp2_data_source_read_callback.
     virtual ssize_t on_read_body(Http2Exchange& exchange,
                                  std::size_t room,
                                  std::uint32_t& flags) = 0;

@@ -10,7 +10,7 @@
 namespace lepton::net {
 namespace {
 
-// Of grpc-message: some clients refuse header lists above 8 KiB.
+// The maximum of grpc-message: some clients refuse header lists above 8 KiB.
 constexpr std::size_t kMaxGrpcMessageBytes = std::size_t{4} << 10;
 constexpr int kGrpcInternal = 13;
 

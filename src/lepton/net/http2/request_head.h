@@ -19,7 +19,7 @@ struct RequestHead {
     void add(std::string_view name, std::string_view value, Message& message);
 
     GrpcContent content = GrpcContent::kNone;
-    Encoding encoding = Encoding::kIdentity;  // Of a gRPC call's compressed messages.
+    Encoding encoding = Encoding::kIdentity;  // How a gRPC call compresses its messages.
     bool accepts_gzip = false;                // In the answers to a gRPC call.
     bool has_grpc_fields = false;
     bool has_authority = false;
@@ -28,7 +28,7 @@ struct RequestHead {
     bool connects = false;  // The method is CONNECT.
     bool post = false;
     std::optional<std::uint64_t> content_length;
-    std::size_t bytes = 0;  // As SETTINGS_MAX_HEADER_LIST_SIZE counts them, RFC 9113 section 6.5.2.
+    std::size_t bytes = 0;  // Counted as SETTINGS_MAX_HEADER_LIST_SIZE is, RFC 9113 section 6.5.2.
 };
 
 }  // namespace lepton::net

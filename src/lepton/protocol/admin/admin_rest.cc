@@ -15,7 +15,7 @@
 namespace lepton::protocol {
 namespace {
 
-// Of a change's body, which is read on the loop.
+// The maximum of a change's body, which is read on the loop.
 constexpr std::size_t kMostOfChange = std::size_t{64} << 10;
 
 }  // namespace

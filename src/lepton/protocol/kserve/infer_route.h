@@ -46,11 +46,11 @@ public:
 protected:
     ~InferRoute() = default;
 
-    // Of the message into infer.call.request, whose deadline is set. On the loop or aside.
+    // Reads the message into infer.call.request, whose deadline is set. On the loop or aside.
     virtual Result<> decode(InferExchange& infer, const InferFields& fields) const = 0;
     [[nodiscard]] virtual bool is_long_to_decode(const net::Message& message,
                                                  const InferFields& fields) const = 0;
-    // Of a response that is no error. On the loop or aside.
+    // Writes a response that is no error. On the loop or aside.
     virtual Result<> encode(const InferExchange& infer, net::Reply& reply) const = 0;
     [[nodiscard]] virtual bool is_long_to_encode(const InferExchange& infer) const = 0;
 
