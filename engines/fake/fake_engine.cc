@@ -1,7 +1,10 @@
 #include "engines/fake/fake_engine.h"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -79,9 +82,28 @@ FakeModel read_model(const std::filesystem::path& path) {
     if (json.contains("fail_when_first_is")) {
         model.fail_when_first_is = json.at("fail_when_first_is").get<int>();
     }
+    model.fatal = json.value("fatal", false);
     model.crash = json.value("crash", "");
     model.crash_rows = json.value("crash_rows", std::int64_t{0});
     return model;
+}
+
+constexpr std::string_view kDelay = "delay_us";
+
+Result<std::optional<std::chrono::microseconds>> delay_of(const engine::Parameters& parameters) {
+    constexpr int kLongest = 60'000'000;
+    const auto found = parameters.find(kDelay);
+    if (found == parameters.end()) return std::nullopt;
+    const std::string& text = found->second;
+    int delay = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), delay);
+    if (error != std::errc() || rest != text.data() + text.size() || delay < 0 ||
+        delay > kLongest) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "parameter \"" + found->first + "\" is \"" + text +
+                        "\", a number between 0 and " + std::to_string(kLongest) + " is needed");
+    }
+    return std::chrono::microseconds(delay);
 }
 
 }  // namespace
@@ -99,13 +121,32 @@ bool FakeEngine::may_crash(const std::filesystem::path& path) const {
     return json.is_object() && (json.contains("crash") || json.value("probe", false));
 }
 
+std::vector<Device> FakeEngine::devices() const {
+    std::vector<Device> devices{Device{}};
+    for (int i = 0; i < FakeDevices::kCount; ++i) devices.push_back({DeviceKind::kGpu, i});
+    return devices;
+}
+
+Result<std::vector<std::string>> FakeEngine::unknown(const engine::Parameters& parameters) const {
+    if (const auto delay = delay_of(parameters); !delay) return tl::unexpected(delay.error());
+    engine::Parameters others = parameters;
+    others.erase(std::string(kDelay));
+    return Engine::unknown(others);
+}
+
+void FakeEngine::advance(Clock::duration time) {
+    devices_->get({DeviceKind::kGpu, FakeDevices::kStanding})->advance(time);
+}
+
 Result<std::unique_ptr<engine::Graph>> FakeEngine::open(const std::filesystem::path& path,
                                                         const engine::OpenOptions& options) {
     try {
+        LEPTON_TRY(const auto delay, delay_of(options.parameters));
         FakeModel model = read_model(path);
+        if (delay) model.delay = *delay;
         replace_shapes(model, options);
         check(model);
-        return std::make_unique<FakeGraph>(std::move(model));
+        return std::make_unique<FakeGraph>(std::move(model), devices_);
     } catch (const std::exception& error) {
         return fail(ErrorCode::kInvalidArgument,
                     path.string() + " cannot be read: " + error.what());

@@ -1,11 +1,23 @@
 #pragma once
 
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engines/fake/fake_device.h"
+#include "lepton/core/clock.h"
+#include "lepton/core/device.h"
+#include "lepton/core/result.h"
 #include "lepton/engine/engine.h"
 
 namespace lepton::fake {
 
 // A runtime for tests: a file `<name>.fake` says in JSON what its model takes, gives, and how long
-// a run takes. Deterministic, without threads of its own. Output i is input i.
+// a run takes. Deterministic. Output i is input i. Beside the CPU it has two devices that compute
+// by themselves, each in a thread of its own: "gpu:0", and "gpu:1", whose clock stands until
+// advance().
 //
 //     {
 //       "inputs":  [{"name": "x", "datatype": "FP32", "shape": [-1, 4]}],
@@ -17,6 +29,7 @@ namespace lepton::fake {
 //       "delay": "busy",           // or "sleep" (the default).
 //       "fail": "out of luck",     // Each run fails with this message,
 //       "fail_when_first_is": 13,  // or only one whose first byte is 13.
+//       "fatal": true,             // and the session that failed is not alive any more.
 //       "fail_load": "no such op", // The file cannot be opened.
 //       "crash": "SIGFPE",         // Each run ends the process by a signal of that name, or by
 //                                  // "exit", or never ends: "hang",
@@ -24,15 +37,25 @@ namespace lepton::fake {
 //       "probe": true              // Is tried in a process of its own, as one that may crash is.
 //     }
 //
-// Thread-safe.
+// Of parameters it knows "delay_us", which counts instead of the file's: 0 to 60,000,000. Others
+// have no effect. Thread-safe.
 class FakeEngine final : public engine::Engine {
 public:
     [[nodiscard]] std::string_view name() const override { return "fake"; }
     [[nodiscard]] std::string version() const override { return "1"; }
     [[nodiscard]] bool reads(const std::filesystem::path& path) const override;
     [[nodiscard]] bool may_crash(const std::filesystem::path& path) const override;
+    [[nodiscard]] std::vector<Device> devices() const override;
+    [[nodiscard]] Result<std::vector<std::string>> unknown(
+        const engine::Parameters& parameters) const override;
     Result<std::unique_ptr<engine::Graph>> open(const std::filesystem::path& path,
                                                 const engine::OpenOptions& options) override;
+
+    // Of the device whose clock stands: that much later.
+    void advance(Clock::duration time);
+
+private:
+    const std::shared_ptr<FakeDevices> devices_ = std::make_shared<FakeDevices>();
 };
 
 }  // namespace lepton::fake

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engines/fake/device_session.h"
 #include "engines/fake/fake_session.h"
 
 namespace lepton::fake {
@@ -18,7 +19,9 @@ Result<std::unique_ptr<engine::Session>> FakeGraph::make_session(
     };
     const bool all = std::all_of(model_->inputs.begin(), model_->inputs.end(), batches) &&
                      std::all_of(model_->outputs.begin(), model_->outputs.end(), batches);
-    return std::make_unique<FakeSession>(model_, options.batches && all);
+    const bool by_rows = options.batches && all;
+    if (options.device == Device{}) return std::make_unique<FakeSession>(model_, by_rows);
+    return std::make_unique<DeviceSession>(model_, by_rows, devices_->get(options.device));
 }
 
 }  // namespace lepton::fake

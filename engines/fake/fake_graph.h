@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engines/fake/fake_device.h"
 #include "engines/fake/fake_model.h"
 #include "lepton/engine/engine.h"
 
@@ -14,7 +15,8 @@ namespace lepton::fake {
 // Thread-safe.
 class FakeGraph final : public engine::Graph {
 public:
-    explicit FakeGraph(FakeModel model) : model_(std::make_shared<FakeModel>(std::move(model))) {}
+    FakeGraph(FakeModel model, std::shared_ptr<FakeDevices> devices)
+        : model_(std::make_shared<FakeModel>(std::move(model))), devices_(std::move(devices)) {}
 
     [[nodiscard]] const std::vector<TensorSpec>& inputs() const override { return model_->inputs; }
     [[nodiscard]] const std::vector<TensorSpec>& outputs() const override {
@@ -28,6 +30,7 @@ public:
 
 private:
     std::shared_ptr<const FakeModel> model_;
+    std::shared_ptr<FakeDevices> devices_;
 };
 
 }  // namespace lepton::fake

@@ -21,6 +21,7 @@ struct FakeModel {
     bool busy = false;
     std::string fail;
     std::optional<int> fail_when_first_is;
+    bool fatal = false;
     std::string crash;
     std::int64_t crash_rows = 0;
 };

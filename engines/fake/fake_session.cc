@@ -98,7 +98,7 @@ std::span<std::byte> FakeSession::slot(std::size_t index) {
     return {slots_[index].data(), slots_[index].size()};
 }
 
-Result<> FakeSession::check(std::int64_t rows, std::span<const TensorView> inputs) const {
+Result<> FakeSession::check(std::int64_t rows, std::span<const TensorView> inputs) {
     // With shapes that only a request knows, nothing was prepared that could bound the rows.
     const bool bounded =
         std::all_of(model_->inputs.begin(), model_->inputs.end(), [](const TensorSpec& spec) {
@@ -114,17 +114,23 @@ Result<> FakeSession::check(std::int64_t rows, std::span<const TensorView> input
                         "input \"" + spec.name + "\" has shape " + to_string(inputs[i].shape));
         }
     }
+    if (!alive_) return lepton::fail(ErrorCode::kUnavailable, "the device is lost");
     if (model_->fail.empty()) return {};
     const std::span<const std::byte> first = inputs[0].data;
     if (!model_->fail_when_first_is ||
         (!first.empty() && std::to_integer<int>(first[0]) == *model_->fail_when_first_is)) {
+        if (model_->fatal) alive_ = false;
         return lepton::fail(ErrorCode::kInternal, model_->fail);
     }
     return {};
 }
 
+std::chrono::microseconds FakeSession::time_of(std::int64_t rows) const {
+    return model_->delay + model_->delay_per_row * rows;
+}
+
 void FakeSession::wait(std::int64_t rows) const {
-    const auto time = model_->delay + model_->delay_per_row * rows;
+    const auto time = time_of(rows);
     if (time.count() == 0) return;
     if (!model_->busy) return std::this_thread::sleep_for(time);
     const Clock::time_point end = Clock::now() + time;
@@ -137,6 +143,12 @@ Result<> FakeSession::run(std::int64_t rows,
                           std::span<TensorView> outputs) {
     LEPTON_RETURN_IF_ERROR(check(rows, inputs));
     wait(rows);
+    return compute(rows, inputs, outputs);
+}
+
+Result<> FakeSession::compute(std::int64_t rows,
+                              std::span<const TensorView> inputs,
+                              std::span<TensorView> outputs) {
     if (!model_->crash.empty() && (model_->crash_rows == 0 || model_->crash_rows == rows)) {
         crash(model_->crash);
     }

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "engines/fake/fake_model.h"
@@ -12,8 +14,8 @@
 
 namespace lepton::fake {
 
-// Not thread-safe; the owner serialises.
-class FakeSession final : public engine::Session {
+// Computes in the calling thread. Not thread-safe; the owner serialises.
+class FakeSession : public engine::Session {
 public:
     FakeSession(std::shared_ptr<const FakeModel> model, bool batches);
 
@@ -24,13 +26,24 @@ public:
     Result<> run(std::int64_t rows,
                  std::span<const TensorView> inputs,
                  std::span<TensorView> outputs) override;
+    [[nodiscard]] bool alive() const override { return alive_; }
+
+    // What a run computes, once its time has passed.
+    Result<> compute(std::int64_t rows,
+                     std::span<const TensorView> inputs,
+                     std::span<TensorView> outputs);
+
+protected:
+    // Whether the run is one that computes.
+    Result<> check(std::int64_t rows, std::span<const TensorView> inputs);
+    [[nodiscard]] std::chrono::microseconds time_of(std::int64_t rows) const;
 
 private:
-    Result<> check(std::int64_t rows, std::span<const TensorView> inputs) const;
     void wait(std::int64_t rows) const;
 
     std::shared_ptr<const FakeModel> model_;
     bool batches_;
+    bool alive_ = true;
     memory::BufferPool pool_;
     std::vector<memory::Buffer> slots_;
     std::vector<memory::Buffer> results_;

@@ -1,3 +1,5 @@
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -11,4 +13,11 @@ extern "C" __attribute__((visibility("default"))) lepton::engine::Engine* lepton
         return nullptr;
     }
     return std::make_unique<lepton::fake::FakeEngine>().release();
+}
+
+// For tests that load the plug-in: as FakeEngine::advance.
+extern "C" __attribute__((visibility("default"))) void lepton_fake_advance(
+    lepton::engine::Engine* engine, std::int64_t microseconds) {
+    static_cast<lepton::fake::FakeEngine*>(engine)->advance(
+        std::chrono::microseconds(microseconds));
 }

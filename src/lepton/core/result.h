@@ -23,7 +23,7 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
 // LEPTON_RETURN_IF_ERROR(validate(x)): the same for Result<>.
 // Two statements, not a GNU statement expression, so it is legal around co_await.
 #define LEPTON_TRY(decl, expr) LEPTON_TRY_(LEPTON_CAT_(try_, __COUNTER__), decl, expr)
-#define LEPTON_RETURN_IF_ERROR(expr) LEPTON_CHECK_OK_(LEPTON_CAT_(try_, __COUNTER__), expr)
+#define LEPTON_RETURN_IF_ERROR(expr) LEPTON_RETURN_IF_ERROR_(LEPTON_CAT_(try_, __COUNTER__), expr)
 #define LEPTON_CAT_(a, b) LEPTON_CAT2_(a, b)
 #define LEPTON_CAT2_(a, b) a##b
 // NOLINTBEGIN(bugprone-macro-parentheses): `decl` is a declaration.
@@ -32,7 +32,7 @@ inline tl::unexpected<Error> fail(ErrorCode code, std::string message) {
     if (!tmp) [[unlikely]]                                                \
         return ::tl::unexpected<::lepton::Error>(std::move(tmp).error()); \
     decl = *std::move(tmp)
-#define LEPTON_CHECK_OK_(tmp, expr)           \
+#define LEPTON_RETURN_IF_ERROR_(tmp, expr)    \
     if (auto tmp = (expr); !tmp) [[unlikely]] \
     return ::tl::unexpected<::lepton::Error>(std::move(tmp).error())
 // NOLINTEND(bugprone-macro-parentheses)

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "lepton/core/device.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/core/result.h"
 #include "lepton/core/tensor.h"
@@ -21,6 +24,10 @@ enum class Precision : std::uint8_t { kF32, kBf16, kF16 };
 
 [[nodiscard]] std::string_view to_string(Precision precision);
 
+// Of the engine, by name, as `parameters` in config.pbtxt has them: those that are none of Lepton's
+// own. Bounded by the size of that file.
+using Parameters = std::map<std::string, std::string, std::less<>>;
+
 struct SessionOptions {
     int threads = 1;  // Computing threads of one run, the calling thread included.
     Precision precision = Precision::kF32;
@@ -30,6 +37,21 @@ struct SessionOptions {
     // Somebody who knows the model says that rows are independent: prepare() does not ask for a
     // proof.
     bool rows_trusted = false;
+    Device device{};  // One of the engine's; of the kind that the graph was opened for.
+};
+
+// Who is told what came of a run that Session::start() began.
+class RunCompletion {
+public:
+    // The outputs are set, or the error says why not, as Session::run() returns it. On any thread,
+    // the one that called start() included. Does not call the session.
+    virtual void on_run(Result<> result) noexcept = 0;
+
+protected:
+    RunCompletion() = default;
+    RunCompletion(const RunCompletion&) = default;
+    RunCompletion& operator=(const RunCompletion&) = default;
+    ~RunCompletion() = default;
 };
 
 // One runnable copy of a model. Inputs and outputs are in the order of the signature; where the
@@ -78,6 +100,21 @@ public:
     virtual Result<> run(std::int64_t rows,
                          std::span<const TensorView> inputs,
                          std::span<TensorView> outputs) = 0;
+
+    // Starts a run and completes it later, where a device computes by itself; the calling thread is
+    // free meanwhile. `done` is told exactly once, of errors too, and never after the session is
+    // destroyed: whoever destroys it waits for that, or has the run ended with kUnavailable. Until
+    // then the session is the run's, and what `inputs` and `outputs` refer to stays as it is. By
+    // default the run is over when this returns.
+    virtual void start(std::int64_t rows,
+                       std::span<const TensorView> inputs,
+                       std::span<TensorView> outputs,
+                       RunCompletion& done) {
+        done.on_run(run(rows, inputs, outputs));
+    }
+
+    // False: what it runs on is lost, and so is every run from here on; another session may work.
+    [[nodiscard]] virtual bool alive() const { return true; }
 };
 
 // A model file as the engine understood it. Thread-safe.
@@ -109,6 +146,8 @@ struct OpenOptions {
     // Replaces the shapes of named inputs, as the model's configuration asks.
     std::vector<std::pair<std::string, Shape>> input_shapes;
     std::filesystem::path cache_dir;  // Compiled models are kept there; empty: nowhere.
+    Device device{};                  // For whose runs it is; one of the engine's.
+    Parameters parameters{};
 };
 
 // A model runtime. Thread-safe.
@@ -128,14 +167,28 @@ public:
         return true;
     }
 
-    // Errors: kInvalidArgument naming the file and the reason.
+    // What it can compute with on this machine.
+    [[nodiscard]] virtual std::vector<Device> devices() const { return {Device{}}; }
+
+    // Names of parameters that it does not know, for a warning; by default it knows none. Errors:
+    // kInvalidArgument naming the parameter, its value and the bound, also for a name that it will
+    // not read over.
+    [[nodiscard]] virtual Result<std::vector<std::string>> unknown(
+        const Parameters& parameters) const;
+
+    // `options` were found right by check(). Errors: kInvalidArgument naming the file and the
+    // reason; kUnavailable for a device that does not answer.
     virtual Result<std::unique_ptr<Graph>> open(const std::filesystem::path& path,
                                                 const OpenOptions& options) = 0;
 };
 
+// Whether the engine has that device and takes these parameters. Errors: kUnsupported naming the
+// devices that there are; as Engine::unknown().
+Result<> check(const Engine& engine, Device device, const Parameters& parameters);
+
 // A plug-in is a shared library with this one C function; it returns an Engine to be owned by the
 // caller, or null with `error` filled in. `abi` is kPluginAbi of the caller.
-inline constexpr int kPluginAbi = 2;
+inline constexpr int kPluginAbi = 3;
 using MakeEngine = Engine* (*)(int abi, std::string* error);
 inline constexpr const char* kMakeEngineSymbol = "lepton_make_engine";
 

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <array>
 #include <system_error>
 #include <utility>
 
@@ -13,7 +14,43 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "lepton_engine_";
 constexpr std::string_view kSuffix = ".so";
-constexpr std::string_view kPreferred = "openvino";
+
+// Which engines read a file of that ending, the preferred one first. What is not there is passed
+// over. A new engine has its lines here.
+struct Format {
+    std::string_view ending;
+    std::array<std::string_view, 2> engines;
+};
+constexpr std::array<Format, 11> kFormats{{
+    {".onnx", {"openvino", "onnxruntime"}},
+    {".ort", {"onnxruntime"}},
+    {".xml", {"openvino"}},
+    {".pb", {"openvino"}},
+    {".savedmodel", {"openvino"}},
+    {".tflite", {"openvino"}},
+    {".pdmodel", {"openvino"}},
+    {".pt2", {"torch"}},
+    {".pt", {"torch"}},
+    {".py", {"python"}},
+    {".fake", {"fake"}},
+}};
+
+// What Triton calls them, as `backend` or as `platform`; an engine's own name is one as well.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kTritonNames{{
+    {"onnxruntime_onnx", "onnxruntime"},
+    {"pytorch", "torch"},
+    {"pytorch_libtorch", "torch"},
+    {"pytorch_aoti", "torch"},
+    {"openvino_onnx", "openvino"},
+}};
+
+std::string_view engine_called(std::string_view backend, std::string_view platform) {
+    const std::string_view name = backend.empty() ? platform : backend;
+    for (const auto& [triton, engine] : kTritonNames) {
+        if (name == triton) return engine;
+    }
+    return name;
+}
 
 std::string joined(const std::vector<std::string>& names) {
     std::string list;
@@ -98,19 +135,43 @@ Result<Engine*> EngineRegistry::load(std::string_view name) {
     return engines_.emplace(name, std::move(engine)).first->second.get();
 }
 
+std::vector<std::string> EngineRegistry::candidates(const fs::path& model) const {
+    const std::vector<std::string> known = names_locked();
+    std::vector<std::string> names;
+    const auto add = [&names](std::string_view name) {
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+    };
+    for (const Format& format : kFormats) {
+        if (model.extension().string() != format.ending) continue;
+        for (const std::string_view engine : format.engines) {
+            if (std::find(known.begin(), known.end(), engine) != known.end()) add(engine);
+        }
+    }
+    // Beyond the table, those that are loaded already answer for nothing.
+    for (const auto& [name, engine] : engines_) add(name);
+    for (const std::string& name : known) add(name);
+    return names;
+}
+
+Result<Engine*> EngineRegistry::choose(std::string_view backend,
+                                       std::string_view platform,
+                                       const fs::path& model) {
+    const std::string_view asked = engine_called(backend, platform);
+    const std::vector<std::string> known = names();
+    // A repository made for Triton names Triton's backends, whose files other engines may read.
+    if (std::find(known.begin(), known.end(), asked) == known.end()) return for_model(model);
+    LEPTON_TRY(Engine * engine, by_name(asked));
+    if (engine->reads(model)) return engine;
+    return fail(ErrorCode::kInvalidArgument,
+                "config.pbtxt asks for engine \"" + std::string(asked) +
+                    "\", which does not read " + model.string());
+}
+
 Result<Engine*> EngineRegistry::for_model(const fs::path& model) {
     const MutexLock lock(mutex_);
-    std::vector<std::string> candidates = names_locked();
-    const auto preferred = std::find(candidates.begin(), candidates.end(), kPreferred);
-    if (preferred != candidates.end()) {
-        std::rotate(candidates.begin(), preferred, preferred + 1);
-    }
-    // Those that are loaded already answer for nothing.
-    for (const auto& [name, engine] : engines_) {
-        if (engine->reads(model)) return engine.get();
-    }
+    const std::vector<std::string> names = candidates(model);
     std::string broken;
-    for (const std::string& name : candidates) {
+    for (const std::string& name : names) {
         const Result<Engine*> engine = load(name);
         if (!engine) {
             broken += "; " + engine.error().message;
@@ -119,7 +180,7 @@ Result<Engine*> EngineRegistry::for_model(const fs::path& model) {
         }
     }
     return fail(ErrorCode::kUnsupported,
-                "no engine reads " + model.string() + ", tried: " + joined(candidates) + broken);
+                "no engine reads " + model.string() + ", tried: " + joined(names) + broken);
 }
 
 void EngineRegistry::add(std::unique_ptr<Engine> engine) {

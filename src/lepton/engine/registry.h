@@ -33,15 +33,27 @@ public:
     // kInternal for a plug-in that does not load, with the reason.
     Result<Engine*> by_name(std::string_view name);
 
-    // The engine that reads a model of that file name; OpenVINO first, because it is the default
-    // runtime, then by name. Errors: kUnsupported, naming what was tried.
+    // The engine that reads a model of that file name: as the table of formats (registry.cc) says,
+    // and beyond it those that say that they do, by name. Errors: kUnsupported, naming what was
+    // tried.
     Result<Engine*> for_model(const std::filesystem::path& model);
+
+    // The same, of a model whose config.pbtxt asks for a `backend`, an engine's name or Triton's,
+    // or has Triton's `platform`; either may be empty. An engine that is asked for and not there is
+    // no error: another one may read the file. Errors: as for_model(); kInvalidArgument where the
+    // engine is there and does not read the file.
+    Result<Engine*> choose(std::string_view backend,
+                           std::string_view platform,
+                           const std::filesystem::path& model);
 
     // An engine that is linked in.
     void add(std::unique_ptr<Engine> engine);
 
 private:
     Result<Engine*> load(std::string_view name) LEPTON_REQUIRES(mutex_);
+    // In the order in which they are asked, each once.
+    [[nodiscard]] std::vector<std::string> candidates(const std::filesystem::path& model) const
+        LEPTON_REQUIRES(mutex_);
     [[nodiscard]] std::vector<std::string> names_locked() const LEPTON_REQUIRES(mutex_);
 
     const std::filesystem::path folder_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lepton/core/clock.h"
+#include "lepton/core/device.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/engine/engine.h"
 #include "lepton/model/tuning/tuning_plan.h"
@@ -71,8 +72,14 @@ struct LoadedModel {
     QueueOptions queue;
     std::string engine;              // Its name.
     int threads = 1;                 // Threads of each session.
+    Device device{};                 // What computes the runs.
     TuningPlan plan;                 // By which the sessions were made,
     std::optional<TuningPlan> rest;  // and by which they are to be made once there is time.
+
+    // Of one run. A device other than the CPU computes the runs of a session one after the other.
+    [[nodiscard]] Demand demand() const {
+        return {device, device.kind == DeviceKind::kCpu ? threads : 1};
+    }
 };
 
 }  // namespace lepton::model

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -105,6 +107,52 @@ TEST(EngineRegistry, TakesEnginesThatAreLinkedIn) {
     registry.add(std::make_unique<LinkedEngine>());
     EXPECT_THAT(registry.names(), Contains("linked"));
     EXPECT_EQ((*registry.for_model("m.linked"))->name(), "linked");
+}
+
+// Named like another one.
+class NamedEngine final : public Engine {
+public:
+    explicit NamedEngine(std::string name) : name_(std::move(name)) {}
+    [[nodiscard]] std::string_view name() const override { return name_; }
+    [[nodiscard]] std::string version() const override { return "1"; }
+    [[nodiscard]] bool reads(const std::filesystem::path& path) const override {
+        return path.extension() == ".onnx" || path.extension() == ".own";
+    }
+    Result<std::unique_ptr<Graph>> open(const std::filesystem::path&, const OpenOptions&) override {
+        return fail(ErrorCode::kUnsupported, "not offered");
+    }
+
+private:
+    std::string name_;
+};
+
+class ChoiceOfEngineTest : public ::testing::Test {
+protected:
+    ChoiceOfEngineTest() {
+        for (const char* name : {"another", "onnxruntime", "openvino"}) {
+            engines_.add(std::make_unique<NamedEngine>(name));
+        }
+    }
+    std::string chosen(const char* backend, const char* platform, const char* file = "model.onnx") {
+        const Result<Engine*> engine = engines_.choose(backend, platform, file);
+        return engine ? std::string((*engine)->name()) : engine.error().message;
+    }
+
+    EngineRegistry engines_{"/nowhere"};
+};
+
+TEST_F(ChoiceOfEngineTest, TheTablePrefersOneAmongThoseThatRead) {
+    EXPECT_EQ(chosen("", ""), "openvino");
+    EXPECT_EQ(chosen("", "", "model.own"), "another") << "beyond the table by name";
+}
+
+TEST_F(ChoiceOfEngineTest, TheConfigurationCountsInTritonsWordsToo) {
+    EXPECT_EQ(chosen("another", ""), "another");
+    EXPECT_EQ(chosen("onnxruntime", "openvino_onnx"), "onnxruntime");
+    EXPECT_EQ(chosen("", "onnxruntime_onnx"), "onnxruntime");
+    EXPECT_EQ(chosen("tensorrt", ""), "openvino") << "what is not here does not count";
+    EXPECT_EQ(chosen("another", "", "model.xml"),
+              "config.pbtxt asks for engine \"another\", which does not read model.xml");
 }
 
 }  // namespace

@@ -124,8 +124,16 @@ Result<> read_parameters(const config::ModelConfig& proto, ModelConfig& config) 
             }
         } else if (key == "pad_to") {
             LEPTON_RETURN_IF_ERROR(read_pad_to(value, config.pad_to));
+        } else if (key == "device") {
+            const std::optional<Device> device = parse_device(value);
+            if (!device) {
+                return fail(ErrorCode::kInvalidArgument,
+                            "parameter \"device\" is \"" + value +
+                                "\", a device such as cpu or gpu:0 is needed");
+            }
+            config.device = *device;
         } else {
-            config.warnings.push_back("parameter \"" + key + "\" has no effect");
+            config.parameters.emplace(key, value);
         }
     }
     // An answer of our own names every setting, and those that somebody chose.
@@ -326,6 +334,7 @@ Result<ModelConfig> to_config(const config::ModelConfig& proto) {
     ModelConfig config;
     config.name = proto.name();
     config.backend = proto.backend();
+    config.platform = proto.platform();
     config.default_model_filename = proto.default_model_filename();
     if (config.default_model_filename.find('/') != std::string::npos) {
         return fail(ErrorCode::kInvalidArgument,
@@ -384,6 +393,7 @@ Result<ModelConfig> parse_model_config(std::string_view text, const std::string&
     }
     config->warnings = std::move(warnings);
     config->text = text;
+    config->source = source;
     return config;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lepton/core/data_type.h"
+#include "lepton/core/device.h"
 #include "lepton/core/model_control.h"
 #include "lepton/core/result.h"
 #include "lepton/core/shape.h"
@@ -48,7 +49,10 @@ struct VersionPolicy {
 // completed from the model.
 struct ModelConfig {
     std::string name;     // Empty: the folder's.
-    std::string backend;  // Name of an engine, where the file names one.
+    std::string backend;  // An engine's name, or Triton's for it; where the file names one.
+    std::string platform;
+    Device device{};                // That computes it.
+    engine::Parameters parameters;  // Those that are none of ours.
     std::string default_model_filename;
     std::optional<std::int64_t> max_batch_size;
     // Whether the file's own max_batch_size is above 0, so that its `dims` leave the batch axis
@@ -67,7 +71,8 @@ struct ModelConfig {
     // Of the settings (model_settings.h) that somebody chose; the others have their defaults.
     std::map<std::string, SettingOrigin, std::less<>> origins;
     std::vector<std::string> warnings;  // Fields of Triton's that have no effect here.
-    std::string text;                   // The file's, for a process that is to read it again.
+    std::string text;                   // The file's, for a process that is to read it again,
+    std::string source;                 // and what it is called in messages.
 };
 
 // Reads protobuf text. `source` names the file in messages. Errors: kInvalidArgument naming line

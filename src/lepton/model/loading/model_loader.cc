@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lepton/model/config/engine_parameters.h"
 #include "lepton/model/config/signature.h"
 #include "lepton/model/loading/narrowed_tensors.h"
 #include "lepton/model/store/repository_layout.h"
@@ -106,6 +107,12 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
         {"warm_up", plan.warm_up},
         {"tuning", plan.origin},
     };
+    if (config.device != Device{}) {
+        spec->properties.emplace_back("device", to_string(config.device));
+    }
+    if (const auto known = known_parameters(engine, config.parameters)) {
+        spec->properties.insert(spec->properties.end(), known->begin(), known->end());
+    }
     if (!config.pad_to.empty()) {
         spec->properties.emplace_back("pad_to", to_text(SettingValue(config.pad_to)));
     }
@@ -126,16 +133,7 @@ std::shared_ptr<const ModelSpec> make_spec(const std::string& name,
 
 Result<engine::Engine*> ModelLoader::choose_engine(const std::filesystem::path& file,
                                                    const ModelConfig& config) {
-    // A repository made for Triton names Triton's backends, whose files other engines may read.
-    const std::vector<std::string> names = engines_.names();
-    if (std::find(names.begin(), names.end(), config.backend) == names.end()) {
-        return engines_.for_model(file);
-    }
-    LEPTON_TRY(engine::Engine * engine, engines_.by_name(config.backend));
-    if (engine->reads(file)) return engine;
-    return fail(ErrorCode::kInvalidArgument,
-                "config.pbtxt asks for engine \"" + config.backend + "\", which does not read " +
-                    file.string());
+    return engines_.choose(config.backend, config.platform, file);
 }
 
 // What is to be loaded; each load has its own.
@@ -153,6 +151,19 @@ ModelLoader::ModelLoader(engine::EngineRegistry& engines, Options options)
       options_(std::move(options)),
       records_(options_.records_dir),
       probe_({.program = engines.folder() / kProbeProgram, .longest_step = options_.longest_step}) {
+}
+
+std::vector<std::string> ModelLoader::warnings(const std::filesystem::path& file,
+                                               const ModelConfig& config) {
+    std::vector<std::string> warnings;
+    const Result<engine::Engine*> engine = choose_engine(file, config);
+    if (!engine) return warnings;
+    const Result<std::vector<std::string>> unknown = (*engine)->unknown(config.parameters);
+    if (!unknown) return warnings;
+    for (const std::string& name : *unknown) {
+        warnings.push_back(config.source + ": parameter \"" + name + "\" has no effect");
+    }
+    return warnings;
 }
 
 Result<std::shared_ptr<LoadedModel>> ModelLoader::load(const std::string& name,
@@ -283,6 +294,7 @@ Result<std::shared_ptr<LoadedModel>> ModelLoader::finish(const Job& job,
     model->queue = job.config.queue;
     model->engine = job.engine.name();
     model->threads = tuned->plan.threads;
+    model->device = job.config.device;
     model->plan = std::move(tuned->plan);
     model->rest = std::move(tuned->rest);
     return model;
@@ -317,8 +329,13 @@ Result<std::unique_ptr<engine::Graph>> open_graph(engine::Engine& engine,
                                                   const std::filesystem::path& file,
                                                   const ModelConfig& config,
                                                   const std::filesystem::path& cache_dir) {
+    if (auto can = engine::check(engine, config.device, config.parameters); !can) {
+        return tl::unexpected(naming_file(std::move(can).error(), file));
+    }
     engine::OpenOptions options;
     options.cache_dir = cache_dir;
+    options.device = config.device;
+    options.parameters = config.parameters;
     LEPTON_TRY(std::unique_ptr<engine::Graph> graph, engine.open(file, options));
     LEPTON_TRY(options.input_shapes, check_signature(*graph, config));
     if (!options.input_shapes.empty()) {

@@ -61,6 +61,10 @@ public:
     // `engines` must outlive the loader and what it loads.
     ModelLoader(engine::EngineRegistry& engines, Options options);
 
+    // For the log, before a load: parameters that have no effect on the engine that reads the file.
+    [[nodiscard]] std::vector<std::string> warnings(const std::filesystem::path& file,
+                                                    const ModelConfig& config);
+
     // Errors name the file and the reason: kInvalidArgument for a file that is broken or
     // contradicts its configuration, kUnsupported, kInternal, kUnavailable after cancel().
     Result<std::shared_ptr<LoadedModel>> load(const std::string& name,

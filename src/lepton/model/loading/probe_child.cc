@@ -89,7 +89,7 @@ Result<std::string> record_of(const std::filesystem::path& engines_folder,
     behave(false);
     engine::EngineRegistry engines(engines_folder);
     LEPTON_TRY(const ModelConfig read, read_model_config(config));
-    LEPTON_TRY(engine::Engine * engine, engines.for_model(file));
+    LEPTON_TRY(engine::Engine * engine, engines.choose(read.backend, read.platform, file));
     TuningOptions options;
     options.cores = cpu_budget();
     options.first_instance_only = true;

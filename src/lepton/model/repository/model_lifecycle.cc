@@ -20,15 +20,19 @@ double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+void log_warnings(const std::string& model, const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) {
+        spdlog::warn("config_warning model={} text={}", model, observe::quoted(warning));
+    }
+}
+
 Result<ModelConfig> read_config(const ModelFolder& folder) {
     if (folder.versions.empty()) {
         return fail(ErrorCode::kInvalidArgument,
                     folder.path.string() + " holds no version folder such as 1");
     }
     LEPTON_TRY(ModelConfig config, read_model_config(folder.config_file()));
-    for (const std::string& warning : config.warnings) {
-        spdlog::warn("config_warning model={} text={}", folder.name, observe::quoted(warning));
-    }
+    log_warnings(folder.name, config.warnings);
     if (!config.name.empty() && config.name != folder.name) {
         return fail(ErrorCode::kInvalidArgument,
                     folder.config_file().string() + " is of model \"" + config.name +
@@ -81,6 +85,7 @@ bool ModelLifecycle::load_version(const ModelFolder& folder,
                 written(folder.config_file()),
                 file ? written_samples(*file, config) : std::vector<fs::file_time_type>{}};
     if (!parts_.table.begin_load(folder.name, number, stamp)) return true;
+    if (file) log_warnings(folder.name, parts_.loader.warnings(*file, config));
     const Result<std::shared_ptr<LoadedModel>> model =
         file ? parts_.loader.load(folder.name, number, *file, config)
              : tl::unexpected(file.error());

@@ -61,6 +61,7 @@ public:
           how_(std::move(options)),
           threads_per_instance_(std::max(1, how_.cores / config.instances)) {
         options_.precision = config.precision;
+        options_.device = config.device;
         if (config.threads > 0) options_.threads = config.threads;
         options_.batches = has_batch_axis(graph) && config.max_batch_size.value_or(1) != 0;
     }

@@ -49,6 +49,7 @@ public:
     Result<> run(std::int64_t rows,
                  std::span<const TensorView> inputs,
                  std::span<TensorView> outputs) override;
+    [[nodiscard]] bool alive() const override { return session_->alive(); }
 
 private:
     void tell(std::string step);

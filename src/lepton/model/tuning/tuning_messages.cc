@@ -51,6 +51,8 @@ tuning::Subject to_message(const TuningSubject& subject) {
     for (const std::int64_t extent : subject.pad_to) message.add_pad_to(extent);
     for (const std::string& shape : subject.shapes) message.add_shapes(shape);
     message.set_warm_up(subject.warm_up);
+    message.set_device(subject.device);
+    for (const std::string& parameter : subject.parameters) message.add_parameters(parameter);
     return message;
 }
 
@@ -69,6 +71,8 @@ TuningSubject from_message(const tuning::Subject& message) {
     subject.pad_to.assign(message.pad_to().begin(), message.pad_to().end());
     subject.shapes.assign(message.shapes().begin(), message.shapes().end());
     subject.warm_up = message.warm_up();
+    subject.device = message.device();
+    subject.parameters.assign(message.parameters().begin(), message.parameters().end());
     return subject;
 }
 

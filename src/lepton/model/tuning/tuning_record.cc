@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "lepton/core/file_draft.h"
+#include "lepton/model/config/engine_parameters.h"
 #include "lepton/model/model_digest.h"
 #include "lepton/model/tuning/cpu_identity.h"
 #include "lepton/model/tuning/tuning_messages.h"
@@ -135,6 +136,9 @@ Result<TuningSubject> TuningSubject::of(const fs::path& file,
         if (input.dims) subject.shapes.push_back(input.name + " " + to_string(*input.dims));
     }
     subject.warm_up = digest_of(samples);
+    if (config.device != Device{}) subject.device = to_string(config.device);
+    LEPTON_TRY(const engine::Parameters known, known_parameters(engine, config.parameters));
+    for (const auto& [name, value] : known) subject.parameters.push_back(name + "=" + value);
     return subject;
 }
 

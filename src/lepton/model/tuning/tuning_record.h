@@ -30,6 +30,8 @@ struct TuningSubject {
     std::vector<std::int64_t> pad_to;
     std::vector<std::string> shapes;
     std::string warm_up;
+    std::string device;                   // Empty: the CPU.
+    std::vector<std::string> parameters;  // That the engine knows: "name=value".
 
     // Errors: kInvalidArgument for a model whose files cannot be read.
     static Result<TuningSubject> of(const std::filesystem::path& file,

@@ -19,6 +19,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 
 ModelConfig parse(std::string_view text) {
     auto config = parse_model_config(text, "c.pbtxt");
@@ -114,15 +115,30 @@ TEST(ModelConfig, FieldsOfTritonsThatHaveNoEffectAreWarnings) {
     const ModelConfig config = parse(
         "optimization { cuda { graphs: true } }\n"
         "instance_group { count: 2 kind: KIND_CPU gpus: [ 0 ] }\n"
-        "dynamic_batching { max_queue_delay_microseconds: 100 }\n"
-        "parameters { key: \"cpu_affinity\" value { string_value: \"4\" } }");
+        "dynamic_batching { max_queue_delay_microseconds: 100 }");
     EXPECT_EQ(config.instances, 2);
     EXPECT_THAT(config.warnings,
                 ElementsAre(HasSubstr("c.pbtxt:1:1: field \"optimization\" has no effect"),
                             HasSubstr("\"kind\""),
                             HasSubstr("\"gpus\""),
-                            HasSubstr("\"cpu_affinity\""),
                             HasSubstr("max_queue_delay_microseconds")));
+}
+
+TEST(ModelConfig, ParametersThatAreNoneOfOursAreTheEngines) {
+    const ModelConfig config = parse(
+        "parameters { key: \"cpu_affinity\" value { string_value: \"4\" } }\n"
+        "parameters { key: \"precision\" value { string_value: \"bf16\" } }");
+    EXPECT_THAT(config.parameters, ElementsAre(Pair("cpu_affinity", "4")));
+    EXPECT_THAT(config.warnings, IsEmpty());
+}
+
+TEST(ModelConfig, ReadsTheDevice) {
+    const auto with = [](const std::string& device) {
+        return "parameters { key: \"device\" value { string_value: \"" + device + "\" } }";
+    };
+    EXPECT_EQ(parse("").device, Device{});
+    EXPECT_EQ(parse(with("gpu:1")).device, (Device{DeviceKind::kGpu, 1}));
+    EXPECT_THAT(error_of(with("gpu:x")), HasSubstr("parameter \"device\" is \"gpu:x\""));
 }
 
 TEST(ModelConfig, ReadsTheWarmUp) {
