@@ -30,7 +30,7 @@ std::string framed(std::string_view message) {
 struct GrpcPeer::Callbacks {
     static GrpcPeer& of(void* user) { return *static_cast<GrpcPeer*>(user); }
 
-    static int on_header(nghttp2_protocol*,
+    static int on_header(nghttp2_session*,
                          const nghttp2_frame* frame,
                          const std::uint8_t* name,
                          std::size_t name_size,
@@ -44,7 +44,7 @@ struct GrpcPeer::Callbacks {
         return 0;
     }
 
-    static int on_data(nghttp2_protocol*,
+    static int on_data(nghttp2_session*,
                        std::uint8_t,
                        std::int32_t stream,
                        const std::uint8_t* data,
@@ -54,7 +54,7 @@ struct GrpcPeer::Callbacks {
         return 0;
     }
 
-    static int on_frame(nghttp2_protocol*, const nghttp2_frame* frame, void* user) {
+    static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
         GrpcPeer& self = of(user);
         const std::int32_t stream = frame->hd.stream_id;
         if (frame->hd.type == NGHTTP2_HEADERS) self.streams_.push_back(stream);
@@ -69,12 +69,12 @@ struct GrpcPeer::Callbacks {
     }
 
     static ssize_t send(
-        nghttp2_protocol*, const std::uint8_t* data, std::size_t size, int, void* user) {
+        nghttp2_session*, const std::uint8_t* data, std::size_t size, int, void* user) {
         of(user).out_.append(reinterpret_cast<const char*>(data), size);
         return static_cast<ssize_t>(size);
     }
 
-    static ssize_t read_body(nghttp2_protocol* session,
+    static ssize_t read_body(nghttp2_session* session,
                              std::int32_t stream,
                              std::uint8_t* buffer,
                              std::size_t room,
@@ -97,19 +97,19 @@ struct GrpcPeer::Callbacks {
 };
 
 GrpcPeer::GrpcPeer(Options options) : options_(options) {
-    nghttp2_protocol_callbacks* callbacks = nullptr;
-    nghttp2_protocol_callbacks_new(&callbacks);
-    nghttp2_protocol_callbacks_set_on_header_callback(callbacks, Callbacks::on_header);
-    nghttp2_protocol_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::on_data);
-    nghttp2_protocol_callbacks_set_on_frame_recv_callback(callbacks, Callbacks::on_frame);
-    nghttp2_protocol_callbacks_set_send_callback(callbacks, Callbacks::send);
-    nghttp2_protocol_server_new(&session_, callbacks, this);
-    nghttp2_protocol_callbacks_del(callbacks);
+    nghttp2_session_callbacks* callbacks = nullptr;
+    nghttp2_session_callbacks_new(&callbacks);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, Callbacks::on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, Callbacks::on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, Callbacks::on_frame);
+    nghttp2_session_callbacks_set_send_callback(callbacks, Callbacks::send);
+    nghttp2_session_server_new(&session_, callbacks, this);
+    nghttp2_session_callbacks_del(callbacks);
     const nghttp2_settings_entry window{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options.window};
     nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &window, 1);
 }
 
-GrpcPeer::~GrpcPeer() { nghttp2_protocol_del(session_); }
+GrpcPeer::~GrpcPeer() { nghttp2_session_del(session_); }
 
 bool GrpcPeer::hear(Exchange& client) {
     bool any = false;
@@ -122,14 +122,14 @@ bool GrpcPeer::hear(Exchange& client) {
         bytes.resize(std::min(bytes.size(), options_.step));
         if (bytes.empty()) return any;
         any = true;
-        nghttp2_protocol_mem_recv(
+        nghttp2_session_mem_recv(
             session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
         client.sent(bytes.size());
     }
 }
 
 bool GrpcPeer::speak_to(Exchange& client) {
-    nghttp2_protocol_send(session_);
+    nghttp2_session_send(session_);
     out_ += std::exchange(raw_, {});
     const bool any = !out_.empty();
     std::string_view rest = out_;

@@ -66,7 +66,7 @@ private:
     };
 
     Options options_;
-    nghttp2_protocol* session_ = nullptr;
+    nghttp2_session* session_ = nullptr;
     std::vector<std::int32_t> streams_;
     std::map<std::int32_t, Asked> asked_;
     std::map<std::int32_t, Reply> replies_;

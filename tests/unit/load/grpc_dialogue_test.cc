@@ -18,18 +18,18 @@ namespace {
 class Server {
 public:
     explicit Server(std::uint32_t window) {
-        nghttp2_protocol_callbacks* callbacks = nullptr;
-        nghttp2_protocol_callbacks_new(&callbacks);
-        nghttp2_protocol_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-        nghttp2_protocol_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-        nghttp2_protocol_server_new(&session_, callbacks, this);
-        nghttp2_protocol_callbacks_del(callbacks);
+        nghttp2_session_callbacks* callbacks = nullptr;
+        nghttp2_session_callbacks_new(&callbacks);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+        nghttp2_session_server_new(&session_, callbacks, this);
+        nghttp2_session_callbacks_del(callbacks);
         const nghttp2_settings_entry entry{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window};
         nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, &entry, 1);
     }
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
-    ~Server() { nghttp2_protocol_del(session_); }
+    ~Server() { nghttp2_session_del(session_); }
 
     // Passes bytes to and fro until both are silent; what the dialogue heard last.
     Heard talk(Dialogue& dialogue) {
@@ -38,11 +38,11 @@ public:
             const auto bytes = dialogue.unsent();
             const std::string sent(reinterpret_cast<const char*>(bytes.data()), bytes.size());
             dialogue.sent(sent.size());
-            const auto used = nghttp2_protocol_mem_recv(
+            const auto used = nghttp2_session_mem_recv(
                 session_, reinterpret_cast<const std::uint8_t*>(sent.data()), sent.size());
             EXPECT_EQ(used, static_cast<ssize_t>(sent.size()));
             const std::uint8_t* frames = nullptr;
-            const ssize_t size = nghttp2_protocol_mem_send(session_, &frames);
+            const ssize_t size = nghttp2_session_mem_send(session_, &frames);
             if (size == 0 && sent.empty()) return heard;
             for (ssize_t i = 0; i < size; ++i) {  // Byte by byte: any cut must do.
                 dialogue.space()[0] = static_cast<std::byte>(frames[i]);
@@ -57,7 +57,7 @@ public:
     std::vector<std::string> requests;
 
 private:
-    static int on_data(nghttp2_protocol*,
+    static int on_data(nghttp2_session*,
                        std::uint8_t,
                        std::int32_t,
                        const std::uint8_t* data,
@@ -66,7 +66,7 @@ private:
         static_cast<Server*>(self)->body_.append(reinterpret_cast<const char*>(data), size);
         return 0;
     }
-    static int on_frame(nghttp2_protocol*, const nghttp2_frame* frame, void* self) {
+    static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* self) {
         if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 && frame->hd.stream_id != 0) {
             static_cast<Server*>(self)->reply(frame->hd.stream_id);
         }
@@ -78,7 +78,7 @@ private:
         };
         return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
     }
-    static ssize_t read(nghttp2_protocol* session,
+    static ssize_t read(nghttp2_session* session,
                         std::int32_t stream,
                         std::uint8_t* space,
                         std::size_t room,
@@ -109,7 +109,7 @@ private:
         nghttp2_submit_response(session_, stream, &head, 1, &provider);
     }
 
-    nghttp2_protocol* session_ = nullptr;
+    nghttp2_session* session_ = nullptr;
     std::string body_;
     std::size_t answered_ = 0;
 };

@@ -145,7 +145,7 @@ private:
 
     [[nodiscard]] Http2Exchange* exchange_of(std::int32_t stream_id) {
         return static_cast<Http2Exchange*>(
-            nghttp2_protocol_get_stream_user_data(session_.get(), stream_id));
+            nghttp2_session_get_stream_user_data(session_.get(), stream_id));
     }
 
     Wire& wire_;
@@ -211,7 +211,7 @@ void Http2Protocol::begin_session() {
     }};
     const int submitted = nghttp2_submit_settings(
         session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-    const int opened = nghttp2_protocol_set_local_window_size(
+    const int opened = nghttp2_session_set_local_window_size(
         session_.get(), NGHTTP2_FLAG_NONE, 0, ReceiveWindow::kOfConnection);
     LEPTON_CHECK(submitted == 0 && opened == 0);
 }
@@ -239,7 +239,7 @@ void Http2Protocol::receive(std::span<const std::byte> bytes, Clock::time_point 
     while (!bytes.empty() && taken >= 0 && !overspent_) {
         const FrameScanner::Piece piece = scanner_.next(bytes);
         if (piece.begun) on_begin_frame(*piece.begun);
-        taken = nghttp2_protocol_mem_recv(
+        taken = nghttp2_session_mem_recv(
             session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), piece.bytes);
         bytes = bytes.subspan(piece.bytes);
     }
@@ -269,7 +269,7 @@ void Http2Protocol::on_begin_frame(const FrameScanner::FrameHead& head) {
     if (head_stream_ != 0) begun_at_ = now_;
     if (head.type != NGHTTP2_HEADERS && head.type != NGHTTP2_DATA) return;
     const std::uint32_t error = order_.check(head.stream_id);
-    if (error != NGHTTP2_NO_ERROR) nghttp2_protocol_terminate_session(session_.get(), error);
+    if (error != NGHTTP2_NO_ERROR) nghttp2_session_terminate_session(session_.get(), error);
 }
 
 void Http2Protocol::on_begin_request(std::int32_t stream_id) {
@@ -282,7 +282,7 @@ void Http2Protocol::on_begin_request(std::int32_t stream_id) {
     Http2Exchange& exchange = exchanges_.open(stream_id);
     exchange.peer = &wire_.peer();
     exchange.message.begun = begun_at_;
-    nghttp2_protocol_set_stream_user_data(session_.get(), stream_id, &exchange);
+    nghttp2_session_set_stream_user_data(session_.get(), stream_id, &exchange);
 }
 
 bool Http2Protocol::on_field(Http2Exchange* exchange,
@@ -305,7 +305,7 @@ bool Http2Protocol::on_field(Http2Exchange* exchange,
 
 void Http2Protocol::spend(double cost) {
     if (chatter_.spend(cost, now_) || std::exchange(overspent_, true)) return;
-    nghttp2_protocol_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
+    nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 void Http2Protocol::on_frame(const nghttp2_frame& frame) {
@@ -354,13 +354,13 @@ void Http2Protocol::on_data(std::int32_t stream_id, std::span<const std::byte> d
         exchanges_.recount(*exchange);
         window_.on_taken(session_.get(), *exchange, taken);
     } else {
-        nghttp2_protocol_consume_stream(session_.get(), stream_id, data.size());
+        nghttp2_session_consume_stream(session_.get(), stream_id, data.size());
     }
 }
 
 void Http2Protocol::on_stream_closed(std::int32_t stream_id) {
     if (head_stream_ == stream_id) head_stream_ = 0;
-    if (nghttp2_protocol_get_stream_remote_close(session_.get(), stream_id) == 1) {
+    if (nghttp2_session_get_stream_remote_close(session_.get(), stream_id) == 1) {
         order_.on_closed(stream_id);
     }
     if (Http2Exchange* exchange = exchange_of(stream_id)) lose(*exchange);
@@ -369,7 +369,7 @@ void Http2Protocol::on_stream_closed(std::int32_t stream_id) {
 void Http2Protocol::on_stream_sent(std::int32_t stream_id) {
     Http2Exchange* exchange = exchange_of(stream_id);
     if (exchange == nullptr) return;
-    nghttp2_protocol_set_stream_user_data(session_.get(), stream_id, nullptr);
+    nghttp2_session_set_stream_user_data(session_.get(), stream_id, nullptr);
     finished_.push_back(exchange);
     // RFC 9113 section 8.1: the client may stop sending what nobody will read.
     if (!exchange->request_ended) {
@@ -637,7 +637,7 @@ bool Http2Protocol::refuse_if_stuck() {
 void Http2Protocol::produce() {
     while (!output_.paused()) {
         const std::uint8_t* frame = nullptr;
-        const ssize_t size = nghttp2_protocol_mem_send(session_.get(), &frame);
+        const ssize_t size = nghttp2_session_mem_send(session_.get(), &frame);
         broken_ = size < 0;
         if (size <= 0) break;
         output_.append(std::as_bytes(std::span(frame, static_cast<std::size_t>(size))));
@@ -738,7 +738,7 @@ void Http2Protocol::on_last_call() {
     draining_ = true;
     nghttp2_submit_goaway(session_.get(),
                           NGHTTP2_FLAG_NONE,
-                          nghttp2_protocol_get_last_proc_stream_id(session_.get()),
+                          nghttp2_session_get_last_proc_stream_id(session_.get()),
                           NGHTTP2_NO_ERROR,
                           nullptr,
                           0);
@@ -775,13 +775,13 @@ void Http2Protocol::abandon() {
 
 // Says why, and closes. Whatever is open is lost.
 void Http2Protocol::end(std::uint32_t code) {
-    nghttp2_protocol_terminate_session(session_.get(), code);
+    nghttp2_session_terminate_session(session_.get(), code);
     settle();
 }
 
 void Http2Protocol::end_if_done() {
-    const bool done = broken_ || (nghttp2_protocol_want_read(session_.get()) == 0 &&
-                                  nghttp2_protocol_want_write(session_.get()) == 0);
+    const bool done = broken_ || (nghttp2_session_want_read(session_.get()) == 0 &&
+                                  nghttp2_session_want_write(session_.get()) == 0);
     if (!done) return;
     ended_ = true;
     lose_all();

@@ -20,22 +20,22 @@ constexpr std::uint64_t kResetsPerSecond = 1'000;
 
 FrameListener& of(void* listener) { return *static_cast<FrameListener*>(listener); }
 
-Http2Exchange* exchange_of(nghttp2_protocol* session, std::int32_t stream_id) {
-    return static_cast<Http2Exchange*>(nghttp2_protocol_get_stream_user_data(session, stream_id));
+Http2Exchange* exchange_of(nghttp2_session* session, std::int32_t stream_id) {
+    return static_cast<Http2Exchange*>(nghttp2_session_get_stream_user_data(session, stream_id));
 }
 
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
     return {reinterpret_cast<const char*>(bytes), size};
 }
 
-int on_begin_headers(nghttp2_protocol*, const nghttp2_frame* frame, void* listener) noexcept {
+int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* listener) noexcept {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         of(listener).on_begin_request(frame->hd.stream_id);
     }
     return 0;
 }
 
-int on_header(nghttp2_protocol* session,
+int on_header(nghttp2_session* session,
               const nghttp2_frame* frame,
               const std::uint8_t* name,
               std::size_t name_size,
@@ -50,7 +50,7 @@ int on_header(nghttp2_protocol* session,
 }
 
 // nghttp2 would leave the field out and go on; RFC 9113 section 8.2.1 has the request refused.
-int on_invalid_header(nghttp2_protocol*,
+int on_invalid_header(nghttp2_session*,
                       const nghttp2_frame*,
                       const std::uint8_t* /*name*/,
                       std::size_t /*name_size*/,
@@ -61,12 +61,12 @@ int on_invalid_header(nghttp2_protocol*,
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
-int on_frame(nghttp2_protocol*, const nghttp2_frame* frame, void* listener) noexcept {
+int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* listener) noexcept {
     of(listener).on_frame(*frame);
     return 0;
 }
 
-int on_data(nghttp2_protocol*,
+int on_data(nghttp2_session*,
             std::uint8_t /*flags*/,
             std::int32_t stream_id,
             const std::uint8_t* data,
@@ -76,7 +76,7 @@ int on_data(nghttp2_protocol*,
     return 0;
 }
 
-int on_stream_close(nghttp2_protocol*,
+int on_stream_close(nghttp2_session*,
                     std::int32_t stream_id,
                     std::uint32_t /*error*/,
                     void* listener) noexcept {
@@ -84,7 +84,7 @@ int on_stream_close(nghttp2_protocol*,
     return 0;
 }
 
-int on_frame_sent(nghttp2_protocol*, const nghttp2_frame* frame, void* listener) noexcept {
+int on_frame_sent(nghttp2_session*, const nghttp2_frame* frame, void* listener) noexcept {
     const bool carries_reply = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_reply && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
         of(listener).on_stream_sent(frame->hd.stream_id);
@@ -92,7 +92,7 @@ int on_frame_sent(nghttp2_protocol*, const nghttp2_frame* frame, void* listener)
     return 0;
 }
 
-int on_frame_not_sent(nghttp2_protocol*,
+int on_frame_not_sent(nghttp2_session*,
                       const nghttp2_frame* frame,
                       int /*error*/,
                       void* listener) noexcept {
@@ -100,7 +100,7 @@ int on_frame_not_sent(nghttp2_protocol*,
     return 0;
 }
 
-int on_send_data(nghttp2_protocol*,
+int on_send_data(nghttp2_session*,
                  nghttp2_frame*,
                  const std::uint8_t* frame_head,
                  std::size_t count,
@@ -111,7 +111,7 @@ int on_send_data(nghttp2_protocol*,
     return of(listener).on_send_body(exchange, head, count) ? 0 : NGHTTP2_ERR_WOULDBLOCK;
 }
 
-ssize_t choose_frame_bytes(nghttp2_protocol*,
+ssize_t choose_frame_bytes(nghttp2_session*,
                            std::uint8_t /*type*/,
                            std::int32_t /*stream_id*/,
                            std::int32_t session_window,
@@ -123,24 +123,24 @@ ssize_t choose_frame_bytes(nghttp2_protocol*,
 }
 
 struct CallbacksDeleter {
-    void operator()(nghttp2_protocol_callbacks* callbacks) const {
-        nghttp2_protocol_callbacks_del(callbacks);
+    void operator()(nghttp2_session_callbacks* callbacks) const {
+        nghttp2_session_callbacks_del(callbacks);
     }
 };
-std::unique_ptr<nghttp2_protocol_callbacks, CallbacksDeleter> make_callbacks() {
-    nghttp2_protocol_callbacks* made = nullptr;
-    LEPTON_CHECK(nghttp2_protocol_callbacks_new(&made) == 0);
-    nghttp2_protocol_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
-    nghttp2_protocol_callbacks_set_on_header_callback(made, on_header);
-    nghttp2_protocol_callbacks_set_on_invalid_header_callback(made, on_invalid_header);
-    nghttp2_protocol_callbacks_set_on_frame_recv_callback(made, on_frame);
-    nghttp2_protocol_callbacks_set_on_data_chunk_recv_callback(made, on_data);
-    nghttp2_protocol_callbacks_set_on_stream_close_callback(made, on_stream_close);
-    nghttp2_protocol_callbacks_set_on_frame_send_callback(made, on_frame_sent);
-    nghttp2_protocol_callbacks_set_on_frame_not_send_callback(made, on_frame_not_sent);
-    nghttp2_protocol_callbacks_set_send_data_callback(made, on_send_data);
-    nghttp2_protocol_callbacks_set_data_source_read_length_callback(made, choose_frame_bytes);
-    return std::unique_ptr<nghttp2_protocol_callbacks, CallbacksDeleter>(made);
+std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter> make_callbacks() {
+    nghttp2_session_callbacks* made = nullptr;
+    LEPTON_CHECK(nghttp2_session_callbacks_new(&made) == 0);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(made, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(made, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(made, on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(made, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(made, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(made, on_frame_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(made, on_frame_not_sent);
+    nghttp2_session_callbacks_set_send_data_callback(made, on_send_data);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(made, choose_frame_bytes);
+    return std::unique_ptr<nghttp2_session_callbacks, CallbacksDeleter>(made);
 }
 
 struct OptionDeleter {
@@ -183,13 +183,13 @@ Nghttp2Ptr make_nghttp2_server(FrameListener& listener, BlockCache& memory) {
     static const auto callbacks = make_callbacks();
     static const auto options = make_options();
     nghttp2_mem blocks = memory_of(memory);
-    nghttp2_protocol* made = nullptr;
-    LEPTON_CHECK(nghttp2_protocol_server_new3(
+    nghttp2_session* made = nullptr;
+    LEPTON_CHECK(nghttp2_session_server_new3(
                      &made, callbacks.get(), &listener, options.get(), &blocks) == 0);
     return Nghttp2Ptr(made);
 }
 
-ssize_t read_body_callback(nghttp2_protocol* /*session*/,
+ssize_t read_body_callback(nghttp2_session* /*session*/,
                            std::int32_t /*stream_id*/,
                            std::uint8_t* /*buffer*/,
                            std::size_t room,

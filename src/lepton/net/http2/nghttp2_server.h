@@ -14,7 +14,7 @@
 namespace lepton::net {
 
 // What nghttp2 tells about the frames of one connection, in C++. Streams carry their exchange as
-// nghttp2's user data. Called within nghttp2_protocol_mem_recv and _mem_send, which must not be
+// nghttp2's user data. Called within nghttp2_session_mem_recv and _mem_send, which must not be
 // entered again from here; submitting is allowed.
 class FrameListener {
 public:
@@ -45,16 +45,16 @@ protected:
 };
 
 struct Nghttp2Deleter {
-    void operator()(nghttp2_protocol* session) const { nghttp2_protocol_del(session); }
+    void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
 };
-using Nghttp2Ptr = std::unique_ptr<nghttp2_protocol, Nghttp2Deleter>;
+using Nghttp2Ptr = std::unique_ptr<nghttp2_session, Nghttp2Deleter>;
 
 // The server's side of a connection. Windows are opened by hand. `listener` and `memory` must
 // outlive it.
 [[nodiscard]] Nghttp2Ptr make_nghttp2_server(FrameListener& listener, BlockCache& memory);
 
 // For nghttp2_data_provider, with an exchange as source: leads to on_read_body().
-ssize_t read_body_callback(nghttp2_protocol* session,
+ssize_t read_body_callback(nghttp2_session* session,
                            std::int32_t stream_id,
                            std::uint8_t* buffer,
                            std::size_t room,

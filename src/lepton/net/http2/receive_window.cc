@@ -5,7 +5,7 @@
 
 namespace lepton::net {
 
-void ReceiveWindow::on_taken(nghttp2_protocol* session,
+void ReceiveWindow::on_taken(nghttp2_session* session,
                              Http2Exchange& exchange,
                              std::size_t count) {
     exchange.owed_credit += count;
@@ -16,7 +16,7 @@ void ReceiveWindow::on_taken(nghttp2_protocol* session,
     }
 }
 
-void ReceiveWindow::update(nghttp2_protocol* session, bool connection_may_open) {
+void ReceiveWindow::update(nghttp2_session* session, bool connection_may_open) {
     if (streams_wait_) {
         streams_wait_ = exchanges_.held_bytes() > slow_above_;
         Http2Exchange* oldest = nullptr;
@@ -31,7 +31,7 @@ void ReceiveWindow::update(nghttp2_protocol* session, bool connection_may_open) 
         if (oldest != nullptr) reopen(session, *oldest);
     }
     if (owed_ == 0 || is_full() || !connection_may_open) return;
-    nghttp2_protocol_consume_connection(session, std::exchange(owed_, 0));
+    nghttp2_session_consume_connection(session, std::exchange(owed_, 0));
 }
 
 std::size_t ReceiveWindow::spare_bytes() const {
@@ -47,13 +47,13 @@ Http2Exchange* ReceiveWindow::stuck_exchange() {
     return youngest;
 }
 
-void ReceiveWindow::reopen(nghttp2_protocol* session, Http2Exchange& exchange) {
+void ReceiveWindow::reopen(nghttp2_session* session, Http2Exchange& exchange) {
     exchange.receiving.restart(Clock::now());  // Its silence was our doing.
     open(session, exchange);
 }
 
-void ReceiveWindow::open(nghttp2_protocol* session, Http2Exchange& exchange) {
-    nghttp2_protocol_consume_stream(
+void ReceiveWindow::open(nghttp2_session* session, Http2Exchange& exchange) {
+    nghttp2_session_consume_stream(
         session, exchange.stream_id, std::exchange(exchange.owed_credit, 0));
 }
 

@@ -28,9 +28,9 @@ public:
     // `count` bytes came in on some stream.
     void on_received(std::size_t count) { owed_ += count; }
     // `count` bytes of the exchange's stream were looked at, or need never be.
-    void on_taken(nghttp2_protocol* session, Http2Exchange& exchange, std::size_t count);
+    void on_taken(nghttp2_session* session, Http2Exchange& exchange, std::size_t count);
     // Opens what may be opened.
-    void update(nghttp2_protocol* session, bool connection_may_open);
+    void update(nghttp2_session* session, bool connection_may_open);
 
     // While the client has to wait for us, its silence is our doing.
     [[nodiscard]] bool keeps_client_waiting() const { return owed_ > 0; }
@@ -43,8 +43,8 @@ public:
     [[nodiscard]] Http2Exchange* stuck_exchange();
 
 private:
-    static void open(nghttp2_protocol* session, Http2Exchange& exchange);
-    static void reopen(nghttp2_protocol* session, Http2Exchange& exchange);
+    static void open(nghttp2_session* session, Http2Exchange& exchange);
+    static void reopen(nghttp2_session* session, Http2Exchange& exchange);
 
     ExchangeList& exchanges_;
     const std::size_t slow_above_;

@@ -32,17 +32,17 @@ nghttp2_nv nv_of(std::string_view name, std::string_view value, int flags) {
 
 }  // namespace
 
-bool ReplyWriter::submit(nghttp2_protocol* session, Http2Exchange& exchange) {
+bool ReplyWriter::submit(nghttp2_session* session, Http2Exchange& exchange) {
     fields_.clear();
     return exchange.message.grpc ? submit_grpc(session, exchange) : submit_http(session, exchange);
 }
 
-bool ReplyWriter::submit_http(nghttp2_protocol* session, Http2Exchange& exchange) {
+bool ReplyWriter::submit_http(nghttp2_session* session, Http2Exchange& exchange) {
     Reply& reply = exchange.reply;
     if (exchange.headers_sent) {
         if (exchange.message.method != Method::kHead) exchange.outbound.push(reply.body);
         if (reply.last) exchange.outbound.end();
-        nghttp2_protocol_resume_data(session, exchange.stream_id);
+        nghttp2_session_resume_data(session, exchange.stream_id);
         return true;
     }
     const std::string status = std::to_string(reply.status);
@@ -62,13 +62,13 @@ bool ReplyWriter::submit_http(nghttp2_protocol* session, Http2Exchange& exchange
     return submit_fields(session, exchange, has_body || !reply.last);
 }
 
-bool ReplyWriter::submit_grpc(nghttp2_protocol* session, Http2Exchange& exchange) {
+bool ReplyWriter::submit_grpc(nghttp2_session* session, Http2Exchange& exchange) {
     const Reply& reply = exchange.reply;
     if (reply.has_body) frame_message(exchange);
     if (reply.last) exchange.outbound.end();
     if (exchange.headers_sent) {
         // The one error is that nothing is deferred: frames are on their way, and find this too.
-        nghttp2_protocol_resume_data(session, exchange.stream_id);
+        nghttp2_session_resume_data(session, exchange.stream_id);
         return true;
     }
     if (!reply.has_body && !reply.last) return true;
@@ -85,7 +85,7 @@ bool ReplyWriter::submit_grpc(nghttp2_protocol* session, Http2Exchange& exchange
     return submit_fields(session, exchange, reply.has_body);
 }
 
-bool ReplyWriter::submit_fields(nghttp2_protocol* session,
+bool ReplyWriter::submit_fields(nghttp2_session* session,
                                 Http2Exchange& exchange,
                                 bool body_follows) {
     nghttp2_data_provider provider{};
@@ -112,7 +112,7 @@ void ReplyWriter::frame_message(Http2Exchange& exchange) {
     exchange.outbound.push(grpc_prefix(size, exchange.reply_packed), reply.body);
 }
 
-ssize_t ReplyWriter::read(nghttp2_protocol* session,
+ssize_t ReplyWriter::read(nghttp2_session* session,
                           Http2Exchange& exchange,
                           std::size_t room,
                           std::uint32_t& flags) {

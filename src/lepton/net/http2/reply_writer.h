@@ -18,19 +18,19 @@ class ReplyWriter {
 public:
     // Queues exchange.reply, and takes its body. False: nghttp2 does not take it, and the stream
     // must be reset. Precondition: exchange.has_stream().
-    bool submit(nghttp2_protocol* session, Http2Exchange& exchange);
+    bool submit(nghttp2_session* session, Http2Exchange& exchange);
 
     // Announces how much of exchange.outbound the next DATA frame carries, at most `room` bytes; at
     // the end of a gRPC call it queues the trailers.
-    ssize_t read(nghttp2_protocol* session,
+    ssize_t read(nghttp2_session* session,
                  Http2Exchange& exchange,
                  std::size_t room,
                  std::uint32_t& flags);
 
 private:
-    bool submit_http(nghttp2_protocol* session, Http2Exchange& exchange);
-    bool submit_grpc(nghttp2_protocol* session, Http2Exchange& exchange);
-    bool submit_fields(nghttp2_protocol* session, Http2Exchange& exchange, bool body_follows);
+    bool submit_http(nghttp2_session* session, Http2Exchange& exchange);
+    bool submit_grpc(nghttp2_session* session, Http2Exchange& exchange);
+    bool submit_fields(nghttp2_session* session, Http2Exchange& exchange, bool body_follows);
     void frame_message(Http2Exchange& exchange);
 
     // Both are literals; HPACK's table remembers them.

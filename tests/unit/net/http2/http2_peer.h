@@ -132,21 +132,21 @@ public:
     explicit Http2Peer(const Limits& limits = {},
                        std::vector<nghttp2_settings_entry> settings = {}) {
         wire.the_limits = limits;
-        nghttp2_protocol_callbacks* callbacks = nullptr;
-        nghttp2_protocol_callbacks_new(&callbacks);
-        nghttp2_protocol_callbacks_set_on_header_callback(callbacks, on_header);
-        nghttp2_protocol_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-        nghttp2_protocol_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-        nghttp2_protocol_callbacks_set_on_stream_close_callback(callbacks, on_close);
-        nghttp2_protocol_client_new(&client, callbacks, this);
-        nghttp2_protocol_callbacks_del(callbacks);
+        nghttp2_session_callbacks* callbacks = nullptr;
+        nghttp2_session_callbacks_new(&callbacks);
+        nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+        nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+        nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+        nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+        nghttp2_session_client_new(&client, callbacks, this);
+        nghttp2_session_callbacks_del(callbacks);
         nghttp2_submit_settings(client, NGHTTP2_FLAG_NONE, settings.data(), settings.size());
     }
     ~Http2Peer() {
         disconnect();
         for (Exchange* exchange : handler.waiting) exchange->send();
         session.reset();
-        nghttp2_protocol_del(client);
+        nghttp2_session_del(client);
     }
     Http2Peer(const Http2Peer&) = delete;
     Http2Peer& operator=(const Http2Peer&) = delete;
@@ -169,7 +169,7 @@ public:
     void more(std::int32_t id, const std::string& body, bool finishes) {
         streams[id].unsent += body;
         streams[id].finishes = finishes;
-        nghttp2_protocol_resume_data(client, id);
+        nghttp2_session_resume_data(client, id);
         pump();
     }
     ClientStream& request(const Fields& fields, std::string body = {}, bool finishes = true) {
@@ -205,7 +205,7 @@ public:
     std::string client_output() {
         std::string out;
         const std::uint8_t* data = nullptr;
-        for (ssize_t n; (n = nghttp2_protocol_mem_send(client, &data)) > 0;) {
+        for (ssize_t n; (n = nghttp2_session_mem_send(client, &data)) > 0;) {
             out.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(n));
         }
         return out;
@@ -227,7 +227,7 @@ public:
     bool give_client() {
         if (wire.sent.empty()) return false;
         const std::string sent = std::exchange(wire.sent, {});
-        (void)nghttp2_protocol_mem_recv(
+        (void)nghttp2_session_mem_recv(
             client, reinterpret_cast<const std::uint8_t*>(sent.data()), sent.size());
         return true;
     }
@@ -238,7 +238,7 @@ public:
     FakeWire wire;
     FakeHandler& handler = wire.the_handler;
     std::unique_ptr<WireProtocol> session;
-    nghttp2_protocol* client = nullptr;
+    nghttp2_session* client = nullptr;
     Clock::time_point now = Clock::time_point() + std::chrono::hours(1);
     std::map<std::int32_t, ClientStream> streams;
     std::size_t chunk_bytes = std::size_t{1} << 20;  // Of what the server reads at once.
@@ -250,7 +250,7 @@ private:
         return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
     }
     static Http2Peer& of(void* user) { return *static_cast<Http2Peer*>(user); }
-    static int on_header(nghttp2_protocol*,
+    static int on_header(nghttp2_session*,
                          const nghttp2_frame* frame,
                          const std::uint8_t* name,
                          std::size_t name_size,
@@ -270,7 +270,7 @@ private:
         }
         return 0;
     }
-    static int on_data(nghttp2_protocol*,
+    static int on_data(nghttp2_session*,
                        std::uint8_t,
                        std::int32_t id,
                        const std::uint8_t* data,
@@ -279,7 +279,7 @@ private:
         of(user).streams[id].body.append(reinterpret_cast<const char*>(data), size);
         return 0;
     }
-    static int on_frame(nghttp2_protocol*, const nghttp2_frame* frame, void* user) {
+    static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
         Http2Peer& self = of(user);
         if (frame->hd.type == NGHTTP2_GOAWAY) {
             self.goaways.emplace_back(frame->goaway.error_code, frame->goaway.last_stream_id);
@@ -291,12 +291,12 @@ private:
         }
         return 0;
     }
-    static int on_close(nghttp2_protocol*, std::int32_t id, std::uint32_t error, void* user) {
+    static int on_close(nghttp2_session*, std::int32_t id, std::uint32_t error, void* user) {
         of(user).streams[id].closed = true;
         of(user).streams[id].error = error;
         return 0;
     }
-    static ssize_t read_body(nghttp2_protocol*,
+    static ssize_t read_body(nghttp2_session*,
                              std::int32_t id,
                              std::uint8_t* to,
                              std::size_t room,

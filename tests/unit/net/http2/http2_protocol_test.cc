@@ -707,7 +707,7 @@ TEST(Http2Protocol, StreamThatWasSkippedCannotBeOpened) {
     Http2Peer peer;
     peer.handler.answer = echo;
     peer.request(kGet);
-    nghttp2_protocol_set_next_stream_id(peer.client, 9);
+    nghttp2_session_set_next_stream_id(peer.client, 9);
     EXPECT_EQ(find(peer.request(kGet).head, ":status"), "200");
     peer.give_server(std::string("\0\0\1\1\5\0\0\0\5\x82", 10));
     peer.give_client();
@@ -895,7 +895,7 @@ TEST(Http2Protocol, WhoDoesNotTakeItsAnswersGetsNoFurtherOnesMade) {
     peer.pump();
     const nghttp2_settings_entry open = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
     nghttp2_submit_settings(peer.client, NGHTTP2_FLAG_NONE, &open, 1);
-    nghttp2_protocol_set_local_window_size(peer.client, NGHTTP2_FLAG_NONE, 0, 1 << 24);
+    nghttp2_session_set_local_window_size(peer.client, NGHTTP2_FLAG_NONE, 0, 1 << 24);
     peer.pump();
     EXPECT_EQ(peer.handler.handled, 9);
     streams.pop_back();
