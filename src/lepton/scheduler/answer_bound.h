@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "lepton/core/request.h"
 #include "lepton/core/model_spec.h"
+#include "lepton/core/request.h"
 #include "lepton/core/result.h"
 
 namespace lepton::scheduler {
