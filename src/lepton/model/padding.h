@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "lepton/core/request.h"
 #include "lepton/core/model_spec.h"
+#include "lepton/core/request.h"
 
 namespace lepton::model {
 
