@@ -31,7 +31,7 @@ struct Directory {
 void find(benchmark::State& state) {
     static const Directory directory;
     const std::string name = "model_" + std::to_string(state.thread_index());
-    for (auto _ : state) benchmark::DoNotOptimize(directory.models.find(name, {}));
+    for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(directory.models.find(name, {}));
     state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(find)->Threads(1)->Threads(2)->Threads(4);

@@ -86,6 +86,7 @@ TEST(ModelDirectory, ReplacedUnderLoadIsAlwaysFoundAndNeverGoesBack) {
     std::atomic<bool> stop = false;
     std::atomic<int> wrong = 0;
     std::vector<std::jthread> readers;
+    readers.reserve(3);
     for (int i = 0; i < 3; ++i) {
         readers.emplace_back([&, i] {
             int last = 0;
