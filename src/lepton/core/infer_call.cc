@@ -8,6 +8,7 @@ void InferCall::reset() {
     timeline = {};
     trace = {};
     protocol = CallProtocol::kInProcess;
+    route = {};
     status = 0;
     caller_waits = false;
     cancelled.store(false, std::memory_order_relaxed);  // Nobody else holds the call here.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "lepton/core/check.h"
@@ -73,6 +74,9 @@ public:
     Timeline timeline;
     TraceContext trace;
     CallProtocol protocol = CallProtocol::kInProcess;
+    // What the protocol calls the way by which it came, such as "/v2/models/{model}/infer": static
+    // storage; empty in-process.
+    std::string_view route;
     int status = 0;  // The protocol's status: HTTP's, or gRPC's.
 
     // Whose call it is, where clients share a queue fairly: a number of the transport's, which

@@ -16,6 +16,7 @@ RequestRecord record_of(const InferCall& call) {
     record.batch_rows = call.batch_rows;
     record.queued_behind = call.queued_behind;
     record.protocol = call.protocol;
+    record.route = call.route;
     record.status = call.status;
     if (call.response.error) record.error = call.response.error->code;
     if (call.cancelled.load(std::memory_order_relaxed)) record.error = ErrorCode::kCancelled;

@@ -46,6 +46,7 @@ struct RequestRecord {
     std::int64_t batch_rows = 0;
     std::size_t queued_behind = 0;
     CallProtocol protocol = CallProtocol::kInProcess;
+    std::string_view route;  // See InferCall.
     int status = 0;
     std::optional<ErrorCode> error;
 

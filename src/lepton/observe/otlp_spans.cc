@@ -1,7 +1,10 @@
 #include "lepton/observe/otlp_spans.h"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include <otlp_trace.pb.h>
@@ -67,14 +70,23 @@ void add_number(Span& span, std::string_view key, std::int64_t value) {
     add(span, key).set_int_value(value);
 }
 
+// The route with the model's name in its place.
+std::string path_of(const RequestRecord& request) {
+    constexpr std::string_view kModel = "{model}";
+    std::string path(request.route);
+    if (const std::size_t at = path.find(kModel); at != std::string::npos) {
+        path.replace(at, kModel.size(), request.model_name.view());
+    }
+    return path;
+}
+
 // https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 void describe_http(const RequestRecord& request, Span& span) {
-    constexpr std::string_view kRoute = "/v2/models/{model}/infer";
-    span.set_name("POST " + std::string(kRoute));
+    span.set_name("POST " + std::string(request.route));
     add_text(span, "http.request.method", "POST");
-    add_text(span, "http.route", kRoute);
+    add_text(span, "http.route", request.route);
     add_text(span, "url.scheme", "http");
-    add_text(span, "url.path", "/v2/models/" + std::string(request.model_name.view()) + "/infer");
+    add_text(span, "url.path", path_of(request));
     add_number(span, "http.response.status_code", request.status);
     if (request.status >= kFirstServerError) {
         span.mutable_status()->set_code(otlp::Status::STATUS_CODE_ERROR);
@@ -98,10 +110,11 @@ bool is_server_error(int grpc_status) {
 }
 
 void describe_grpc(const RequestRecord& request, Span& span) {
-    span.set_name("inference.GRPCInferenceService/ModelInfer");
+    const std::size_t slash = request.route.find('/');
+    span.set_name(std::string(request.route));
     add_text(span, "rpc.system", "grpc");
-    add_text(span, "rpc.service", "inference.GRPCInferenceService");
-    add_text(span, "rpc.method", "ModelInfer");
+    add_text(span, "rpc.service", request.route.substr(0, slash));
+    add_text(span, "rpc.method", request.route.substr(std::min(slash + 1, request.route.size())));
     add_number(span, "rpc.grpc.status_code", request.status);
     if (is_server_error(request.status)) {
         span.mutable_status()->set_code(otlp::Status::STATUS_CODE_ERROR);

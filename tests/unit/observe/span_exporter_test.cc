@@ -19,6 +19,7 @@ InferCall& sampled(InferCall& call) {
     call.trace.span = 0x00f067aa0ba902b7;
     call.trace.sampled = true;
     call.protocol = CallProtocol::kHttp;
+    call.route = "/v2/models/{model}/infer";
     call.status = 200;
     call.timeline.received = Clock::now();
     call.timeline.admitted = call.timeline.received + 1ms;

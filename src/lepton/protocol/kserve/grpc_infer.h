@@ -7,7 +7,8 @@ namespace lepton::protocol {
 // inference.GRPCInferenceService/ModelInfer.
 class GrpcInfer final : public InferRoute {
 public:
-    using InferRoute::InferRoute;
+    GrpcInfer(const Services& services, const Settings& settings)
+        : InferRoute("inference.GRPCInferenceService/ModelInfer", services, settings) {}
 
 private:
     Result<> decode(InferExchange& infer, const InferFields& fields) const override;

@@ -48,9 +48,10 @@ void take_draft(InferExchange& infer) {
 
 }  // namespace
 
-InferRoute::InferRoute(const Services& services, const Settings& settings)
+InferRoute::InferRoute(std::string_view name, const Services& services, const Settings& settings)
     : catalog_(services.catalog),
       pool_(services.buffers),
+      name_(name),
       tensors_(services.buffers),
       services_(services),
       style_(settings.triton_errors ? ErrorStyle::kTriton : ErrorStyle::kLepton) {}
@@ -93,6 +94,7 @@ void InferRoute::handle(net::Exchange& exchange,
 Result<> InferRoute::begin(InferExchange& infer, const InferFields& fields) {
     InferCall& call = infer.call;
     infer.begin(*this);
+    call.route = name_;
     call.response.memory = &tensors_;
     if (fields.traceparent.data() != nullptr) {
         if (const auto trace = parse_traceparent(fields.traceparent)) {

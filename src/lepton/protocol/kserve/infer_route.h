@@ -31,7 +31,8 @@ inline constexpr std::size_t kCopiedOnLoop = std::size_t{1} << 20;
 // Thread-safe.
 class InferRoute {
 public:
-    InferRoute(const Services& services, const Settings& settings);
+    // `name`: of the route, for traces; static storage.
+    InferRoute(std::string_view name, const Services& services, const Settings& settings);
     InferRoute(const InferRoute&) = delete;
     InferRoute& operator=(const InferRoute&) = delete;
 
@@ -65,6 +66,7 @@ private:
     Result<> encode_aside(InferExchange& infer) const;
     void send(InferExchange& infer) const;
 
+    const std::string_view name_;
     memory::TensorPool tensors_;
     const Services& services_;
     const ErrorStyle style_;

@@ -8,7 +8,8 @@ namespace lepton::protocol {
 class RestInfer final : public InferRoute {
 public:
     RestInfer(const Services& services, const Settings& settings)
-        : InferRoute(services, settings), max_body_bytes_(settings.max_body_bytes) {}
+        : InferRoute("/v2/models/{model}/infer", services, settings),
+          max_body_bytes_(settings.max_body_bytes) {}
 
 private:
     Result<> decode(InferExchange& infer, const InferFields& fields) const override;
