@@ -207,6 +207,20 @@ TEST_F(DispatcherTest, RunThatIsSureToBeShortNeedsNoCores) {
     EXPECT_EQ(cores.charged, 20us);
 }
 
+// Others would have the cores for as long as a large model runs.
+TEST_F(DispatcherTest, RunThatIsUsuallyShortNeedsNoCoresEither) {
+    FakeCores cores;
+    cores.free = false;
+    dispatcher_.emplace(
+        Dispatcher::Options{.model = "quick", .service_times = {{1, 100us}}}, &cores, kBegin);
+    for (int i = 0; i < 60; ++i) {
+        ASSERT_TRUE(admit(call()));
+        ASSERT_EQ(next().instance, 0u) << i;
+        end(0, i == 40 || i == 42 ? 800us : 100us);
+    }
+    EXPECT_EQ(cores.asked, 0);
+}
+
 TEST_F(DispatcherTest, RunsAreLearnedFrom) {
     start();
     for (int i = 0; i < 40; ++i) {
