@@ -7,6 +7,7 @@
 #include "lepton/core/result.h"
 #include "lepton/net/message.h"
 #include "lepton/protocol/admin/access.h"
+#include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
 
@@ -59,5 +60,10 @@ public:
         return (static_cast<Family*>(this)->*Family::kRoutes[index].handler)(exchange);
     }
 };
+
+// For a method that is nobody's, or that this server is not made to offer.
+inline tl::unexpected<Error> unknown_method(std::string_view path) {
+    return fail(ErrorCode::kUnsupported, concat({"there is no method ", in_quotes(path)}));
+}
 
 }  // namespace lepton::protocol

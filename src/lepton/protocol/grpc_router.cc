@@ -66,9 +66,7 @@ Result<> GrpcRouter::dispatch(net::Exchange& exchange) {
         entries_.begin(), entries_.end(), [path](const Entry& one) { return one.path == path; });
     const bool known = entry != entries_.end();
     LEPTON_CHECK_OK(access_.check(exchange, known ? entry->line.access : Access::kData));
-    if (!known) {
-        return fail(ErrorCode::kUnsupported, concat({"there is no method ", in_quotes(path)}));
-    }
+    if (!known) return unknown_method(path);
     LEPTON_CHECK_OK(check_message(exchange.message, entry->line.takes));
     return entry->family->handle(entry->index, exchange);
 }

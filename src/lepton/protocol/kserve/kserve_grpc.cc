@@ -73,7 +73,7 @@ Result<> KserveGrpc::model_metadata(net::Exchange& exchange) {
 
 Result<> KserveGrpc::model_config(net::Exchange& exchange) {
     if (options_.control == nullptr) {
-        return fail(ErrorCode::kUnsupported, "this server does not tell how models are run");
+        return unknown_method(exchange.message.path);
     }
     inference::ModelConfigRequest request;
     LEPTON_CHECK_OK(parse_grpc(exchange.message, request));
