@@ -6,7 +6,6 @@
 
 #include "lepton/protocol/kserve/grpc_metadata.h"
 #include "lepton/protocol/protobuf/grpc_message.h"
-#include "lepton/protocol/text.h"
 
 namespace lepton::protocol {
 namespace {
