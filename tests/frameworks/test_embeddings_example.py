@@ -16,6 +16,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import numpy as np
 import pytest
 
+import lepton
 from lepton import InvalidInput, LeptonAI
 from lepton.create import Service, create_service
 
@@ -28,9 +29,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "embeddings"
 FOLDER = Path(package.submodule_search_locations[0]) / "model"
 CLOSE = 2e-6
-sys.path.insert(0, str(EXAMPLE))
-
-from serving import served  # noqa: E402
 
 TEXTS = [
     "The owl hunts at night.",
@@ -49,8 +47,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 @pytest.fixture(scope="module")
 def url(service: Service) -> Any:
-    with served(service.repository) as url:
-        yield url
+    with lepton.serving(service.repository) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="module")

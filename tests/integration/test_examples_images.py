@@ -14,8 +14,8 @@ EXAMPLE = ROOT / "examples" / "images"
 sys.path.insert(0, str(EXAMPLE))
 
 from decode import NotAnImage, decode, image_files  # noqa: E402
-from serving import served  # noqa: E402
 
+import lepton  # noqa: E402
 from lepton.create import create_service  # noqa: E402
 
 pytestmark = pytest.mark.openvino
@@ -26,8 +26,8 @@ LABELS = (EXAMPLE / "labels.txt").read_text().split()
 def url(tmp_path_factory: pytest.TempPathFactory):
     service = tmp_path_factory.mktemp("images") / "service"
     create_service(EXAMPLE / "model.xml", service, "pictures", measure=False)
-    with served(service) as url:
-        yield url
+    with lepton.serving(service) as server:
+        yield server.url
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
