@@ -25,6 +25,10 @@ using boost::system::error_code;
 constexpr std::size_t kFirstBytes = std::size_t{4} << 10;
 // No HTTP/1.1 method begins like the preface "PRI * HTTP/2.0" (RFC 9113 section 3.4).
 constexpr std::string_view kHttp2Mark = "PRI";
+// More of an answer waits for the next turn. The kernel goes on copying for as long as a client of
+// the same machine keeps up, and whoever shares the loop would wait for all of it.
+constexpr std::size_t kLargestWrite = std::size_t{512} << 10;
+
 // A client that is still sending when we close would lose our last answer to a reset; so its bytes
 // are read and dropped for this long.
 constexpr auto kLinger = std::chrono::seconds(1);
@@ -192,8 +196,9 @@ std::size_t Connection::write_now(std::span<const std::byte> head,
     const std::size_t all = head.size() + body.size();
     if (closed_ || lingering_) return all;
     if (!unsent_.empty()) return 0;
+    const std::size_t of_body = std::min(body.size(), kLargestWrite);
     iovec pieces[2] = {{const_cast<std::byte*>(head.data()), head.size()},
-                       {const_cast<std::byte*>(body.data()), body.size()}};
+                       {const_cast<std::byte*>(body.data()), of_body}};
     msghdr message{};
     message.msg_iov = pieces;
     message.msg_iovlen = body.empty() ? 1 : 2;
@@ -227,7 +232,8 @@ void Connection::send_unsent() {
     socket_.async_wait(Socket::wait_write, [this](const error_code& error) {
         writing_ = false;
         if (error || closed_) return close(Ending::kByClient);
-        const std::span<const std::byte> next = unsent_.front();
+        std::span<const std::byte> next = unsent_.front();
+        next = next.first(std::min(next.size(), kLargestWrite));
         const ssize_t sent =
             ::send(socket_.native_handle(), next.data(), next.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {

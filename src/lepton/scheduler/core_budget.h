@@ -15,6 +15,7 @@ struct Work {
     Clock::time_point latest_start = kNoDeadline;
     Clock::duration shortest{};  // The smallest run that serves that call.
     Clock::duration longest{};   // A run of all that waits, as far as one run may go.
+    Clock::duration usual{};     // The same as it usually is, where `longest` is at worst.
 
     // Of the calls that came lately: the least time that one with a deadline could wait, zero when
     // none had one; the mean time between them, and when the last one came.

@@ -4,6 +4,16 @@
 #include <utility>
 
 namespace lepton::scheduler {
+namespace {
+
+// What is usually over before anybody else could use the cores asks for none, although a slow run
+// among many takes longer: it would wait for the whole run of a large model.
+bool is_short(const Work& work, Clock::duration limit) {
+    constexpr int kSlowRun = 4;
+    return work.usual <= limit && work.longest <= kSlowRun * limit;
+}
+
+}  // namespace
 
 CoreSeat::CoreSeat(std::shared_ptr<SharedCores> cores,
                    double weight,
@@ -22,7 +32,7 @@ CoreSeat::Answer CoreSeat::ask(const Policy& policy,
     asks_ = false;
     if (cores_ == nullptr || !cores_->contended()) return {};
     const Work work = policy.work();
-    if (work.longest <= free_below) return {};
+    if (is_short(work, free_below)) return {};
     asks_ = true;
     const CoreBudget::Grant grant = cores_->ask(model_, work, now, std::move(waiter));
     held.run = grant.run;

@@ -149,8 +149,9 @@ Work Policy::work() const {
             std::min(work.latest_start, call.deadline - call.latency->safe(call.rows));
     }
     work.shortest = first.latency->safe(first.rows);
-    work.longest =
-        std::max(work.shortest, first.latency->typical(std::min(queue_.rows(), max_rows_)));
+    work.usual = std::max(first.latency->typical(first.rows),
+                          first.latency->typical(std::min(queue_.rows(), max_rows_)));
+    work.longest = std::max(work.shortest, work.usual);
     forecast_.fill(work);
     return work;
 }

@@ -565,5 +565,17 @@ TEST_F(PolicyTest, ClientsTakeTurnsAndEachKeepsItsOwnOrder) {
     EXPECT_THAT(order, ElementsAre(0, 6, 9, 1, 7, 2, 8, 3, 4, 5, 10));
 }
 
+TEST_F(PolicyTest, WhatARunUsuallyTakesIsToldFromItsWorst) {
+    start();
+    for (int i = 0; i < 40; ++i) latency().observe(1, 10ms, now_ += 1ms);
+    latency().observe(1, 25ms, now_ += 1ms);
+    latency().observe(1, 25ms, now_ += 1ms);
+    for (int i = 0; i < 20; ++i) latency().observe(1, 10ms, now_ += 1ms);
+    ASSERT_TRUE(ask({}));
+    const Work work = policy_->work();
+    EXPECT_LT(work.usual, 12ms);
+    EXPECT_GT(work.longest, 20ms);
+}
+
 }  // namespace
 }  // namespace lepton::scheduler
