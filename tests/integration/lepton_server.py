@@ -132,7 +132,7 @@ class LeptonServer(HttpClient):
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text()
+        return self.log_file.read_text(errors="replace")
 
     @property
     def address(self) -> str:
