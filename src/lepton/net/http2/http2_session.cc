@@ -27,7 +27,8 @@ namespace {
 
 constexpr std::size_t kSmallestRead = std::size_t{16} << 10;
 constexpr std::size_t kLargestRead = std::size_t{128} << 10;
-// What reading may take at once: beyond the first, reads become no larger; beyond the second, small.
+// What reading may take at once: beyond the first, reads become no larger; beyond the second,
+// small.
 constexpr auto kShortRead = std::chrono::microseconds(250);
 constexpr auto kLongRead = std::chrono::milliseconds(1);
 // Exchanges per stream allowed, counting those whose stream is gone but whose handler is at work:
