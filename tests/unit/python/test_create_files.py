@@ -158,8 +158,12 @@ def test_weights_alone_ask_for_their_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "file", "remedy"),
     [
-        (model_files.torchscript, "net.pt", r"torch is needed to read net\.pt.*'lepton\[torch\]'"),
-        (model_files.keras, "net.keras", r"tensorflow is needed .*'lepton\[tensorflow\]'"),
+        (
+            model_files.torchscript,
+            "net.pt",
+            r"torch is needed to read net\.pt.*'lepton-serving\[torch\]'",
+        ),
+        (model_files.keras, "net.keras", r"tensorflow is needed .*'lepton-serving\[tensorflow\]'"),
     ],
 )
 def test_missing_framework_names_the_extra(tmp_path: Path, make, file: str, remedy: str) -> None:
