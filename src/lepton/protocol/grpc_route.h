@@ -59,6 +59,10 @@ public:
     Result<> handle(std::size_t index, net::Exchange& exchange) final {
         return (static_cast<Family*>(this)->*Family::kRoutes[index].handler)(exchange);
     }
+
+private:
+    GrpcFamily() = default;
+    friend Family;
 };
 
 // For a method that is nobody's, or that this server is not made to offer.

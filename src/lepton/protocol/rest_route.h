@@ -55,6 +55,10 @@ public:
     Result<> handle(std::size_t index, net::Exchange& exchange, const PathVariables& path) final {
         return (static_cast<Family*>(this)->*Family::kRoutes[index].handler)(exchange, path);
     }
+
+private:
+    RestFamily() = default;
+    friend Family;
 };
 
 // The usual handler's end: a body of which `write` says what is in it, for most in this much room.
