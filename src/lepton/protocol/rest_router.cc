@@ -98,7 +98,7 @@ std::vector<std::string> RestRouter::routes() const {
         const std::string verb = entry.line.verb == Verb::kPost ? "POST" : "GET";
         // The lines of one pattern stand together in its family's table.
         if (!texts.empty() && texts.back() == "GET " + pattern) {
-            texts.back() = "GET, " + verb + " " + pattern;
+            texts.back() = concat({"GET, ", verb, " ", pattern});
         } else {
             texts.push_back(concat({verb, " ", pattern}));
         }
