@@ -55,9 +55,10 @@ Result<> check_ready_file(const server::Config& config) {
     if (config.ready_file.empty()) return {};
     const std::filesystem::path folder = std::filesystem::absolute(config.ready_file).parent_path();
     if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+    const int reason = errno;
     return fail(ErrorCode::kInvalidArgument,
                 "cannot write the ready file " + config.ready_file.string() + ": " +
-                    folder.string() + ": " + std::generic_category().message(errno));
+                    folder.string() + ": " + std::generic_category().message(reason));
 }
 
 // One line for a person, who has a terminal; programs read the ready file, or the log.

@@ -107,7 +107,9 @@ std::byte* BufferPool::allocate(std::size_t capacity) {
 }
 
 void BufferPool::deallocate(std::byte* data, std::size_t capacity) {
-    if (is_mapped(capacity)) {
+    if (capacity >= Unmapper::kWorthIt) {
+        unmapper_.add(data, mapped_bytes(capacity));
+    } else if (is_mapped(capacity)) {
         LEPTON_CHECK(::munmap(data, mapped_bytes(capacity)) == 0);
     } else {
         ::operator delete(data, std::align_val_t{Buffer::kAlignment});

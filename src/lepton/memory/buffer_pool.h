@@ -9,6 +9,7 @@
 
 #include "lepton/core/sync.h"
 #include "lepton/memory/buffer.h"
+#include "lepton/memory/unmapper.h"
 
 namespace lepton::memory {
 
@@ -83,6 +84,7 @@ private:
     std::atomic<std::size_t> held_{0};
     std::atomic<std::uint64_t> refusals_{0};
     std::array<SizeClass, kClasses> classes_;
+    Unmapper unmapper_;
 };
 
 }  // namespace lepton::memory

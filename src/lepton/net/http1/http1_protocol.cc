@@ -26,8 +26,8 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 
 constexpr std::size_t kReadBytes = std::size_t{8} << 10;
-// The maximum of a body's read: longer ones keep others waiting for the copy.
-constexpr std::size_t kBodyReadBytes = std::size_t{256} << 10;
+// The maximum of a body that is read at once: twenty clients that upload are twenty such copies.
+constexpr std::size_t kBodyReadBytes = std::size_t{64} << 10;
 // What every answer begins with.
 constexpr std::string_view kAnswerStart = "HTTP/1.1 ";
 // Pipelined bytes kept while a request runs; a client that sends more waits in its own socket.

@@ -27,9 +27,6 @@ namespace {
 
 constexpr std::size_t kSmallestRead = std::size_t{16} << 10;
 constexpr std::size_t kLargestRead = std::size_t{128} << 10;
-// What reading may take at once: beyond the first, reads become no larger; beyond the second, small.
-constexpr auto kShortRead = std::chrono::microseconds(250);
-constexpr auto kLongRead = std::chrono::milliseconds(1);
 // Exchanges per stream allowed, counting those whose stream is gone but whose handler is at work:
 // what a client that resets streams as fast as it opens them can make us hold.
 constexpr std::size_t kExchangesPerStream = 2;
@@ -225,15 +222,12 @@ std::span<std::byte> Http2Protocol::read_space() {
 }
 
 void Http2Protocol::on_read(std::size_t count, Clock::time_point now) {
-    const Clock::time_point begun = Clock::now();
     receive({input_.data(), count}, now);
-    // A quiet connection holds little memory, one that carries tensors needs few reads; and one
-    // whose few bytes make much work gives way to the others after each of them.
-    const Clock::duration took = Clock::now() - begun;
-    if (count < kSmallestRead || took > kLongRead) {
-        next_read_bytes_ = kSmallestRead;
-    } else if (count == input_.capacity() && took < kShortRead) {
+    // A quiet connection holds little memory, one that carries tensors needs few reads.
+    if (count == input_.capacity()) {
         next_read_bytes_ = std::min(4 * next_read_bytes_, kLargestRead);
+    } else if (count < kSmallestRead) {
+        next_read_bytes_ = kSmallestRead;
     }
 }
 
