@@ -114,7 +114,9 @@ Result<TuningPlan> from_message(const tuning::Plan& message) {
     for (const tuning::Plan::ServiceTime& time : message.service_times()) {
         const std::int64_t most = before == 0 ? 1 : kMostRows;
         LEPTON_CHECK_OK(within("a row count", time.rows(), before + 1, most));
-        LEPTON_CHECK_OK(within("the time of a run", time.nanoseconds(), 0, kLongestRun));
+        // Nothing is known of a model that did not run: nothing is the time of its one row.
+        const std::int64_t least = before > 0 || plan.warm() ? 1 : 0;
+        LEPTON_CHECK_OK(within("the time of a run", time.nanoseconds(), least, kLongestRun));
         plan.service_times.push_back({time.rows(), std::chrono::nanoseconds(time.nanoseconds())});
         before = time.rows();
     }
