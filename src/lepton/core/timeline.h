@@ -16,6 +16,11 @@ struct Timeline {
     Clock::time_point compute_end{};    // Engine returned.
     Clock::time_point encoded{};        // Answer is in the wire's format.
     Clock::time_point written{};        // Answer handed to the kernel, or thrown away.
+
+    // From when a deadline counts: the first byte, or the last where the first is not known.
+    [[nodiscard]] Clock::time_point arrival() const {
+        return begun == Clock::time_point{} ? received : begun;
+    }
 };
 
 // What an answer says about where its time went.

@@ -137,7 +137,7 @@ void describe_inference(const RequestRecord& request, Span& span) {
         const auto us = [](Clock::duration duration) {
             return std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
         };
-        add_number(span, "lepton.timeout_us", us(request.deadline - request.timeline.received));
+        add_number(span, "lepton.timeout_us", us(request.deadline - request.timeline.arrival()));
         add_number(span, "lepton.slack_us", us(request.deadline - request.timeline.written));
     }
     if (request.error) add_text(span, "error.type", traits_of(*request.error).label);
@@ -151,11 +151,10 @@ public:
         const RequestRecord& request = record.request;
         const Timeline& timeline = request.timeline;
         const auto stretches = stretches_of(timeline);
-        const bool known = timeline.begun != Clock::time_point{};
         Span& span = begin(request.trace,
                            request.trace.span,
                            request.trace.parent,
-                           known ? timeline.begun : timeline.received,
+                           timeline.arrival(),
                            timeline.written);
         span.set_kind(Span::SPAN_KIND_SERVER);
         span.set_trace_state(record.trace_state);

@@ -109,7 +109,7 @@ void write_record(JsonWriter& json, const RequestRecord& record, WallClock::time
     json.number(record.priority);
     if (record.deadline != kNoDeadline) {
         json.key("timeout_us");
-        json.number(microseconds(record.deadline - record.timeline.received));
+        json.number(microseconds(record.deadline - record.timeline.arrival()));
         json.key("slack_us");
         json.number(microseconds(record.deadline - record.timeline.written));
     }

@@ -90,6 +90,13 @@ TEST(TuningRecord, OutOfBoundsIsNotBelieved) {
     bad.service_times[1].time = -std::chrono::seconds(1);
     EXPECT_THAT(error_of(bad), HasSubstr("the time of a run is -1000000000"));
     bad = plan();
+    bad.service_times[0].time = {};
+    EXPECT_EQ(error_of(bad), "the time of a run is 0, 1 to 86400000000000 is allowed");
+    bad = plan();
+    bad.warm_up = "skipped";
+    bad.service_times[1].time = {};
+    EXPECT_EQ(error_of(bad), "the time of a run is 0, 1 to 86400000000000 is allowed");
+    bad = plan();
     bad.batches = false;
     EXPECT_THAT(error_of(bad), HasSubstr("the number of row counts is 2, 1 to 1 is allowed"));
     bad = plan();
@@ -98,6 +105,10 @@ TEST(TuningRecord, OutOfBoundsIsNotBelieved) {
     bad = plan();
     bad.warm_up = std::string(10'000, 'x');
     EXPECT_EQ(error_of(bad), "believed");  // It was cut when it was written.
+    bad = plan();
+    bad.warm_up = "skipped";
+    bad.service_times = {{1, {}}};
+    EXPECT_EQ(error_of(bad), "believed");  // Nothing is known of its time.
 }
 
 TEST(TuningRecord, EveryCutAndEveryOtherByteIsNoCrash) {

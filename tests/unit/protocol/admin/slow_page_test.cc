@@ -52,8 +52,9 @@ TEST(SlowPage, IsJsonWhateverAClientCallsItsRequest) {
     record.id = ShortText("\"\x01\xff\\");
     record.model_name = ShortText("m\n");
     record.timeline.received = Clock::now();
+    record.timeline.begun = record.timeline.received - 1ms;
     record.timeline.written = record.timeline.received + 5ms;
-    record.deadline = record.timeline.received + 2ms;
+    record.deadline = record.timeline.begun + 2ms;
     record.error = ErrorCode::kModelNotFound;
     simdjson::dom::parser parser;
     const simdjson::padded_string text(page_of({{record}, {}}));
@@ -64,7 +65,7 @@ TEST(SlowPage, IsJsonWhateverAClientCallsItsRequest) {
     EXPECT_EQ(std::string_view(entry["outcome"]), "model_not_found");
     EXPECT_EQ(double(entry["total_us"]), 5000);
     EXPECT_EQ(double(entry["timeout_us"]), 2000);
-    EXPECT_EQ(double(entry["slack_us"]), -3000);
+    EXPECT_EQ(double(entry["slack_us"]), -4000);
     EXPECT_EQ(std::string_view(entry["received"]).size(),
               std::string_view("2026-11-24T01:34:22.123Z").size());
     EXPECT_EQ(entry["trace_id"].error(), simdjson::NO_SUCH_FIELD);
