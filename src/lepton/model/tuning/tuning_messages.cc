@@ -117,7 +117,7 @@ Result<TuningPlan> from_message(const tuning::Plan& message) {
     std::int64_t before = 0;
     for (const tuning::Plan::ServiceTime& time : message.service_times()) {
         const std::int64_t most = before == 0 ? 1 : kMostRows;
-        LEPTON_CHECK_OK(within("a row count", time.rows(), before + 1, most));
+        LEPTON_RETURN_IF_ERROR(within("a row count", time.rows(), before + 1, most));
         // Nothing is known of a model that did not run: nothing is the time of its one row.
         const std::int64_t least = before > 0 || plan.warm() ? 1 : 0;
         LEPTON_RETURN_IF_ERROR(within("the time of a run", time.nanoseconds(), least, kLongestRun));
