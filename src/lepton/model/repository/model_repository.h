@@ -80,8 +80,7 @@ public:
     void cancel();
 
     // Waits for what is under way, forgets what is queued, and ends the control thread. What is
-    // loaded stays. Before the loops stop, where requests come from loops: a version that is being
-    // replaced needs them to be drained.
+    // loaded stays. It is called before the loops stop, because what is under way may need them.
     void stop();
 
     [[nodiscard]] std::vector<Failure> failures() const { return table_.failures(); }
