@@ -143,6 +143,7 @@ private:
             std::memcpy(space.data(), bytes.data(), count);
             bytes.remove_prefix(count);
             session_->on_read(count, now_);
+            while (session_->has_unread()) session_->on_read(0, now_);
         }
         wire_.sent.clear();
     }

@@ -76,6 +76,7 @@ void Connection::start() {
 void Connection::read() {
     if (reading_ || closed_ || read_ended_) return;
     std::span<std::byte> space;
+    if (has_unread()) return go_on_reading();
     if (session_ != nullptr && !lingering_) {
         space = session_->read_space();
         if (space.empty()) return reactor_.look_soon();
@@ -103,8 +104,22 @@ void Connection::read() {
                             asio::bind_allocator(reactor_.operations().allocator(), on_done));
 }
 
+bool Connection::has_unread() const {
+    return session_ != nullptr && !lingering_ && session_->has_unread();
+}
+
+void Connection::go_on_reading() {
+    if (read_again_.scheduled) return;
+    try {
+        session_->on_read(0, Clock::now());
+        read_next();
+    } catch (const std::bad_alloc&) {
+        close(Ending::kNoMemory);
+    }
+}
+
 void Connection::read_next() {
-    if (session_ == nullptr || session_->idle()) return read();
+    if (session_ == nullptr || (session_->idle() && !has_unread())) return read();
     if (std::exchange(read_again_.scheduled, true)) return;
     reactor_.at_turn_end(read_again_);
 }

@@ -94,6 +94,8 @@ private:
     [[nodiscard]] bool reading_rests() const;
     // Closes when the peer turns out to have closed its socket.
     void probe();
+    [[nodiscard]] bool has_unread() const;
+    void go_on_reading();
     void sniff(std::size_t count, Clock::time_point now);
     std::size_t write_now(std::span<const std::byte> head, std::span<const std::byte> body);
     template <class Append>

@@ -53,6 +53,9 @@ public:
 
     // `count` bytes were read into read_space() at `now`. May call the handler.
     virtual void on_read(std::size_t count, Clock::time_point now) = 0;
+    // Bytes are left that would have been too much work at once: once others have had their turn,
+    // on_read(0) goes on with them. Nothing is to be read until then.
+    [[nodiscard]] virtual bool has_unread() const { return false; }
 
     // Everything written was taken by the kernel.
     virtual void on_writable() {}

@@ -30,10 +30,24 @@ void Pipeline::abandon() {
     retired_.abandon();
 }
 
+std::shared_ptr<scheduler::SharedCores> Pipeline::budget_of(Device device) {
+    if (cores_ == nullptr || device.kind == DeviceKind::kCpu) return cores_;
+    const MutexLock lock(mutex_);
+    std::shared_ptr<scheduler::SharedCores>& budget = budgets_[device];
+    // A device that computes by itself runs one batch after the other: it is one core.
+    if (budget == nullptr) budget = std::make_shared<scheduler::SharedCores>(1);
+    return budget;
+}
+
 void Pipeline::publish(std::shared_ptr<model::LoadedModel> model) {
     const std::shared_ptr<const ModelSpec> spec = model->spec;
-    auto scheduler = std::make_shared<scheduler::ModelScheduler>(
-        std::move(model), metrics_.of(spec->name, spec->version), loops_, cores_, limits_);
+    auto budget = budget_of(model->device);
+    auto scheduler =
+        std::make_shared<scheduler::ModelScheduler>(std::move(model),
+                                                    metrics_.of(spec->name, spec->version),
+                                                    loops_,
+                                                    std::move(budget),
+                                                    limits_);
     {
         const MutexLock lock(mutex_);
         directory_.put(spec->name, spec->version, scheduler);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lepton/core/device.h"
 #include "lepton/core/infer_service.h"
 #include "lepton/core/model_catalog.h"
 #include "lepton/core/sync.h"
@@ -25,7 +26,8 @@ namespace lepton::pipeline {
 class Pipeline final : public InferService {
 public:
     // `catalog` explains names that are not served; both must outlive the pipeline. `cores`: that
-    // the models share; 0: each may use what it likes. `max_answer_bytes`: of the tensors of one
+    // the models of the CPU share, where those of another device take turns at it; 0: each may use
+    // what it likes. `max_answer_bytes`: of the tensors of one
     // answer; 0: no bound.
     Pipeline(const ModelCatalog& catalog,
              observe::Metrics& metrics,
@@ -60,6 +62,8 @@ private:
     using Key = std::pair<std::string, std::int64_t>;  // Name and version.
 
     void retire_all();
+    // What the models of a device share; null where each may use what it likes.
+    std::shared_ptr<scheduler::SharedCores> budget_of(Device device);
 
     const ModelCatalog& catalog_;
     observe::Metrics& metrics_;
@@ -70,7 +74,9 @@ private:
     ModelDirectory directory_;
     Mutex mutex_;                                                   // Not on a request's way.
     std::map<Key, SchedulerPtr> models_ LEPTON_GUARDED_BY(mutex_);  // All that is in directory_.
-    Retirement retired_;  // Last: its thread uses what models hold.
+    std::map<Device, std::shared_ptr<scheduler::SharedCores>> budgets_
+        LEPTON_GUARDED_BY(mutex_);  // Those of other devices than the CPU.
+    Retirement retired_;            // Last: its thread uses what models hold.
 };
 
 }  // namespace lepton::pipeline

@@ -78,6 +78,7 @@ bool PathPattern::matches(const Form& form,
 }
 
 Result<> decode_variables(std::string& path, PathVariables& variables) {
+    if (path.find('%') == std::string::npos) return {};
     LEPTON_RETURN_IF_ERROR(decode(path, variables.model));
     return decode(path, variables.version);
 }

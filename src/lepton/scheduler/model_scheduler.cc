@@ -48,7 +48,7 @@ ModelScheduler::ModelScheduler(std::shared_ptr<model::LoadedModel> model,
     if (cores != nullptr) {
         seat_ = std::make_unique<SharedSeat>(std::move(cores),
                                              model_->queue.weight,
-                                             model_->threads,
+                                             model_->demand().units,
                                              static_cast<int>(instances_.size()),
                                              *this);
     }

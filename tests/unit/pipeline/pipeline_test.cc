@@ -116,8 +116,10 @@ struct Awaited final : CallStage {
 // A model whose runs last until the gate opens, and a call to it.
 class SlowModelTest : public PipelineTest {
 protected:
-    SlowModelTest() {
+    explicit SlowModelTest(Device device = {}, int cores = 0) {
+        pipeline_.emplace(catalog_, metrics_, 1, cores);
         auto slow = loaded("slow", "1");
+        slow->device = device;
         slow->service_times = {{1, 100ms}};  // For the instance's own thread.
         static_cast<fakes::FakeSession&>(*slow->sessions[0]).before_run = [this] {
             running_ = true;
@@ -132,9 +134,9 @@ protected:
         open_gate();
         pipeline_.reset();
     }
-    void infer(InferCall& call, Awaited& answer) {
+    void infer(InferCall& call, Awaited& answer, std::string_view name = "slow") {
         call.push(answer);
-        call.request.model_name = "slow";
+        call.request.model_name = name;
         call.request.inputs.push_back(
             {"x", {DataType::kFp32, {1, 2}, std::as_bytes(std::span(data_))}});
         pipeline_->infer(call);
@@ -214,6 +216,46 @@ TEST_F(SlowModelTest, AbandonedPipelineRefusesWhatIsQueuedOfTheRetiredAsWell) {
     ASSERT_TRUE(waiting.error);
     EXPECT_EQ(waiting.error->message, "the server is stopping");
     EXPECT_TRUE(answer_.complete);
+}
+
+// There is one core, and the slow model runs on a device that is not the CPU.
+class BudgetTest : public SlowModelTest {
+protected:
+    static constexpr Device kBusy{DeviceKind::kGpu, 0};
+
+    BudgetTest() : SlowModelTest(kBusy, 1) {}
+    void publish(const char* name, Device device) {
+        auto model = loaded(name, "1");
+        model->device = device;
+        model->service_times = {{1, 100ms}};  // Too long to do without asking for its turn.
+        pipeline_->publish(std::move(model));
+    }
+};
+
+TEST_F(BudgetTest, ModelsOfOtherDevicesDoNotWaitForABusyOne) {
+    publish("of the cpu", {});
+    publish("of another", {DeviceKind::kGpu, 1});
+    for (const char* name : {"of the cpu", "of another"}) {
+        Awaited answer;
+        InferCall call;
+        infer(call, answer, name);
+        while (!answer.complete) std::this_thread::yield();
+        EXPECT_FALSE(answer.error) << name;
+    }
+    EXPECT_FALSE(answer_.complete);
+}
+
+TEST_F(BudgetTest, ModelsOfOneDeviceTakeTurns) {
+    publish("of the same", kBusy);
+    Awaited answer;
+    InferCall call;
+    infer(call, answer, "of the same");
+    EXPECT_GT(metrics_.of("of the same", "1")->pending.load(), 0);
+    EXPECT_FALSE(answer.complete);
+    open_gate();
+    while (!answer.complete) std::this_thread::yield();
+    EXPECT_TRUE(answer_.complete);
+    EXPECT_FALSE(answer.error);
 }
 
 }  // namespace

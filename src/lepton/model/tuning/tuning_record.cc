@@ -138,7 +138,9 @@ Result<TuningSubject> TuningSubject::of(const fs::path& file,
     subject.warm_up = digest_of(samples);
     if (config.device != Device{}) subject.device = to_string(config.device);
     LEPTON_TRY(const engine::Parameters known, known_parameters(engine, config.parameters));
-    for (const auto& [name, value] : known) subject.parameters.push_back(name + "=" + value);
+    for (const auto& [name, value] : known) {
+        subject.parameters.emplace_back(name).append("=").append(value);
+    }
     return subject;
 }
 

@@ -1,6 +1,8 @@
 #include "lepton/net/http1/http1_parser.h"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -31,12 +33,23 @@ Method to_method(http::verb verb) {
     }
 }
 
-bool is_decimal(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_decimal(char c) { return c >= '0' && c <= '9'; }
 
-bool is_name_char(char c) {
+constexpr bool is_name_char(char c) {
     return is_decimal(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
            c == '.' || c == '_' || c == '~' || c == '%';
 }
+
+// RFC 3986 section 3.2.2, reg-name. Each request has one of them: a table takes a third of the
+// time.
+constexpr std::array<bool, 256> kInHost = [] {
+    std::array<bool, 256> in_host{};
+    for (std::size_t c = 0; c < in_host.size(); ++c)
+        in_host[c] = is_name_char(static_cast<char>(c));
+    for (const char c : std::string_view("!$&'()*+,;="))
+        in_host[static_cast<unsigned char>(c)] = true;
+    return in_host;
+}();
 
 bool is_control(char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F; }
 
@@ -64,11 +77,7 @@ bool is_host(std::string_view text) {
         if (address.empty() || !std::all_of(address.begin(), address.end(), fits)) return false;
         ++end;
     } else {
-        constexpr std::string_view kSubDelimiters = "!$&'()*+,;=";
-        while (end < text.size() && (is_name_char(text[end]) ||
-                                     kSubDelimiters.find(text[end]) != std::string_view::npos)) {
-            ++end;
-        }
+        while (end < text.size() && kInHost[static_cast<unsigned char>(text[end])]) ++end;
     }
     const std::string_view port = text.substr(end);
     return port.empty() ||
@@ -81,7 +90,7 @@ bool is_folded(std::string_view name, std::string_view value, std::size_t max_by
     const char* const colon = name.data() + name.size();
     const auto gap =
         reinterpret_cast<std::uintptr_t>(value.data()) - reinterpret_cast<std::uintptr_t>(colon);
-    return gap > max_bytes || std::string_view(colon, gap).find('\r') != std::string_view::npos;
+    return gap > max_bytes || std::find(colon, colon + gap, '\r') != colon + gap;
 }
 
 }  // namespace

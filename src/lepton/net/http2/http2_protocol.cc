@@ -27,6 +27,9 @@ namespace {
 
 constexpr std::size_t kSmallestRead = std::size_t{16} << 10;
 constexpr std::size_t kLargestRead = std::size_t{128} << 10;
+// What a read may take before others have their turn; the time is looked at after so many frames.
+constexpr auto kLongestWork = std::chrono::milliseconds(1);
+constexpr int kFramesUntimed = 16;
 // Exchanges per stream allowed, counting those whose stream is gone but whose handler is at work:
 // what a client that resets streams as fast as it opens them can make us hold.
 constexpr std::size_t kExchangesPerStream = 2;
@@ -67,12 +70,14 @@ public:
 
     std::span<std::byte> read_space() override;
     void on_read(std::size_t count, Clock::time_point now) override;
+    [[nodiscard]] bool has_unread() const override { return !unread_.empty(); }
     void on_writable() override;
     [[nodiscard]] Clock::time_point read_deadline() const override;
     void on_timeout(Clock::time_point now) override;
     [[nodiscard]] bool owes_answer() const override { return with_handler_ > 0; }
     [[nodiscard]] bool resting() const override {
-        return greeted_ && head_stream_ == 0 && exchanges_.size() == 0 && !ended_;
+        return greeted_ && head_stream_ == 0 && exchanges_.size() == 0 && !ended_ &&
+               unread_.empty();
     }
     [[nodiscard]] Clock::time_point waits_since() const override { return last_data_; }
     bool shrink() override;
@@ -85,6 +90,7 @@ public:
 
 private:
     void begin_session();
+    // Leaves in unread_ what would take too long.
     void receive(std::span<const std::byte> bytes, Clock::time_point now);
 
     // From nghttp2.
@@ -158,6 +164,7 @@ private:
     FrameOutput output_;
 
     memory::Buffer input_;
+    std::span<const std::byte> unread_;  // Of input_.
     std::size_t next_read_bytes_ = kSmallestRead;
     std::vector<Http2Exchange*> finished_;  // Their last frame is in output_.
     std::vector<Http2Exchange*> resumed_;   // Have answered a message and may have a further one.
@@ -197,6 +204,7 @@ Http2Protocol::Http2Protocol(Wire& wire, std::span<const std::byte> received, Cl
       last_data_(now) {
     begin_session();
     receive(received, now);
+    while (has_unread()) receive(std::exchange(unread_, {}), now);  // They are not ours to keep.
 }
 
 // Tensors are large against HTTP/2's default windows, which would cost a round trip per 64 KiB. The
@@ -222,6 +230,7 @@ std::span<std::byte> Http2Protocol::read_space() {
 }
 
 void Http2Protocol::on_read(std::size_t count, Clock::time_point now) {
+    if (count == 0) return receive(std::exchange(unread_, {}), now);
     receive({input_.data(), count}, now);
     // A quiet connection holds little memory, one that carries tensors needs few reads.
     if (count == input_.capacity()) {
@@ -236,12 +245,19 @@ void Http2Protocol::receive(std::span<const std::byte> bytes, Clock::time_point 
     now_ = now;
     entered_ = true;
     ssize_t taken = 0;
-    while (!bytes.empty() && taken >= 0 && !overspent_) {
+    Clock::time_point since{};
+    for (int frames = 1; !bytes.empty() && taken >= 0 && !overspent_; ++frames) {
         const FrameScanner::Piece piece = scanner_.next(bytes);
         if (piece.begun) on_begin_frame(*piece.begun);
         taken = nghttp2_session_mem_recv(
             session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), piece.bytes);
         bytes = bytes.subspan(piece.bytes);
+        if (frames % kFramesUntimed != 0 || taken < 0) continue;
+        const Clock::time_point time = Clock::now();
+        if (since == Clock::time_point{}) since = time;
+        if (time - since < kLongestWork) continue;
+        unread_ = bytes;
+        break;
     }
     entered_ = false;
     if (taken < 0) {
@@ -722,6 +738,7 @@ bool Http2Protocol::shrink() {
 }
 
 void Http2Protocol::on_closed() {
+    unread_ = {};
     if (!std::exchange(closed_, true)) lose_all();
 }
 
@@ -784,6 +801,7 @@ void Http2Protocol::end_if_done() {
                                   nghttp2_session_want_write(session_.get()) == 0);
     if (!done) return;
     ended_ = true;
+    unread_ = {};
     lose_all();
     wire_.close_when_sent();
 }

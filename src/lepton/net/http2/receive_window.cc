@@ -5,9 +5,7 @@
 
 namespace lepton::net {
 
-void ReceiveWindow::on_taken(nghttp2_session* session,
-                             Http2Exchange& exchange,
-                             std::size_t count) {
+void ReceiveWindow::on_taken(nghttp2_session* session, Http2Exchange& exchange, std::size_t count) {
     exchange.owed_credit += count;
     if (exchanges_.held_bytes() <= slow_above_) {
         open(session, exchange);

@@ -5,6 +5,7 @@
 
 #include "lepton/core/infer_call.h"
 #include "lepton/net/message.h"
+#include "lepton/protocol/content_encoding.h"
 
 namespace lepton::protocol {
 
@@ -22,6 +23,8 @@ public:
 
     net::Exchange& exchange;
     InferCall call;
+    // How an answer over HTTP is to be encoded.
+    ContentEncoding encoding = ContentEncoding::kIdentity;
     // What work aside makes of a reply, until it is one; null otherwise.
     std::unique_ptr<net::Reply> draft;
 

@@ -5,15 +5,10 @@
 #include "lepton/protocol/kserve/rest_infer_encode.h"
 
 namespace lepton::protocol {
-namespace {
-
-ContentEncoding wanted_encoding(const InferExchange& infer) {
-    return preferred_encoding(infer.exchange.message.fields);
-}
-
-}  // namespace
-
 Result<> RestInfer::decode(InferExchange& infer, const InferFields& fields) const {
+    infer.encoding = fields.accept_encoding.data() == nullptr
+                         ? ContentEncoding::kIdentity
+                         : preferred_encoding(infer.exchange.message.fields);
     LEPTON_TRY(const ContentEncoding encoding, parse_content_encoding(fields.content_encoding));
     LEPTON_RETURN_IF_ERROR(
         decompress(infer.exchange.message.body, encoding, max_body_bytes_, pool_));
@@ -28,7 +23,7 @@ bool RestInfer::is_long_to_decode(const net::Message& message, const InferFields
 
 Result<> RestInfer::encode(const InferExchange& infer, net::Reply& reply) const {
     const InferCall& call = infer.call;
-    return encode_rest_infer(call.request, call.response, wanted_encoding(infer), pool_, reply);
+    return encode_rest_infer(call.request, call.response, infer.encoding, pool_, reply);
 }
 
 bool RestInfer::is_long_to_encode(const InferExchange& infer) const {
@@ -36,7 +31,7 @@ bool RestInfer::is_long_to_encode(const InferExchange& infer) const {
     std::size_t bytes = 0;
     for (const OutputTensor& output : call.response.outputs) bytes += output.tensor.data.size();
     return bytes > kDecodedOnLoop &&
-           protocol::is_long_to_encode(call.request, call.response, wanted_encoding(infer));
+           protocol::is_long_to_encode(call.request, call.response, infer.encoding);
 }
 
 }  // namespace lepton::protocol

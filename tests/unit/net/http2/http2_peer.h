@@ -222,6 +222,10 @@ public:
             std::memcpy(space.data(), input.data(), count);
             input.remove_prefix(count);
             session->on_read(count, now);
+            while (session->has_unread()) {
+                ++pieces;
+                session->on_read(0, now);
+            }
         }
     }
     bool give_client() {
@@ -242,6 +246,7 @@ public:
     Clock::time_point now = Clock::time_point() + std::chrono::hours(1);
     std::map<std::int32_t, ClientStream> streams;
     std::size_t chunk_bytes = std::size_t{1} << 20;  // Of what the server reads at once.
+    int pieces = 0;                                  // How often it left a part of that for later.
     std::vector<std::pair<std::uint32_t, std::int32_t>> goaways;  // Code and last stream.
     std::vector<std::size_t> data_frames;                         // Sizes of those received.
 

@@ -197,6 +197,21 @@ TEST(Http2Protocol, AnswersOfOneTurnShareOneWrite) {
     EXPECT_EQ(peer.wire.writes, before + 1);
 }
 
+TEST(Http2Protocol, MuchWorkAtOnceLeavesOthersTheirTurn) {
+    Http2Peer peer;
+    peer.handler.answer = [](Exchange& exchange) {
+        const Clock::time_point until = Clock::now() + 200us;
+        while (Clock::now() < until) continue;
+        echo(exchange);
+    };
+    for (int i = 0; i < 50; ++i) peer.start(kPost, "{}", true);
+    peer.pump();
+    EXPECT_GT(peer.pieces, 1);
+    EXPECT_EQ(peer.handler.handled, 50);
+    for (const auto& [id, stream] : peer.streams) EXPECT_EQ(stream.body, "{}") << id;
+    EXPECT_TRUE(peer.session->idle());
+}
+
 TEST(Http2Protocol, AnAnswerDoesNotWaitForOneThatTakesLonger) {
     Http2Peer peer;
     peer.start(kGet, "", true);
