@@ -24,6 +24,7 @@ struct QueuedCall {
     std::uint64_t client = 0;               // InferCall's.
     const LatencyModel* latency = nullptr;  // The model for rows like the call's.
     InferCall* call = nullptr;
+    bool tried = false;  // It is let in to be measured, though it looks too late.
 };
 
 // The calls that wait for one model, lowest `rank` first, earliest `due`, then by arrival. One

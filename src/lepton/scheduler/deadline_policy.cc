@@ -33,9 +33,8 @@ double stretch(const Moment& at) { return 1 / std::max(at.share, kLeastShare); }
 
 std::string milliseconds(Clock::duration time) {
     // Hundredths will do; in integers, because a refusal is to be cheap.
-    const auto hundredths = std::chrono::abs(time) / std::chrono::microseconds(10);
-    std::string text = time < Clock::duration::zero() ? "-" : "";
-    text += std::to_string(hundredths / 100);
+    const auto hundredths = std::max(time, Clock::duration::zero()) / std::chrono::microseconds(10);
+    std::string text = std::to_string(hundredths / 100);
     text += hundredths % 100 < 10 ? ".0" : ".";
     text += std::to_string(hundredths % 100);
     return text + " ms";
@@ -71,13 +70,13 @@ Result<> DeadlinePolicy::admit(InferCall& call, const Moment& at, std::vector<Re
     take_turn(waiting);
     count_arrival(waiting);
     if (auto chance = check_hopeless(waiting, at); !chance) {
-        if (waiting.deadline > at.now) latency_of(call, at.now).doubt(call.rows);
-        return chance;
+        waiting.tried = may_try(waiting, at);
+        if (!waiting.tried) return chance;
     }
     if (auto room = make_room(waiting, refused); !room) {
         return tl::unexpected<Error>(busy(std::move(room).error(), at));
     }
-    if (all_is_easy(waiting, at)) {
+    if (waiting.tried || all_is_easy(waiting, at)) {
         insert(waiting);
         return {};
     }
@@ -127,9 +126,19 @@ Result<> DeadlinePolicy::check_hopeless(const QueuedCall& call, const Moment& at
     const Clock::duration takes = call.latency->safe(call.rows, 1);
     const Clock::duration left = call.deadline - at.now;
     if (takes <= left) return {};
+    const std::string needs = "the model needs about " + milliseconds(takes);
     return fail(ErrorCode::kDeadlineExceeded,
-                "deadline cannot be met: it is in " + milliseconds(left) +
-                    ", and the model takes " + milliseconds(takes));
+                left <= Clock::duration::zero()
+                    ? "deadline already passed (" + needs + ")"
+                    : "deadline cannot be met: " + milliseconds(left) + " are left, " + needs);
+}
+
+bool DeadlinePolicy::may_try(const QueuedCall& call, const Moment& at) {
+    if (call.deadline <= at.now) return false;
+    LatencyModel& latency = latency_of(*call.call, at.now);
+    latency.doubt(call.rows);
+    return queue_.empty() && at.start() <= at.now &&
+           latency.may_try(call.rows, call.deadline - at.now, at.now);
 }
 
 Result<> DeadlinePolicy::make_room(const QueuedCall& call, std::vector<Refused>& refused) {
@@ -244,12 +253,15 @@ const BatchPlanner::Plan* DeadlinePolicy::plan_with(std::size_t place, const Mom
 }
 
 Error DeadlinePolicy::overloaded(const QueuedCall& call, const Moment& at) const {
-    return busy(
-        {ErrorCode::kOverloaded,
-         "busy for " + milliseconds(at.start() - at.now) + " more with " +
-             std::to_string(queue_.size()) + " requests waiting, too late for a deadline in " +
-             milliseconds(call.deadline - at.now)},
-        at);
+    std::string ahead = std::to_string(queue_.size());
+    if (queue_.empty()) {
+        ahead = "busy for about " + milliseconds(at.start() - at.now) + " more";
+    } else {
+        ahead += queue_.size() == 1 ? " request ahead" : " requests ahead";
+    }
+    return busy({ErrorCode::kOverloaded,
+                 ahead + "; cannot finish within " + milliseconds(call.deadline - at.now)},
+                at);
 }
 
 double DeadlinePolicy::capacity() const {
@@ -280,7 +292,7 @@ void DeadlinePolicy::refuse_hopeless(const Moment& at, std::vector<Refused>& ref
     const auto calls = queue_.calls().first(std::min(queue_.size(), BatchPlanner::kHorizon));
     places_.clear();
     for (std::size_t i = 0; i < calls.size(); ++i) {
-        if (calls[i].deadline != kNoDeadline &&
+        if (calls[i].deadline != kNoDeadline && !calls[i].tried &&
             at.now + calls[i].latency->typical(calls[i].rows) > calls[i].deadline) {
             places_.push_back(i);
             margin_.on_broken();

@@ -41,6 +41,9 @@ protected:
 private:
     void count_arrival(const QueuedCall& call);
     [[nodiscard]] Result<> check_hopeless(const QueuedCall& call, const Moment& at) const;
+    // Whether what is known of such calls is too little to refuse one for it, while nobody else
+    // would suffer.
+    bool may_try(const QueuedCall& call, const Moment& at);
     // The client with the most as important calls, where it has more than this one's will; or null.
     [[nodiscard]] const CallQueue::Share* largest_share(const QueuedCall& call) const;
     void take_turn(QueuedCall& call) const;

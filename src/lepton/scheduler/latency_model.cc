@@ -91,6 +91,14 @@ void LatencyModel::doubt(std::int64_t rows) {
     }
 }
 
+bool LatencyModel::may_try(std::int64_t rows, Clock::duration left, Clock::time_point now) {
+    Bucket& bucket = bucket_of(rows);
+    if (rows <= bucket.rows || safe(rows) / kMaxError > left) return false;
+    if (bucket.tried && now - *bucket.tried < kTriedEvery) return false;
+    bucket.tried = now;
+    return true;
+}
+
 const LatencyModel::Bucket& LatencyModel::bucket_of(std::int64_t rows) const {
     const auto found = std::find_if(buckets_.begin(), buckets_.end(), [rows](const Bucket& bucket) {
         return bucket.rows >= rows;
@@ -134,6 +142,7 @@ void LatencyModel::observe(std::int64_t rows,
                            int active) {
     Bucket& bucket = bucket_of(rows);
     if (rows > bucket.rows) return;  // Ran in pieces: says nothing about one run.
+    bucket.tried = now;
     if (active > 1) {
         Interference& others =
             interference_[static_cast<std::size_t>(std::min(active, kMostActive) - 1)];

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,10 @@ public:
     // nobody ever measured it, half of that is expected from then on: a guess must not refuse for
     // ever.
     void doubt(std::int64_t rows);
+    // Whether a call of that many rows, which needs several runs, is worth a try although it would
+    // take more than what is `left`: where no such run was measured or tried for kTriedEvery, and
+    // it could be in time if the estimate were kMaxError times too much.
+    bool may_try(std::int64_t rows, Clock::duration left, Clock::time_point now);
     // Lets unconfirmed estimates fall, and the best of confirmed ones rise; cheap, to be called
     // before a decision.
     void pass_to(Clock::time_point now);
@@ -67,6 +72,8 @@ public:
 private:
     static constexpr std::size_t kWindow = 32;
     static constexpr Clock::duration kConfidence = std::chrono::milliseconds(500);
+    static constexpr Clock::duration kTriedEvery = std::chrono::seconds(10);
+    static constexpr int kMaxError = 4;
     static constexpr int kMostActive = 8;  // Beyond, the factor of the last counts.
 
     // Runs of one prepared row count. Times are of a run with no other instance running.
@@ -76,6 +83,7 @@ private:
         Clock::duration safe{};
         Clock::duration lowest{};  // Typical at its lowest, of late.
         Clock::time_point confirmed;
+        std::optional<Clock::time_point> tried;  // Or run; not since the seeds were measured.
         std::array<Clock::duration, kWindow> window{};
         std::size_t measured = 0;
         bool guessed = false;

@@ -78,8 +78,45 @@ TEST_F(PolicyTest, DeadlineThatTheModelAloneWouldMissIsRefusedAtOnce) {
     const Result<> answer = ask({.timeout = 9ms});
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, ErrorCode::kDeadlineExceeded);
-    EXPECT_THAT(answer.error().message, HasSubstr("it is in 9.00 ms, and the model takes 11.00"));
+    EXPECT_EQ(answer.error().message,
+              "deadline cannot be met: 9.00 ms are left, the model needs about 11.00 ms");
+    EXPECT_EQ(ask({.timeout = -1us}).error().message,
+              "deadline already passed (the model needs about 11.00 ms)");
     EXPECT_TRUE(policy_->empty());
+}
+
+// Ten runs of 16 rows, of which nothing but the warm-up is known: 660 ms.
+TEST_F(PolicyTest, ManyRowsThatWereNotRunAreTriedNowAndThen) {
+    start();
+    EXPECT_FALSE(ask({.timeout = 160ms, .rows = 160}));  // Beyond what may be wrong.
+    ASSERT_TRUE(ask({.timeout = 200ms, .rows = 160}));
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+    EXPECT_FALSE(ask({.timeout = 200ms, .rows = 160}));
+    now_ += 9s;
+    instance_is_idle();
+    EXPECT_FALSE(ask({.timeout = 200ms, .rows = 160}));
+    now_ += 1s;
+    instance_is_busy_until(now_ + 10ms);
+    EXPECT_FALSE(ask({.timeout = 200ms, .rows = 160}));  // Others would suffer.
+    instance_is_idle();
+    ASSERT_TRUE(ask({.timeout = 200ms, .rows = 160}));
+    EXPECT_THAT(next_batch(), ElementsAre(5));
+    EXPECT_THAT(refused(), IsEmpty());
+}
+
+TEST_F(PolicyTest, WhatATryMeasuresIsBelieved) {
+    start();
+    ASSERT_TRUE(ask({.timeout = 300ms, .rows = 160}));
+    EXPECT_THAT(next_batch(), ElementsAre(0));
+    for (int run = 0; run < 32; ++run) latency().observe(16, 20ms, now_ += 20ms);
+    instance_is_idle();
+    EXPECT_TRUE(ask({.timeout = 300ms, .rows = 160}));
+    EXPECT_THAT(next_batch(), ElementsAre(1));
+    for (int run = 0; run < 32; ++run) latency().observe(16, 60ms, now_ += 60ms);
+    now_ += 20s;
+    latency().observe(16, 60ms, now_);
+    instance_is_idle();
+    EXPECT_FALSE(ask({.timeout = 300ms, .rows = 160}));  // Measured a moment ago.
 }
 
 TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
@@ -88,7 +125,11 @@ TEST_F(PolicyTest, DeadlineThatTheQueueWouldMissIsRefusedAsOverload) {
     const Result<> answer = ask({.timeout = 40ms});
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().code, ErrorCode::kOverloaded);
+    EXPECT_EQ(answer.error().message,
+              "busy for about 50.00 ms more; cannot finish within 40.00 ms");
     EXPECT_TRUE(ask({.timeout = 70ms}));
+    EXPECT_EQ(ask({.timeout = 61ms}).error().message,
+              "1 request ahead; cannot finish within 61.00 ms");
 }
 
 TEST_F(PolicyTest, TimeThatOtherModelsTakeBetweenTheRunsIsCountedOnAdmission) {
