@@ -11,6 +11,7 @@ import typer
 from lepton.cli import bench, create, tune
 from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
 from lepton.native import exec_server
+from lepton.serve_command import become_server
 
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
@@ -90,7 +91,7 @@ app.command(epilog=tune.EPILOG)(tune.tune)
 @app.command(context_settings=_PASSED_ON)
 def serve(context: typer.Context) -> None:
     """Serves one or more service folders; see lepton serve --help."""
-    exec_server(["serve", *context.args])
+    become_server(context.args)
 
 
 @app.command(context_settings=_PASSED_ON)
