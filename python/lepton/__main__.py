@@ -23,9 +23,9 @@ def main() -> None:
         from lepton.native import exec_server
 
         exec_server(["version", *arguments])
-    from lepton.cli import app
+    from lepton.cli import run
 
-    app(prog_name="lepton")
+    run()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lepton.cli import bench, create, tune
+from lepton.cli import bench, create, infer, tune
+from lepton.cli.usage import refuse
+from lepton.console import BAD_INPUT
 from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
 from lepton.native import exec_server
 from lepton.serve_command import become_server
@@ -16,7 +18,6 @@ from lepton.serve_command import become_server
 _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 app = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -26,8 +27,22 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _root() -> None:
+def run(arguments: list[str] | None = None) -> NoReturn:
+    """Runs the command line, by default this process's, and ends the process."""
+    try:
+        code = app(arguments, prog_name="lepton", standalone_mode=False)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        refuse(error)
+    raise SystemExit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise SystemExit(BAD_INPUT)
     # SIGTERM becomes an exception: temporary files are removed, and a demo's server is stopped.
     signal.signal(signal.SIGTERM, _terminated)
 
@@ -37,6 +52,7 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 app.command(epilog=create.EPILOG)(create.create)
+app.command(epilog=infer.EPILOG)(infer.infer)
 app.command(epilog=bench.EPILOG)(bench.bench)
 
 
@@ -86,6 +102,35 @@ def slow(
 
 
 app.command(epilog=tune.EPILOG)(tune.tune)
+
+
+@app.command(
+    epilog="Examples:\n\n  lepton models\n\n  lepton models --url http://gpu-7:8000 --json"
+)
+def models(
+    url: Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The server.")] = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Lists the models of a server: versions, state, and why one is not ready."""
+    from lepton.models import run_models
+
+    run_models(url, as_json=as_json)
+
+
+@app.command(
+    epilog="Examples:\n\n  lepton status\n\n  lepton status --json || systemctl restart lepton"
+)
+def status(
+    url: Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The server.")] = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Says whether a server is there and ready, and what it has done.
+
+    The exit code is 0 only if it is ready.
+    """
+    from lepton.status import run_status
+
+    run_status(url, as_json=as_json)
 
 
 @app.command(context_settings=_PASSED_ON)
