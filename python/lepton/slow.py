@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lepton.admin import RefusedError, SilentError, ask
-from lepton.console import FAILED, die, out
+from lepton.console import BAD_INPUT, FAILED, die, fail, out
+from lepton.models import hint_for_model
 
 TIMEOUT_S = 10
 # The width of a bar. The other columns of a line need about OTHER_COLUMNS, or NARROW_COLUMNS on a
@@ -129,15 +130,17 @@ def legend() -> Text:
     return Text("  ").join(parts)
 
 
-def _fetch(url: str, model: str | None, limit: int) -> bytes:
+def _fetch(url: str, model: str | None, limit: int, as_json: bool) -> bytes:
     query = {"limit": str(limit)} | ({"model": model} if model else {})
     path = f"/v2/debug/slow?{urllib.parse.urlencode(query)}"
     try:
         return ask(url, path, timeout=TIMEOUT_S)
     except ValueError as error:
-        die("slow", str(error))
-    except (RefusedError, SilentError) as error:
-        die("slow", str(error), FAILED)
+        fail("slow", str(error), BAD_INPUT, as_json)
+    except RefusedError as error:
+        fail("slow", str(error), BAD_INPUT if error.bad_input else FAILED, as_json)
+    except SilentError as error:
+        fail("slow", str(error), FAILED, as_json)
 
 
 def _tables(page: dict[str, Any]) -> Iterator[Table]:
@@ -156,7 +159,7 @@ def _tables(page: dict[str, Any]) -> Iterator[Table]:
 
 def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:
     """Prints the tables, or the page as it came."""
-    body = _fetch(url, model, limit)
+    body = _fetch(url, model, limit, as_json)
     if as_json:
         print(body.decode())
         return
@@ -165,7 +168,8 @@ def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:
     except (ValueError, KeyError, TypeError):
         die("slow", f"{url} answers, but not as a Lepton server of this version does", FAILED)
     if not tables:
-        out.print("No requests in the last 5 minutes.")
+        hint = hint_for_model(url, model) if model else ""
+        out.print(f"No requests in the last 5 minutes{hint or '.'}", markup=False)
         return
     for table in tables:
         out.print(table)

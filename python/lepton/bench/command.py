@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.markup import escape
 from rich.measure import Measurement
@@ -24,12 +24,15 @@ from lepton.bench.report_html import render_html
 from lepton.bench.result import Result
 from lepton.bench.sweep import Step
 from lepton.bench.table import make_table
-from lepton.console import BAD_INPUT, FAILED, die, err, out
-from lepton.endpoints import endpoints_of
+from lepton.console import BAD_INPUT, FAILED, err, fail, out
+from lepton.endpoints import endpoints_of, http_url
+from lepton.models import hint_for_model
 from lepton.report.machine import machine
 
 _INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 _WIDEST = 1000
+# How the generator begins where the command line names no model that is there.
+_NO_SUCH_MODEL = ("no model ", "name one of them with --model")
 
 Show = Callable[[str, dict[str, Any]], None]
 
@@ -65,11 +68,15 @@ def run_bench(request: Request, *, html: Path | None, as_json: bool, quiet: bool
             text = render_html(campaign, command=_command(), machine=machine())
             html.write_text(text, encoding="utf-8")
     except BenchError as error:
-        _fail(str(error), BAD_INPUT if error.bad_input else FAILED, as_json)
+        said, bad_input = str(error), error.bad_input
+        if said.startswith(_NO_SUCH_MODEL):
+            bad_input = True
+            said += _hint(request)
+        fail("bench", said, BAD_INPUT if bad_input else FAILED, as_json)
     except OSError as error:
-        _fail(f"{error.filename or html}: {error.strerror or error}", FAILED, as_json)
+        fail("bench", f"{error.filename or html}: {error.strerror or error}", FAILED, as_json)
     except KeyboardInterrupt:
-        _fail("interrupted", _INTERRUPTED, as_json)
+        fail("bench", "interrupted", _INTERRUPTED, as_json)
     if as_json:
         print(json.dumps({"command": _command(), "machine": machine(), **campaign.to_json()}))
     else:
@@ -109,6 +116,13 @@ def measure_all(request: Request, show: Show, *, quiet: bool) -> Campaign:
 def _targets(request: Request) -> list[Target]:
     if request.service is not None and request.urls:
         raise BenchError("name a server with --url, or a folder with --service", bad_input=True)
+    for url in (*request.urls, *request.compare):
+        try:
+            http_url(url)
+        except ValueError as error:
+            raise BenchError(str(error), bad_input=True) from None
+    if request.service is not None and not request.service.is_dir():
+        raise BenchError(f"service folder {request.service} does not exist", bad_input=True)
     if request.service is not None:
         first = [Target(str(request.service), in_process=True)]
     else:
@@ -173,11 +187,13 @@ def _command() -> str:
     return shlex.join(["lepton", *sys.argv[1:]])
 
 
-def _fail(message: str, code: int, as_json: bool) -> NoReturn:
-    if as_json:
-        print(json.dumps({"error": message}))
-        raise SystemExit(code)
-    die("bench", message, code)
+def _hint(request: Request) -> str:
+    """Returns what a misspelt model may have been, where a server was asked."""
+    words = list(request.passed_on)
+    if request.service is not None or "--model" not in words:
+        return ""
+    (url,) = endpoints_of(request.urls[0] if request.urls else None)
+    return hint_for_model(url, words[words.index("--model") + 1])
 
 
 @contextmanager

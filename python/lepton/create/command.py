@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lepton.console import BAD_INPUT, FAILED, die, err, out
+from lepton.console import BAD_INPUT, FAILED, err, fail, out
 from lepton.create.errors import CreateError
 from lepton.create.facts import CheckFacts, SignatureFacts
 from lepton.create.last_service import remember
@@ -55,12 +55,12 @@ def run_create(
         with interruptible(), _progress(hidden=as_json or quiet) as show:
             service = create_service(model_path, output_path, name, options=options, progress=show)
     except CreateError as error:
-        _fail(str(error), BAD_INPUT, as_json)
+        fail("create", str(error), BAD_INPUT, as_json)
     except OSError as error:
         what = error.strerror or str(error)
-        _fail(f"{error.filename or output_path}: {what}", FAILED, as_json)
+        fail("create", f"{error.filename or output_path}: {what}", FAILED, as_json)
     except KeyboardInterrupt:
-        _fail("interrupted, nothing was written", INTERRUPTED, as_json)
+        fail("create", "interrupted, nothing was written", INTERRUPTED, as_json)
     remember(output_path)
     if as_json:
         print(json.dumps(_for_machines(service)))
@@ -145,13 +145,6 @@ def _for_machines(service: Service) -> dict[str, Any]:
         "report": str(service.report),
         "facts": service.facts,
     }
-
-
-def _fail(message: str, code: int, as_json: bool) -> NoReturn:
-    if as_json:
-        print(json.dumps({"error": message}))
-        raise SystemExit(code)
-    die("create", message, code)
 
 
 @contextmanager
