@@ -61,10 +61,10 @@ def model_states(url: str) -> list[ModelState]:
         RefusedError: It does not list its models.
     """
     http_url(url)  # Answers that are no JSON are ValueErrors too.
-    served = _served(url)
-    if served is None:
+    names = served(url)
+    if names is None:
         return _index(url)
-    return [_state(url, name) for name in sorted({*served, *_others(url)})]
+    return [_state(url, name) for name in sorted({*names, *_others(url)})]
 
 
 def hint_for_model(url: str, name: str) -> str:
@@ -75,10 +75,10 @@ def hint_for_model(url: str, name: str) -> str:
         return ""
 
 
-def _served(url: str) -> list[str] | None:
+def served(url: str, timeout: float = TIMEOUT_S) -> list[str] | None:
     """Returns the models that are ready; None for a server that is not Lepton's."""
     with contextlib.suppress(RefusedError, ValueError):
-        page = json.loads(ask(url, "/", timeout=TIMEOUT_S))
+        page = json.loads(ask(url, "/", timeout=timeout))
         if isinstance(page, dict) and isinstance(page.get("models"), list):
             return [str(name) for name in page["models"]]
     return None

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from lepton.cli import bench, create, infer, tune
+from lepton.cli import bench, completion, create, infer, tune
 from lepton.cli.usage import refuse
 from lepton.console import BAD_INPUT
 from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
@@ -29,6 +29,7 @@ app = typer.Typer(
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line, by default this process's, and ends the process."""
+    completion.set_up()
     try:
         code = app(arguments, prog_name="lepton", standalone_mode=False)
     except Exception as error:
@@ -90,7 +91,12 @@ def slow(
         str, typer.Option(envvar=URL_VARIABLE, help="The server, or its admin listener.")
     ] = DEFAULT_URL,
     model: Annotated[
-        str | None, typer.Option(help="Only of this model.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Only of this model.",
+            show_default=False,
+            autocompletion=completion.model_names,
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=64, help="Most rows of each table.")] = 16,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON of the server.")] = False,
@@ -133,7 +139,10 @@ def status(
     run_status(url, as_json=as_json)
 
 
-@app.command(context_settings=_PASSED_ON)
+app.command(epilog=completion.EPILOG)(completion.completion)
+
+
+@app.command(context_settings=_PASSED_ON, cls=completion.ServeCommand)
 def serve(context: typer.Context) -> None:
     """Serves one or more service folders; see lepton serve --help."""
     become_server(context.args)

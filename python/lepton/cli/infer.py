@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lepton.cli.completion import model_names
+
 EPILOG = (
     "Examples:\n\n"
     "  lepton infer digits image=@seven.png\n\n"
@@ -28,6 +30,7 @@ def infer(
             "there is one, and so may the name of an only input before @. A folder of models or a "
             "model's file in place of a server runs in this process.",
             show_default=False,
+            autocompletion=model_names,
         ),
     ] = None,
     url: Annotated[
