@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from lepton.cli import bench, completion, create, infer, tune
+from lepton.cli.help import Command
 from lepton.cli.usage import refuse
 from lepton.console import BAD_INPUT
 from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
@@ -19,11 +21,12 @@ _PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_op
 
 app = typer.Typer(
     add_completion=False,
-    rich_markup_mode="rich",
+    # Panels would cut words in narrow terminals.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
     help="A real-time AI inference server: a model file in, answers within their deadline out.",
-    epilog="Begin with: [bold]lepton demo[/]",
+    epilog="Begin with: lepton demo",
 )
 
 
@@ -52,14 +55,6 @@ def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + signal.SIGTERM)
 
 
-app.command(epilog=create.EPILOG)(create.create)
-app.command(epilog=infer.EPILOG)(infer.infer)
-app.command(epilog=bench.EPILOG)(bench.bench)
-
-
-@app.command(
-    epilog="Examples:\n\n  lepton demo\n\n  lepton demo --once --port 9000",
-)
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the answers.")] = False,
     port: Annotated[
@@ -83,9 +78,6 @@ def demo(
     run_demo(host=host, port=port, once=once)
 
 
-@app.command(
-    epilog="Examples:\n\n  lepton slow\n\n  lepton slow --url http://gpu-7:8003 --model resnet",
-)
 def slow(
     url: Annotated[
         str, typer.Option(envvar=URL_VARIABLE, help="The server, or its admin listener.")
@@ -107,12 +99,6 @@ def slow(
     run_slow(url=url, model=model, limit=limit, as_json=as_json)
 
 
-app.command(epilog=tune.EPILOG)(tune.tune)
-
-
-@app.command(
-    epilog="Examples:\n\n  lepton models\n\n  lepton models --url http://gpu-7:8000 --json"
-)
 def models(
     url: Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The server.")] = DEFAULT_URL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -123,9 +109,6 @@ def models(
     run_models(url, as_json=as_json)
 
 
-@app.command(
-    epilog="Examples:\n\n  lepton status\n\n  lepton status --json || systemctl restart lepton"
-)
 def status(
     url: Annotated[str, typer.Option(envvar=URL_VARIABLE, help="The server.")] = DEFAULT_URL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -139,16 +122,42 @@ def status(
     run_status(url, as_json=as_json)
 
 
-app.command(epilog=completion.EPILOG)(completion.completion)
-
-
-@app.command(context_settings=_PASSED_ON, cls=completion.ServeCommand)
-def serve(context: typer.Context) -> None:
-    """Serves one or more service folders; see lepton serve --help."""
-    become_server(context.args)
-
-
-@app.command(context_settings=_PASSED_ON)
 def version(context: typer.Context) -> None:
     """Says which version this is."""
     exec_server(["version", *context.args])
+
+
+def serve(context: typer.Context) -> None:
+    """Serves models: folders of them, or their files."""
+    if {"--help", "-h"} & set(context.args):
+        from lepton.cli.serve_help import show_help
+
+        show_help()
+        return
+    become_server(context.args)
+
+
+_EXAMPLES = {
+    demo: ("demo", "demo --once --port 9000"),
+    models: ("models", "models --url http://gpu-7:8000 --json"),
+    slow: ("slow", "slow --url http://gpu-7:8003 --model resnet"),
+    status: ("status", "status --json || systemctl restart lepton"),
+}
+
+
+def _examples(command: Callable[..., None]) -> str:
+    return "\n\n".join(["Examples:", *(f"  lepton {line}" for line in _EXAMPLES[command])])
+
+
+# In the order of the help that lists them.
+app.command(cls=Command, epilog=create.EPILOG)(create.create)
+app.command(cls=completion.ServeCommand, context_settings=_PASSED_ON)(serve)
+app.command(cls=Command, epilog=infer.EPILOG)(infer.infer)
+app.command(cls=Command, epilog=_examples(models))(models)
+app.command(cls=Command, epilog=_examples(status))(status)
+app.command(cls=Command, epilog=bench.EPILOG)(bench.bench)
+app.command(cls=Command, epilog=_examples(slow))(slow)
+app.command(cls=Command, epilog=tune.EPILOG)(tune.tune)
+app.command(cls=Command, epilog=_examples(demo))(demo)
+app.command(cls=Command, epilog=completion.EPILOG)(completion.completion)
+app.command(cls=Command, context_settings=_PASSED_ON)(version)

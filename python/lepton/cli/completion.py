@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import completion as shells
-from typer.core import TyperCommand
 
+from lepton.cli.help import Command
 from lepton.console import die
 from lepton.hints import did_you_mean
 from lepton.serve_command import FLAGS, OPTIONS
@@ -84,7 +84,7 @@ class _Item:
     help: str | None = None
 
 
-class ServeCommand(TyperCommand):
+class ServeCommand(Command):
     """`lepton serve`, whose options the server itself declares."""
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:  # noqa: ANN401

@@ -10,10 +10,10 @@ import typer
 EPILOG = (
     "Examples:\n\n"
     "  lepton create resnet.onnx\n\n"
-    "  lepton create net.pt --output_path service --input image:f32\\[batch,3,224,224]\n\n"
+    "  lepton create net.pt --output_path service --input image:f32[batch,3,224,224]\n\n"
     "  lepton create exported.pt2 --output_path service\n\n"
     "  lepton create weights.pth --module my.nets:Net --module-args width=64 "
-    "--input x:f32\\[batch,16]\n\n"
+    "--input x:f32[batch,16]\n\n"
     "  lepton create saved_model/ --output_path service --name resnet\n\n"
     "  lepton create bert.onnx --range input_ids=0:30521\n\n"
     "  lepton create mlp.keras --example inputs.npz\n\n"
@@ -65,7 +65,7 @@ def create(
             "--input",
             metavar="NAME:DTYPE[EXTENTS]",
             help="What requests are to give: needed where the file does not say it, as most of "
-            "PyTorch, and narrows what it says elsewhere, e.g. x:f32\\[batch,3,-1]; a "
+            "PyTorch, and narrows what it says elsewhere, e.g. x:f32[batch,3,-1]; a "
             "name or -1 is an extent that requests choose. Once per input.",
             show_default=False,
         ),

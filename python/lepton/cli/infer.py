@@ -25,7 +25,7 @@ def infer(
         list[str] | None,
         typer.Argument(
             metavar="[URL|FOLDER|FILE] MODEL NAME=VALUE...",
-            help="The model, and its inputs: numbers (1,2,3 or \\[\\[1,2],\\[3,4]]), text, or a "
+            help="The model, and its inputs: numbers (1,2,3 or [[1,2],[3,4]]), text, or a "
             "file: @x.npy, @all.npz, @picture.png, @text.txt. The model may be left out where "
             "there is one, and so may the name of an only input before @. A folder of models or a "
             "model's file in place of a server runs in this process.",
