@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,19 +14,10 @@ from rich.markup import escape
 FAILED = 1
 BAD_INPUT = 2
 
-
-class _Console(Console):
-    """Breaks lines between words at the width of a terminal, and not at all elsewhere."""
-
-    def print(self, *objects: Any, **options: Any) -> None:  # noqa: ANN401
-        # A word that is longer, such as a path, stays one: it may be copied.
-        options.setdefault("overflow", "ignore")
-        super().print(*objects, **options)
-
-
-# No emoji: rich would make them of text between colons in a message.
-out = _Console(highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False)
-err = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty(), emoji=False)
+# Lines are broken between words at the width of a terminal, and not at all elsewhere. No emoji:
+# rich would make them of text between colons in a message.
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty(), emoji=False)
 
 
 def die(command: str, message: str, code: int = BAD_INPUT) -> NoReturn:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -124,6 +125,25 @@ def table_of(
     return table
 
 
+def list_of(title: str, requests: list[SlowRequest], width: int) -> Group:
+    """Returns the requests below each other, a bar under each, for the narrowest screens."""
+    longest = max((request.total for request in requests), default=0.0)
+    parts: list[Text] = [Text(title, style="italic")]
+    for request in requests:
+        words = [
+            request.received.partition(".")[0],
+            request.model,
+            request.outcome,
+            in_time_units(request.total),
+            "" if request.slack is None else f"slack {in_time_units(request.slack)}",
+            f"rows {request.rows}",
+            request.name,
+        ]
+        parts.append(Text("  ".join(word for word in words if word)))
+        parts.append(Text("  ") + bar(request, longest, width - 2))
+    return Group(*parts)
+
+
 def legend() -> Text:
     """Explains which letter and color stand for which stretch."""
     parts = (Text(f"{letter} {name}", style=style) for name, (letter, style) in STRETCHES.items())
@@ -143,7 +163,7 @@ def _fetch(url: str, model: str | None, limit: int, as_json: bool) -> bytes:
         fail("slow", str(error), FAILED, as_json)
 
 
-def _tables(page: dict[str, Any]) -> Iterator[Table]:
+def _tables(page: dict[str, Any]) -> Iterator[Table | Group]:
     narrow = out.width < OTHER_COLUMNS + LEAST_BAR_WIDTH
     room = out.width - (NARROW_COLUMNS if narrow else OTHER_COLUMNS)
     width = max(LEAST_BAR_WIDTH, min(BAR_WIDTH, room))
@@ -153,7 +173,11 @@ def _tables(page: dict[str, Any]) -> Iterator[Table]:
     }
     for key, title in titles.items():
         requests = [SlowRequest.from_json(entry) for entry in page[key]]
-        if requests:
+        if not requests:
+            continue
+        if out.width < NARROW_COLUMNS + LEAST_BAR_WIDTH:
+            yield list_of(title, requests, out.width)
+        else:
             yield table_of(title, requests, width, narrow=narrow)
 
 

@@ -40,13 +40,14 @@ OUTPUT = (
     ("status",),
     ("infer", "four", "x=1,2,3,4"),
     ("infer", "classes", "probabilities=@p.npy"),
-    ("slow",),
     ("tune", "four"),
     ("tune", "four", "--weight", "3"),
     (*BENCH, "--model", "four", "--rate", "50,100"),
     (*BENCH[:-2], "--model", "four", "--rate", "50", *CLASSES),
     (*BENCH, "--model", "four", "--rate", "50", "--compare", "grpc://{address}"),
+    ("slow",),
     ("create", "tiny.onnx"),
+    ("demo", "--once", "--port", "0"),
 )
 
 
@@ -88,6 +89,7 @@ def check(commands, codes, columns, color, environment, folder):
         assert code in codes, (called, said)
         assert said.strip(), called
         assert "Traceback" not in said
+        assert "…" not in said, (called, said)  # Nothing is cut.
         if not color:
             assert not re.search(r"\x1b\[[0-9;]*3[0-9]", said), (called, said)
         wrong += [

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lepton.bench import words
@@ -23,7 +22,7 @@ from lepton.bench.options import Load, Target, parse_concurrencies, parse_rates
 from lepton.bench.report_html import render_html
 from lepton.bench.result import Result
 from lepton.bench.sweep import Step
-from lepton.bench.table import make_table
+from lepton.bench.table import make_tables
 from lepton.console import BAD_INPUT, FAILED, err, fail, out
 from lepton.endpoints import endpoints_of, http_url
 from lepton.models import hint_for_model
@@ -31,6 +30,7 @@ from lepton.report.machine import machine
 
 _INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 _WIDEST = 1000
+_NARROW = 120  # Columns in which the progress leaves out its bar and most figures.
 # How the generator begins where the command line names no model that is there.
 _NO_SUCH_MODEL = ("no model ", "name one of them with --model")
 
@@ -160,11 +160,12 @@ def _loads(request: Request) -> list[Load]:
 
 
 def _tell(campaign: Campaign, html: Path | None) -> None:
-    table = make_table(campaign)
-    # Printed at its full width: wrapped lines can be read, cut ones cannot.
-    wide = out.options.update(width=_WIDEST)
-    out.width = max(out.width, Measurement.get(out, wide, table).maximum)
-    out.print(table, crop=False)
+    if not out.is_terminal:
+        out.width = _WIDEST  # A file takes lines of any length.
+    for i, table in enumerate(make_tables(campaign, out.width)):
+        if i > 0:
+            out.print()
+        out.print(table)
     for target, sweep in campaign.sweeps.items():
         place = f"{escape(target.place)}: " if len(campaign.sweeps) > 1 else ""
         if sweep.largest is None:
@@ -199,10 +200,11 @@ def _hint(request: Request) -> str:
 @contextmanager
 def _progress(*, hidden: bool) -> Iterator[Show]:
     """Shows which point is being measured and its progress; on a terminal only."""
+    narrow = err.width < _NARROW
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<14}"),
-        BarColumn(bar_width=30),
+        *([] if narrow else [BarColumn(bar_width=30)]),
         TextColumn("{task.fields[said]}"),
         TimeElapsedColumn(),
     )
@@ -216,8 +218,12 @@ def _progress(*, hidden: bool) -> Iterator[Show]:
                 description=escape(label),
                 total=progress["total_s"],
                 completed=progress["elapsed_s"],
-                said=f"{progress['sent']:,} sent, {progress['in_time']:,} in time, "
-                f"{progress['in_flight']:,} under way",
+                said=f"{progress['sent']:,} sent"
+                + (
+                    ""
+                    if narrow
+                    else f", {progress['in_time']:,} in time, {progress['in_flight']:,} under way"
+                ),
             )
 
         yield show
