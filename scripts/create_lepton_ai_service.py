@@ -12,6 +12,6 @@ from environment import need_lepton
 
 if __name__ == "__main__":
     need_lepton()
-    from lepton.cli import app
+    from lepton.cli import run
 
-    app(["create", *sys.argv[1:]], prog_name="lepton")
+    run(["create", *sys.argv[1:]])

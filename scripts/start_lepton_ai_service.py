@@ -17,7 +17,7 @@ from environment import need_lepton
 def main() -> None:
     """Becomes the server."""
     from lepton.create.last_service import last_service
-    from lepton.native import exec_server
+    from lepton.serve_command import become_server
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--service", help="the service folder; by default the one created last")
@@ -30,7 +30,7 @@ def main() -> None:
             "there is no service that was created before: make one with "
             "scripts/create_lepton_ai_service.py, or name one with --service"
         )
-    exec_server(["serve", str(service), "--host", given.host, "--port", given.port, *others])
+    become_server([str(service), "--host", given.host, "--port", given.port, *others])
 
 
 if __name__ == "__main__":

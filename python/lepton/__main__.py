@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import sys
 
-NATIVE_COMMANDS = ("serve", "version")
+from lepton.interrupt import end_at_once
 
 
 def main() -> None:
     """Runs the command line; does not return for the commands of the native server."""
-    arguments = sys.argv[1:]
-    if arguments and arguments[0] == "--version":
-        arguments[0] = "version"
-    if arguments and arguments[0] in NATIVE_COMMANDS:
+    end_at_once()
+    command, *arguments = sys.argv[1:] or [""]
+    if command == "serve" and not {"--help", "-h"} & set(arguments):
+        from lepton.serve_command import become_server
+
+        become_server(arguments)
+    if command in ("version", "--version"):
         from lepton.native import exec_server
 
-        exec_server(arguments)
-    from lepton.cli import app
+        exec_server(["version", *arguments])
+    from lepton.cli import run
 
-    app(prog_name="lepton")
+    run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Requests what only a server's admin listener answers: `lepton tune` and `lepton slow`."""
+"""Asks a server over HTTP what the commands show, also what only its admin listener answers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 from lepton.endpoints import http_url, why_silent
 
 _FORBIDDEN = 403
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 
 
 class RefusedError(Exception):
@@ -22,11 +23,13 @@ class RefusedError(Exception):
 
     Attributes:
         status: The HTTP status.
+        bad_input: Whether the request was at fault, not the server.
     """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.bad_input = status in (_BAD_REQUEST, _NOT_FOUND)
 
 
 class SilentError(Exception):

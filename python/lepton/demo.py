@@ -26,6 +26,7 @@ from lepton.server_process import serving
 
 SHOWN = 4
 PREFERRED_PORT = 8000
+_CARD_WIDTH = 74  # An image with the times beside it.
 # From no ink to full; twice as wide because a character is twice as high as wide.
 _SHADES = ("  ", "░░", "▒▒", "▓▓", "██")
 
@@ -165,15 +166,18 @@ def _art(image: Array) -> Text:
 
 
 def _timing_table(answers: dict[str, Served]) -> Table:
-    """Returns a row per protocol: what the client saw, and the server's breakdown of it."""
+    """Returns a row per protocol: what the client saw, and the server's breakdown of it.
+
+    A narrow screen has a column per protocol instead.
+    """
     stations = list(next(iter(answers.values())).timing_ms)
-    table = Table.grid(padding=(0, 2))
-    table.add_row("[dim]µs[/]", "[dim]client sees[/]", *(f"[dim]{name}[/]" for name in stations))
+    rows = [["[dim]µs[/]", "[dim]client sees[/]", *(f"[dim]{name}[/]" for name in stations)]]
     for protocol, served in answers.items():
-        inside = (served.timing_ms.get(name, 0.0) for name in stations)
-        table.add_row(
-            protocol, f"{served.total_ms * 1000:.0f}", *(f"{ms * 1000:.0f}" for ms in inside)
-        )
+        times = (served.total_ms, *(served.timing_ms.get(name, 0.0) for name in stations))
+        rows.append([protocol, *(f"{ms * 1000:.0f}" for ms in times)])
+    table = Table.grid(padding=(0, 2))
+    for row in rows if out.width >= _CARD_WIDTH else zip(*rows, strict=True):
+        table.add_row(*row)
     for column in table.columns[1:]:
         column.justify = "right"
     return table

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from lepton.admin import RefusedError, SilentError, ask
-from lepton.console import FAILED, die, out
+from lepton.console import BAD_INPUT, FAILED, die, fail, out
+from lepton.models import hint_for_model
 
 TIMEOUT_S = 10
 # The width of a bar. The other columns of a line need about OTHER_COLUMNS, or NARROW_COLUMNS on a
@@ -123,24 +125,45 @@ def table_of(
     return table
 
 
+def list_of(title: str, requests: list[SlowRequest], width: int) -> Group:
+    """Returns the requests below each other, a bar under each, for the narrowest screens."""
+    longest = max((request.total for request in requests), default=0.0)
+    parts: list[Text] = [Text(title, style="italic")]
+    for request in requests:
+        words = [
+            request.received.partition(".")[0],
+            request.model,
+            request.outcome,
+            in_time_units(request.total),
+            "" if request.slack is None else f"slack {in_time_units(request.slack)}",
+            f"rows {request.rows}",
+            request.name,
+        ]
+        parts.append(Text("  ".join(word for word in words if word)))
+        parts.append(Text("  ") + bar(request, longest, width - 2))
+    return Group(*parts)
+
+
 def legend() -> Text:
     """Explains which letter and color stand for which stretch."""
     parts = (Text(f"{letter} {name}", style=style) for name, (letter, style) in STRETCHES.items())
     return Text("  ").join(parts)
 
 
-def _fetch(url: str, model: str | None, limit: int) -> bytes:
+def _fetch(url: str, model: str | None, limit: int, as_json: bool) -> bytes:
     query = {"limit": str(limit)} | ({"model": model} if model else {})
     path = f"/v2/debug/slow?{urllib.parse.urlencode(query)}"
     try:
         return ask(url, path, timeout=TIMEOUT_S)
     except ValueError as error:
-        die("slow", str(error))
-    except (RefusedError, SilentError) as error:
-        die("slow", str(error), FAILED)
+        fail("slow", str(error), BAD_INPUT, as_json)
+    except RefusedError as error:
+        fail("slow", str(error), BAD_INPUT if error.bad_input else FAILED, as_json)
+    except SilentError as error:
+        fail("slow", str(error), FAILED, as_json)
 
 
-def _tables(page: dict[str, Any]) -> Iterator[Table]:
+def _tables(page: dict[str, Any]) -> Iterator[Table | Group]:
     narrow = out.width < OTHER_COLUMNS + LEAST_BAR_WIDTH
     room = out.width - (NARROW_COLUMNS if narrow else OTHER_COLUMNS)
     width = max(LEAST_BAR_WIDTH, min(BAR_WIDTH, room))
@@ -150,13 +173,17 @@ def _tables(page: dict[str, Any]) -> Iterator[Table]:
     }
     for key, title in titles.items():
         requests = [SlowRequest.from_json(entry) for entry in page[key]]
-        if requests:
+        if not requests:
+            continue
+        if out.width < NARROW_COLUMNS + LEAST_BAR_WIDTH:
+            yield list_of(title, requests, out.width)
+        else:
             yield table_of(title, requests, width, narrow=narrow)
 
 
 def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:
     """Prints the tables, or the page as it came."""
-    body = _fetch(url, model, limit)
+    body = _fetch(url, model, limit, as_json)
     if as_json:
         print(body.decode())
         return
@@ -165,7 +192,8 @@ def run_slow(*, url: str, model: str | None, limit: int, as_json: bool) -> None:
     except (ValueError, KeyError, TypeError):
         die("slow", f"{url} answers, but not as a Lepton server of this version does", FAILED)
     if not tables:
-        out.print("No requests in the last 5 minutes.")
+        hint = hint_for_model(url, model) if model else ""
+        out.print(f"No requests in the last 5 minutes{hint or '.'}", markup=False)
         return
     for table in tables:
         out.print(table)

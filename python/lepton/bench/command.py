@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.markup import escape
-from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from lepton.bench import words
@@ -23,13 +22,17 @@ from lepton.bench.options import Load, Target, parse_concurrencies, parse_rates
 from lepton.bench.report_html import render_html
 from lepton.bench.result import Result
 from lepton.bench.sweep import Step
-from lepton.bench.table import make_table
-from lepton.console import BAD_INPUT, FAILED, die, err, out
-from lepton.endpoints import endpoints_of
+from lepton.bench.table import make_tables
+from lepton.console import BAD_INPUT, FAILED, err, fail, out
+from lepton.endpoints import endpoints_of, http_url
+from lepton.models import hint_for_model
 from lepton.report.machine import machine
 
 _INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 _WIDEST = 1000
+_NARROW = 120  # Columns in which the progress leaves out its bar and most figures.
+# How the generator begins where the command line names no model that is there.
+_NO_SUCH_MODEL = ("no model ", "name one of them with --model")
 
 Show = Callable[[str, dict[str, Any]], None]
 
@@ -65,11 +68,15 @@ def run_bench(request: Request, *, html: Path | None, as_json: bool, quiet: bool
             text = render_html(campaign, command=_command(), machine=machine())
             html.write_text(text, encoding="utf-8")
     except BenchError as error:
-        _fail(str(error), BAD_INPUT if error.bad_input else FAILED, as_json)
+        said, bad_input = str(error), error.bad_input
+        if said.startswith(_NO_SUCH_MODEL):
+            bad_input = True
+            said += _hint(request)
+        fail("bench", said, BAD_INPUT if bad_input else FAILED, as_json)
     except OSError as error:
-        _fail(f"{error.filename or html}: {error.strerror or error}", FAILED, as_json)
+        fail("bench", f"{error.filename or html}: {error.strerror or error}", FAILED, as_json)
     except KeyboardInterrupt:
-        _fail("interrupted", _INTERRUPTED, as_json)
+        fail("bench", "interrupted", _INTERRUPTED, as_json)
     if as_json:
         print(json.dumps({"command": _command(), "machine": machine(), **campaign.to_json()}))
     else:
@@ -109,6 +116,13 @@ def measure_all(request: Request, show: Show, *, quiet: bool) -> Campaign:
 def _targets(request: Request) -> list[Target]:
     if request.service is not None and request.urls:
         raise BenchError("name a server with --url, or a folder with --service", bad_input=True)
+    for url in (*request.urls, *request.compare):
+        try:
+            http_url(url)
+        except ValueError as error:
+            raise BenchError(str(error), bad_input=True) from None
+    if request.service is not None and not request.service.is_dir():
+        raise BenchError(f"service folder {request.service} does not exist", bad_input=True)
     if request.service is not None:
         first = [Target(str(request.service), in_process=True)]
     else:
@@ -146,11 +160,12 @@ def _loads(request: Request) -> list[Load]:
 
 
 def _tell(campaign: Campaign, html: Path | None) -> None:
-    table = make_table(campaign)
-    # Printed at its full width: wrapped lines can be read, cut ones cannot.
-    wide = out.options.update(width=_WIDEST)
-    out.width = max(out.width, Measurement.get(out, wide, table).maximum)
-    out.print(table, crop=False)
+    if not out.is_terminal:
+        out.width = _WIDEST  # A file takes lines of any length.
+    for i, table in enumerate(make_tables(campaign, out.width)):
+        if i > 0:
+            out.print()
+        out.print(table)
     for target, sweep in campaign.sweeps.items():
         place = f"{escape(target.place)}: " if len(campaign.sweeps) > 1 else ""
         if sweep.largest is None:
@@ -173,20 +188,23 @@ def _command() -> str:
     return shlex.join(["lepton", *sys.argv[1:]])
 
 
-def _fail(message: str, code: int, as_json: bool) -> NoReturn:
-    if as_json:
-        print(json.dumps({"error": message}))
-        raise SystemExit(code)
-    die("bench", message, code)
+def _hint(request: Request) -> str:
+    """Returns what a misspelt model may have been, where a server was asked."""
+    words = list(request.passed_on)
+    if request.service is not None or "--model" not in words:
+        return ""
+    (url,) = endpoints_of(request.urls[0] if request.urls else None)
+    return hint_for_model(url, words[words.index("--model") + 1])
 
 
 @contextmanager
 def _progress(*, hidden: bool) -> Iterator[Show]:
     """Shows which point is being measured and its progress; on a terminal only."""
+    narrow = err.width < _NARROW
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<14}"),
-        BarColumn(bar_width=30),
+        *([] if narrow else [BarColumn(bar_width=30)]),
         TextColumn("{task.fields[said]}"),
         TimeElapsedColumn(),
     )
@@ -200,8 +218,12 @@ def _progress(*, hidden: bool) -> Iterator[Show]:
                 description=escape(label),
                 total=progress["total_s"],
                 completed=progress["elapsed_s"],
-                said=f"{progress['sent']:,} sent, {progress['in_time']:,} in time, "
-                f"{progress['in_flight']:,} under way",
+                said=f"{progress['sent']:,} sent"
+                + (
+                    ""
+                    if narrow
+                    else f", {progress['in_time']:,} in time, {progress['in_flight']:,} under way"
+                ),
             )
 
         yield show

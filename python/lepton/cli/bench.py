@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from lepton.cli.completion import model_names, one_of
+
 EPILOG = (
     "Examples:\n\n"
     "  lepton bench --model digits --rate 500 --deadline 5ms\n\n"
@@ -39,7 +41,11 @@ def bench(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Which model to ask. By default the only one.", show_default=False),
+        typer.Option(
+            help="Which model to ask. By default the only one.",
+            show_default=False,
+            autocompletion=model_names,
+        ),
     ] = None,
     version: Annotated[
         str | None, typer.Option(help="Its version. By default the latest.", show_default=False)
@@ -89,7 +95,11 @@ def bench(
         ),
     ] = None,
     arrivals: Annotated[
-        str, typer.Option(help="When requests are due: poisson, uniform, bursty or replay.")
+        str,
+        typer.Option(
+            help="When requests are due: poisson, uniform, bursty or replay.",
+            autocompletion=one_of("poisson", "uniform", "bursty", "replay"),
+        ),
     ] = "poisson",
     trace: Annotated[
         Path | None,

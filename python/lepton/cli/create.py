@@ -9,40 +9,50 @@ import typer
 
 EPILOG = (
     "Examples:\n\n"
-    "  lepton create --model_path resnet.onnx --output_path service\n\n"
-    "  lepton create --model_path net.pt --output_path service "
-    "--input image:f32\\[batch,3,224,224]\n\n"
-    "  lepton create --model_path exported.pt2 --output_path service\n\n"
-    "  lepton create --model_path weights.pth --output_path service --module my.nets:Net "
-    "--module-args width=64 --input x:f32\\[batch,16]\n\n"
-    "  lepton create --model_path saved_model/ --output_path service --name resnet\n\n"
-    "  lepton create --model_path bert.onnx --output_path service --range input_ids=0:30521\n\n"
-    "  lepton create --model_path mlp.keras --output_path service --example inputs.npz\n\n"
-    "  lepton create --model_path all-MiniLM-L6-v2/ --output_path service"
+    "  lepton create resnet.onnx\n\n"
+    "  lepton create net.pt --output_path service --input image:f32[batch,3,224,224]\n\n"
+    "  lepton create exported.pt2 --output_path service\n\n"
+    "  lepton create weights.pth --module my.nets:Net --module-args width=64 "
+    "--input x:f32[batch,16]\n\n"
+    "  lepton create saved_model/ --output_path service --name resnet\n\n"
+    "  lepton create bert.onnx --range input_ids=0:30521\n\n"
+    "  lepton create mlp.keras --example inputs.npz\n\n"
+    "  lepton create all-MiniLM-L6-v2/ --output_path service"
 )
 
 
 def create(
-    model_path: Annotated[
-        Path,
-        typer.Option(
-            "--model_path",
-            "--model-path",
+    model: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MODEL",
             help="The model: a file of PyTorch (.pt, .pth, .pt2, .safetensors), Keras (.keras, "
             ".h5), ONNX, OpenVINO IR (.xml), TensorFlow (.pb, .tflite) or PaddlePaddle "
             "(.pdmodel), or the folder of a SavedModel or of Hugging Face.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    model_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--model_path",
+            "--model-path",
+            metavar="PATH",
+            help="Another way to name it.",
+            show_default=False,
+        ),
+    ] = None,
     output_path: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output_path",
             "--output-path",
-            help="The service folder; made where it is missing. It may hold several models.",
+            metavar="DIR",
+            help="The service folder; made where it is missing. It may hold several models. By "
+            "default ./NAME.",
             show_default=False,
         ),
-    ],
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -55,7 +65,7 @@ def create(
             "--input",
             metavar="NAME:DTYPE[EXTENTS]",
             help="What requests are to give: needed where the file does not say it, as most of "
-            "PyTorch, and narrows what it says elsewhere, e.g. x:f32\\[batch,3,-1]; a "
+            "PyTorch, and narrows what it says elsewhere, e.g. x:f32[batch,3,-1]; a "
             "name or -1 is an extent that requests choose. Once per input.",
             show_default=False,
         ),
@@ -144,7 +154,7 @@ def create(
     from lepton.create.command import run_create
 
     run_create(
-        model_path,
+        [path for path in (model, model_path) if path is not None],
         output_path,
         name,
         {

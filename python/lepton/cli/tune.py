@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lepton.cli.completion import model_names, one_of
 from lepton.endpoints import DEFAULT_URL, URL_VARIABLE
 
 EPILOG = (
@@ -20,7 +21,10 @@ EPILOG = (
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="The model's name on the server.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="The model's name on the server.", autocompletion=model_names),
+    ],
     url: Annotated[
         str, typer.Option(envvar=URL_VARIABLE, help="The server, or its admin listener.")
     ] = DEFAULT_URL,
@@ -56,6 +60,7 @@ def tune(
         str | None,
         typer.Option(
             metavar="deadline|fifo",
+            autocompletion=one_of("deadline", "fifo"),
             help="deadline answers as many in time as it can; fifo as Triton's dynamic batcher.",
             show_default=False,
         ),

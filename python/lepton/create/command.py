@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from lepton.console import BAD_INPUT, FAILED, die, err, out
+from lepton.console import BAD_INPUT, FAILED, err, fail, out
 from lepton.create.errors import CreateError
 from lepton.create.facts import CheckFacts, SignatureFacts
 from lepton.create.last_service import remember
 from lepton.create.options import Options, parse_input, parse_module_args, parse_ranges
-from lepton.create.service import Service, create_service
+from lepton.create.service import Service, create_service, default_name
+from lepton.interrupt import INTERRUPTED, interruptible
 
 # The first words of the steps, in their order; copying takes the place of converting.
 _STEPS = ("reading", "loading", "converting", "running", "comparing", "measuring", "writing")
 _PLACES = {**{step: place for place, step in enumerate(_STEPS)}, "copying": 0}
-_INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 
 
 def run_create(
-    model_path: Path,
-    output_path: Path,
+    models: Sequence[Path],
+    output_path: Path | None,
     name: str | None,
     given: dict[str, Any],
     *,
@@ -36,34 +36,62 @@ def run_create(
     """Creates a service and prints what was made; ends the process if that fails.
 
     Args:
-        model_path: The model.
-        output_path: The service folder.
+        models: The model, as the command line names it: exactly once.
+        output_path: The service folder; when None, one that is called like the model.
         name: The model's name, or None.
         given: The fields of Options, as given on the command line.
         as_json: Whether to print one JSON object instead of words.
         quiet: Whether to print nothing but errors.
     """
     try:
+        model_path = _only_one(models)
+        output_path = output_path or default_output(model_path, name)
         texts = {
             "inputs": tuple(parse_input(text) for text in given["inputs"]),
             "ranges": parse_ranges(given["ranges"]),
             "module_args": parse_module_args(given["module_args"]),
         }
         options = Options(**{**given, **texts})
-        with _progress(hidden=as_json or quiet) as show:
+        with interruptible(), _progress(hidden=as_json or quiet) as show:
             service = create_service(model_path, output_path, name, options=options, progress=show)
     except CreateError as error:
-        _fail(str(error), BAD_INPUT, as_json)
+        fail("create", str(error), BAD_INPUT, as_json)
     except OSError as error:
         what = error.strerror or str(error)
-        _fail(f"{error.filename or output_path}: {what}", FAILED, as_json)
+        fail("create", f"{error.filename or output_path}: {what}", FAILED, as_json)
     except KeyboardInterrupt:
-        _fail("interrupted, nothing was written", _INTERRUPTED, as_json)
+        fail("create", "interrupted, nothing was written", INTERRUPTED, as_json)
     remember(output_path)
     if as_json:
         print(json.dumps(_for_machines(service)))
     elif not quiet:
         _tell(service)
+
+
+def _only_one(models: Sequence[Path]) -> Path:
+    if not models:
+        raise CreateError("name the model's file: lepton create model.onnx")
+    if len(set(models)) > 1:
+        raise CreateError(f"{models[0]} and {models[1]} are both named, expected one model")
+    return models[0]
+
+
+def default_output(model_path: Path, name: str | None) -> Path:
+    """Returns the service folder for a user who names none: ./NAME.
+
+    Raises:
+        CreateError: A folder of that name holds something else.
+    """
+    name = name or default_name(model_path)
+    folder = Path(name)
+    if model_path.is_dir() and folder.resolve() == model_path.resolve():
+        folder = Path(f"{name}-service")  # The model is not written into itself.
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / name / "lepton.json").exists():
+        raise CreateError(
+            f"{folder}/ is there, and holds no service of this model; name the service folder: "
+            "--output_path service"
+        )
+    return folder
 
 
 def _tell(service: Service) -> None:
@@ -117,13 +145,6 @@ def _for_machines(service: Service) -> dict[str, Any]:
         "report": str(service.report),
         "facts": service.facts,
     }
-
-
-def _fail(message: str, code: int, as_json: bool) -> NoReturn:
-    if as_json:
-        print(json.dumps({"error": message}))
-        raise SystemExit(code)
-    die("create", message, code)
 
 
 @contextmanager

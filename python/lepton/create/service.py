@@ -33,7 +33,7 @@ from lepton.create.source import ModelSource, find_source
 from lepton.native import probe_path
 from lepton.report.machine import machine
 
-__all__ = ["CreateError", "Service", "create_service"]
+__all__ = ["CreateError", "Service", "create_service", "default_name"]
 
 # File names that say nothing about the model; the folder's name is used then.
 _UNTELLING = {"model", "saved_model", "openvino_model", "inference", "frozen_graph"}
@@ -85,7 +85,7 @@ def create_service(
     progress("reading the file")
     options = options or Options()
     source = find_source(model_path, options)
-    name = _checked_name(name if name is not None else _default_name(model_path))
+    name = _checked_name(name if name is not None else default_name(model_path))
     if output_path.exists() and not output_path.is_dir():
         raise CreateError(f"{output_path} is a file, expected a folder")
     _read_known(output_path / name)
@@ -303,10 +303,14 @@ def _replace(path: Path, text: str) -> None:
         new.unlink(missing_ok=True)
 
 
-def _default_name(path: Path) -> str:
-    stem = path.resolve().stem
+def default_name(path: Path) -> str:
+    """Returns the name of a model that is called by its file, or by its folder."""
+    path = path.resolve()
+    stem = path.stem
     if stem.lower() in _UNTELLING:
-        stem = path.resolve().parent.name or stem
+        # The folder of a version is a number, in the folder of its model.
+        folder = path.parent.parent if path.parent.name.isdecimal() else path.parent
+        stem = folder.name or stem
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", stem).lstrip("_.-") or "model"
 
 

@@ -12,8 +12,9 @@ from lepton.create.errors import CreateError
 from lepton.create.framework import Format
 from lepton.create.onnx_file import external_files
 from lepton.create.options import Options
+from lepton.hints import did_you_mean
 
-__all__ = ["CreateError", "ModelSource", "find_source"]
+__all__ = ["CreateError", "ModelSource", "find_source", "names_in"]
 
 # Modules that recognize a file by its content come before those that go by its name.
 _MODULES = (hugging_face, pytorch_file, keras, tensorflow, onnx, openvino_ir)
@@ -85,7 +86,7 @@ def find_source(path: Path, options: Options | None = None) -> ModelSource:
     """
     options = options or Options()
     if not path.exists():
-        raise CreateError(f"{path} does not exist")
+        raise CreateError(f"{path} does not exist{did_you_mean(path.name, names_in(path.parent))}")
     if path.is_file() and path.name == "saved_model.pb":
         path = path.parent
     if path.suffix == ".safetensors" and not options.module and hugging_face.detect(path.parent):
@@ -103,6 +104,14 @@ def find_source(path: Path, options: Options | None = None) -> ModelSource:
         found = _by_name(path, found)
     _check_options(path, found, options)
     return ModelSource(path, found, _files(path, found))
+
+
+def names_in(folder: Path) -> list[str]:
+    """Returns what lies in a folder, as far as that can be read."""
+    try:
+        return sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return []
 
 
 def _by_name(path: Path, found: Format | None) -> Format:

@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from lepton.console import BAD_INPUT, FAILED, die, out
+from lepton.console import BAD_INPUT, FAILED, fail, out
 from lepton.tune.configuration import SETTINGS, TuneError, fetch, settings_of, to_value
 
 _STYLES = {"configured": "cyan", "tuned": "green", "changed": "yellow"}
@@ -43,10 +43,7 @@ def run_tune(
     try:
         told = fetch(url, model, version, change or None)
     except TuneError as error:
-        if as_json:
-            print(json.dumps({"error": str(error)}))
-            raise SystemExit(BAD_INPUT if error.bad_input else FAILED) from error
-        die("tune", str(error), BAD_INPUT if error.bad_input else FAILED)
+        fail("tune", str(error), BAD_INPUT if error.bad_input else FAILED, as_json)
     if as_json:
         print(json.dumps(told))
         return

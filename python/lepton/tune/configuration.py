@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lepton.admin import RefusedError, SilentError, ask
+from lepton.models import hint_for_model
 
 # Shown in this order; the server may have more.
 SETTINGS = (
@@ -25,6 +26,7 @@ SETTINGS = (
 )
 # Loading a model anew takes as long as compiling it.
 _TIMEOUT_S = 600
+_NOT_FOUND = 404
 
 
 class TuneError(Exception):
@@ -94,7 +96,8 @@ def fetch(
     try:
         told: dict[str, Any] = json.loads(ask(url, path + "/config", change, timeout=_TIMEOUT_S))
     except RefusedError as error:
-        raise TuneError(str(error), bad_input=error.status in (400, 404)) from error
+        hint = hint_for_model(url, model) if error.status == _NOT_FOUND and not version else ""
+        raise TuneError(f"{error}{hint}", bad_input=error.bad_input) from error
     except SilentError as error:
         raise TuneError(str(error)) from error
     except json.JSONDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from lepton.bench import words
 from lepton.bench.campaign import Campaign, Point, run_loads, run_sweeps
@@ -21,7 +23,7 @@ from lepton.bench.report_chart import linear, logarithmic, percentiles
 from lepton.bench.report_curves import thinned
 from lepton.bench.report_html import render_html
 from lepton.bench.result import Result
-from lepton.bench.table import make_table
+from lepton.bench.table import COLUMNS, make_tables
 
 FIRST, SECOND = Target("http://127.0.0.1:8000"), Target("grpc://127.0.0.1:8000")
 
@@ -281,8 +283,23 @@ def test_report_escapes_what_others_wrote() -> None:
 
 
 def test_table_has_a_line_for_each_class_and_load() -> None:
-    assert make_table(campaign(2)).row_count == 2
-    assert make_table(campaign(2, classes=3)).row_count == 8
+    for classes, count in ((1, 2), (3, 8)):
+        (table,) = make_tables(campaign(2, classes=classes), 1000)
+        assert table.row_count == count
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_columns_that_do_not_fit_go_on_below(width: int) -> None:
+    measured = campaign(2, classes=2)
+    console = Console(width=width, file=io.StringIO())
+    tables = make_tables(measured, width)
+    console.print(*tables)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in said
+    headers = [str(column.header) for table in tables for column in table.columns]
+    assert set(headers) == set(COLUMNS)
+    assert headers.count("load") == headers.count("class") == len(tables)
+    assert len(headers) - 2 * len(tables) == len(COLUMNS) - 2
 
 
 def test_percentile_axis_gives_each_nine_the_same_width() -> None:

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from test_create import contents, linear
 
+from lepton.create.command import default_output
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -162,3 +164,43 @@ def test_script_of_the_first_api_asks_for_a_service_where_there_is_none(folder: 
     )
     assert done.returncode == 1
     assert "name one with --service" in done.stderr
+
+
+def test_the_model_may_be_named_without_an_option_and_makes_a_folder_of_its_name(
+    folder: Path,
+) -> None:
+    for version in ("1", "2"):
+        made = json.loads(create(folder, "linear.onnx", "--json").stdout)
+        assert (made["name"], made["version"], made["service"]) == ("linear", version, "linear")
+    made = json.loads(create(folder, "linear.onnx", "--name", "net", "--json").stdout)
+    assert made["service"] == "net"
+
+
+def test_a_folder_of_something_else_is_not_written_into(folder: Path) -> None:
+    (folder / "linear").mkdir()
+    (folder / "linear/mine.txt").write_text("")
+    done = create(folder, "linear.onnx", code=2)
+    assert "--output_path" in done.stderr
+    assert contents(folder / "linear") == ["mine.txt"]
+
+
+def test_a_models_own_folder_is_not_written_into(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "net").mkdir()
+    monkeypatch.chdir(folder)
+    assert default_output(Path("net"), None) == Path("net-service")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name the model's file: lepton create model.onnx"),
+        (("linear.onnx", "--model_path", "b.onnx"), "expected one model"),
+        (("liner.onnx",), 'did you mean "linear.onnx"?'),
+    ],
+)
+def test_which_model_is_meant_must_be_clear(
+    folder: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    assert said in create(folder, *arguments, code=2).stderr

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from lepton.slow import STRETCHES, SlowRequest, bar, in_time_units, table_of
+from lepton.slow import STRETCHES, SlowRequest, bar, in_time_units, list_of, table_of
 
 
 def request(**stretches: float) -> SlowRequest:
@@ -72,3 +72,15 @@ def test_a_narrow_table_fits_80_columns_and_nothing_is_cut(name: str) -> None:
     for word in ("21:54:56", "16of128", "999.0ms", "-12.3ms", "its", "way", "cccccccccccc"[:11]):
         assert word in shown
     assert "…" not in shown
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_list_fits_the_narrowest_screens_and_nothing_is_cut(width: int) -> None:
+    entry = replace(request(queue=20_000.0, compute=979_000.0), name="an id", slack=-12_345.0)
+    screen = Console(width=width, file=io.StringIO())
+    screen.print(list_of("t", [entry], width))
+    lines = screen.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(len(line.rstrip()) for line in lines) <= width
+    said = " ".join(lines)
+    for word in ("01:02:03", "m/1", "ok", "999.0 ms", "slack", "-12.3 ms", "rows 1", "an id", "cc"):
+        assert word in said

@@ -1,0 +1,1 @@
+"""`lepton infer`: one inference from the command line."""

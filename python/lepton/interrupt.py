@@ -1,0 +1,43 @@
+"""Ctrl-C: a command ends at once with code 130, unless it has something to keep or to remove."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+# The status that a shell reports for a program ended by Ctrl-C.
+INTERRUPTED = 130
+
+
+def end_at_once() -> None:
+    """Makes Ctrl-C end this process from now on, without a traceback."""
+    signal.signal(signal.SIGINT, _end)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # No exception: in an import, or while the process ends, it would be shown or become another.
+    os._exit(INTERRUPTED)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Makes Ctrl-C raise KeyboardInterrupt within the block, once.
+
+    Another Ctrl-C does not keep the block from cleaning up, which must be short.
+    """
+
+    def once(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, once)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
