@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lepton.aio import AsyncClient
     from lepton.answers import Answer, Model, TensorSpec
     from lepton.client import Client, LeptonAI
+    from lepton.create.live import create_service
     from lepton.errors import (
         Cancelled,
         DeadlineExceeded,
@@ -57,6 +58,7 @@ __all__ = [
     "TlsOptions",
     "Unavailable",
     "__version__",
+    "create_service",
     "serving",
 ]
 
@@ -73,6 +75,7 @@ _HOMES = {
     "ServerProcess": "server_process",
     "TensorSpec": "answers",
     "TlsOptions": "options",
+    "create_service": "create.live",
     "serving": "server_process",
 }
 

@@ -29,7 +29,7 @@ def text(name: str, value: object) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{name} cannot be written as UTF-8: {_short(value)}") from None
+        raise ValueError(f"{name} cannot be written as UTF-8: {shown(value)}") from None
     return value
 
 
@@ -53,7 +53,7 @@ def path(name: str, value: object) -> str:
         raise _wrong_type(name, "a path", value)
     found = text(name, os.fsdecode(value))
     if "\0" in found:
-        raise ValueError(f"{name} is not a path, for it holds a null character: {_short(found)}")
+        raise ValueError(f"{name} is not a path, for it holds a null character: {shown(found)}")
     return found
 
 
@@ -83,7 +83,7 @@ def whole(name: str, value: object, low: int, high: int = _MAX_INT) -> int:
         raise _wrong_type(name, "a whole number", value) from None
     if not low <= found <= high:
         wanted = f"{low} or more" if found < low and high == _MAX_INT else f"from {low} to {high}"
-        raise ValueError(f"{name} must be {wanted}, not {_short(value)}")
+        raise ValueError(f"{name} must be {wanted}, not {shown(value)}")
     return found
 
 
@@ -91,7 +91,7 @@ def number(name: str, value: object, low: float, high: float) -> float:
     """Returns a float from `low` to `high`."""
     found = _real(name, "a number", value)
     if not low <= found <= high:
-        raise ValueError(f"{name} must be from {low:g} to {high:g}, not {_short(value)}")
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, not {shown(value)}")
     return found
 
 
@@ -100,7 +100,7 @@ def seconds(name: str, value: object, *, zero: bool = False) -> float:
     found = _real(name, "a number of seconds", value)
     if not (found > 0 or (zero and found == 0)):
         least = "0 seconds or more" if zero else "more than 0 seconds"
-        raise ValueError(f"{name} must be {least}, not {_short(value)}")
+        raise ValueError(f"{name} must be {least}, not {shown(value)}")
     return min(found, _LONGEST_SECONDS)
 
 
@@ -109,14 +109,15 @@ def one_of(name: str, value: object, choices: Sequence[str]) -> str:
     if value not in choices or not isinstance(value, str):
         listed = f"{', '.join(choices[:-1])} or {choices[-1]}"
         kind = ValueError if isinstance(value, str) else TypeError
-        raise kind(f"{name} must be {listed}, not {_short(value)}")
+        raise kind(f"{name} must be {listed}, not {shown(value)}")
     return value
 
 
 def instance(name: str, value: object, kind: type[Kind]) -> Kind | None:
     """Returns an object of a class, or None."""
     if value is not None and not isinstance(value, kind):
-        raise _wrong_type(name, f"lepton.{kind.__name__}(...) or None", value)
+        home = "lepton.create" if kind.__module__.startswith("lepton.create") else "lepton"
+        raise _wrong_type(name, f"{home}.{kind.__name__}(...) or None", value)
     return value
 
 
@@ -153,9 +154,9 @@ def _real(name: str, wanted: str, value: object) -> float:
 
 def _wrong_type(name: str, wanted: str, value: object) -> TypeError:
     kind = "" if value is None else f" of type {type(value).__name__}"
-    return TypeError(f"{name} must be {wanted}, not {_short(value)}{kind}")
+    return TypeError(f"{name} must be {wanted}, not {shown(value)}{kind}")
 
 
-def _short(value: object) -> str:
+def shown(value: object) -> str:
     """Returns how an argument is shown, within a line."""
     return reprlib.repr(value)
