@@ -21,16 +21,10 @@ TYPE_CHECKING = False  # Type checkers take this as True; importing typing would
 if TYPE_CHECKING:
     from typing import Any
 
-    from lepton._native import (
-        Answer,
-        HedgeOptions,
-        Model,
-        RetryOptions,
-        TensorSpec,
-        TlsOptions,
-    )
     from lepton.aio import AsyncClient
+    from lepton.answers import Answer, Model, TensorSpec
     from lepton.client import Client, LeptonAI
+    from lepton.create.live import create_service
     from lepton.errors import (
         Cancelled,
         DeadlineExceeded,
@@ -40,6 +34,7 @@ if TYPE_CHECKING:
         Overloaded,
         Unavailable,
     )
+    from lepton.options import HedgeOptions, RetryOptions, TlsOptions
     from lepton.server import Server
     from lepton.server_process import ServerProcess, serving
 
@@ -63,22 +58,24 @@ __all__ = [
     "TlsOptions",
     "Unavailable",
     "__version__",
+    "create_service",
     "serving",
 ]
 
 # The modules that define the names other than errors.
 _HOMES = {
-    "Answer": "_native",
+    "Answer": "answers",
     "AsyncClient": "aio",
     "Client": "client",
-    "HedgeOptions": "_native",
+    "HedgeOptions": "options",
     "LeptonAI": "client",
-    "Model": "_native",
-    "RetryOptions": "_native",
+    "Model": "answers",
+    "RetryOptions": "options",
     "Server": "server",
     "ServerProcess": "server_process",
-    "TensorSpec": "_native",
-    "TlsOptions": "_native",
+    "TensorSpec": "answers",
+    "TlsOptions": "options",
+    "create_service": "create.live",
     "serving": "server_process",
 }
 
@@ -94,3 +91,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
     from importlib import import_module
 
     return getattr(import_module(f"lepton.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    """Returns the public names, which are not there before they are used."""
+    return sorted({*__all__, *globals()} - {"TYPE_CHECKING", "annotations"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 
-from lepton import _native
-from lepton._native import HedgeOptions, RetryOptions, TlsOptions
+from lepton import _native, arguments
 from lepton.calls import Caller
 from lepton.endpoints import Models, endpoints_of, lister
 from lepton.errors import InvalidInput
-from lepton.server import open_server
+from lepton.options import HedgeOptions, RetryOptions, TlsOptions
+from lepton.server import in_process, open_server
 
 _LISTING_SECONDS = 5.0
 
@@ -65,19 +65,24 @@ class Client(Caller[_native.Client]):
         native = open_client(
             endpoints, timeout, connect_timeout, max_connections, retry, hedge, tls
         )
-        super().__init__(native, model, version, timeout, model_lister(native, endpoints, tls))
+        super().__init__(
+            native,
+            at(endpoints),
+            arguments.optional_text("model", model),
+            arguments.optional_text("version", version),
+            arguments.seconds("timeout", timeout),
+            model_lister(native, endpoints, tls),
+        )
 
     def live(self) -> bool:
         """Whether the server says that it is alive; raises Unavailable if none answers."""
         return self._native.live()
 
-    def ready(self) -> bool:
-        """Whether the server says that all its models are ready."""
-        return self._native.ready()
-
     def model_ready(self, name: str, version: str = "") -> bool:
         """Whether the server says that the model is ready."""
-        return self._native.model_ready(name, version)
+        return self._native.model_ready(
+            arguments.text("name", name), arguments.text("version", version)
+        )
 
     def statistics(self) -> dict[str, int]:
         """Returns what the client has done so far: calls, failures, retries, hedges, ..."""
@@ -116,11 +121,19 @@ class LeptonAI(Caller["_native.Client | _native.Server"]):
     ) -> None:
         if url is not None and service is not None:
             raise ValueError("url and service are both given; a model runs there or here")
+        model = arguments.optional_text("model", model)
+        version = arguments.optional_text("version", version)
+        timeout = arguments.seconds("timeout", timeout)
         if service is not None:
-            super().__init__(open_server(service), model, version, timeout)
+            folders = arguments.paths("service", service)
+            native_server = open_server(folders)
+            super().__init__(native_server, in_process(folders), model, version, timeout)
             return
-        native = open_client(url, timeout)
-        super().__init__(native, model, version, timeout, model_lister(native, url))
+        endpoints = endpoints_of(url, "url")
+        native = open_client(endpoints, timeout)
+        super().__init__(
+            native, at(endpoints), model, version, timeout, model_lister(native, endpoints)
+        )
 
 
 def open_client(
@@ -133,21 +146,26 @@ def open_client(
     tls: TlsOptions | None = None,
 ) -> _native.Client:
     """Returns the native client behind Client and AsyncClient."""
-    for name, seconds in (("timeout", timeout), ("connect_timeout", connect_timeout)):
-        if not seconds > 0:
-            raise ValueError(f"{name} is {seconds:g} s, expected more than 0")
+    retry = arguments.instance("retry", retry, RetryOptions) or RetryOptions()
+    hedge = arguments.instance("hedge", hedge, HedgeOptions)
+    tls = arguments.instance("tls", tls, TlsOptions) or TlsOptions()
     try:
         return _native.Client(
             endpoints_of(endpoints),
-            timeout,
-            connect_timeout,
-            max_connections,
-            retry or RetryOptions(),
-            hedge,
-            tls or TlsOptions(),
+            arguments.seconds("timeout", timeout),
+            arguments.seconds("connect_timeout", connect_timeout),
+            arguments.whole("max_connections", max_connections, 1),
+            retry.as_native(),
+            None if hedge is None else hedge.as_native(),
+            tls.as_native(),
         )
     except InvalidInput as error:
         raise ValueError(str(error)) from None
+
+
+def at(endpoints: str | Sequence[str] | None) -> str:
+    """Returns where a client asks, for a person."""
+    return f"at {', '.join(endpoints_of(endpoints))}"
 
 
 def model_lister(

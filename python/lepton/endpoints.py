@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 
+from lepton.arguments import texts
 from lepton.errors import LeptonError
 
 # Where `lepton serve` listens by default.
@@ -33,11 +34,9 @@ def default_url() -> str:
     return os.environ.get(URL_VARIABLE) or DEFAULT_URL
 
 
-def endpoints_of(given: str | Sequence[str] | None) -> list[str]:
+def endpoints_of(given: str | Sequence[str] | None, name: str = "endpoints") -> list[str]:
     """Returns the endpoints of a client; a host without a scheme is asked over HTTP."""
-    if given is None:
-        given = default_url()
-    endpoints = [given] if isinstance(given, str) else list(given)
+    endpoints = texts(name, default_url() if given is None else given)
     return [f"http://{one}" if _BARE.fullmatch(one) else one for one in endpoints]
 
 

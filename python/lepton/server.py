@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
-from lepton import _native
+from lepton import _native, arguments
 from lepton.calls import Caller
+
+LOG_LEVELS = ("trace", "debug", "info", "warn", "error", "off")
 
 
 class Server(Caller[_native.Server]):
@@ -53,16 +55,19 @@ class Server(Caller[_native.Server]):
         log_level: str = "warn",
         strict_readiness: bool = True,
     ) -> None:
+        model = arguments.optional_text("model", model)
+        version = arguments.optional_text("version", version)
+        timeout = arguments.seconds("timeout", timeout)
         native = open_server(services, cores, cache_dir, log_level, strict_readiness)
-        super().__init__(native, model, version, timeout)
+        super().__init__(native, in_process(services), model, version, timeout)
 
     def load(self, model: str) -> None:
         """Reads a model's folder again; returns when what is new there serves."""
-        self._native.load(model)
+        self._native.load(arguments.text("model", model))
 
     def unload(self, model: str) -> None:
         """Returns when the model's calls are answered; further ones raise Unavailable."""
-        self._native.unload(model)
+        self._native.unload(arguments.text("model", model))
 
     def metrics(self) -> str:
         """Returns what `lepton serve` answers on /metrics, in Prometheus's text format."""
@@ -79,9 +84,9 @@ class Server(Caller[_native.Server]):
             What `lepton serve` answers on /v2/debug/slow: {"slowest": [...], "missed": [...]}, each
             entry with the microseconds of every station.
         """
-        if limit < 1:
-            raise ValueError(f"limit is {limit}, expected at least 1")
-        page: dict[str, Any] = json.loads(self._native.slow_requests(model or "", limit))
+        limit = arguments.whole("limit", limit, 1)
+        only = arguments.optional_text("model", model) or ""
+        page: dict[str, Any] = json.loads(self._native.slow_requests(only, limit))
         return page
 
 
@@ -93,13 +98,17 @@ def open_server(
     strict_readiness: bool = True,
 ) -> _native.Server:
     """Returns the native server behind Server and LeptonAI(service=...)."""
-    folders = [services] if isinstance(services, (str, PathLike)) else list(services)
     return _native.Server(
-        [os.fspath(folder) for folder in folders],
-        cores,
-        "" if cache_dir is None else os.fspath(cache_dir),
+        arguments.paths("services", services),
+        arguments.whole("cores", cores, 0),
+        "" if cache_dir is None else arguments.path("cache_dir", cache_dir),
         # The layout of a wheel, which scripts/link_product.sh also makes in a checkout.
         os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib", "engines"),
-        log_level,
-        strict_readiness,
+        arguments.one_of("log_level", log_level, LOG_LEVELS),
+        arguments.flag("strict_readiness", strict_readiness),
     )
+
+
+def in_process(services: str | PathLike[str] | Sequence[str | PathLike[str]]) -> str:
+    """Returns what a server in this process runs, for a person."""
+    return f"of {', '.join(arguments.paths('services', services))} in this process"

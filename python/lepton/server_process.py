@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lepton import arguments
 from lepton.errors import Unavailable
 from lepton.native import server_path
 
@@ -81,16 +82,22 @@ def serving(
     Raises:
         Unavailable: It did not become ready; the message ends with what it logged.
     """
+    at_most = arguments.seconds("timeout", timeout)
+    given = arguments.paths("options", options)
+    served = (
+        *("serve", arguments.path("folder", folder), "--host", arguments.text("host", host)),
+        *("--port", str(arguments.whole("port", port, 0, 65535))),
+    )
+    program = server_path() if binary is None else arguments.path("binary", binary)
+    wrapped = arguments.paths("wrapper", wrapper)
+    variables = arguments.variables("environment", environment or {})
     with tempfile.TemporaryDirectory(prefix="lepton-server-") as place:
         ready, log, socket = (Path(place) / name for name in ("ready.json", "log", "socket"))
-        command = [
-            *(*wrapper, str(binary or server_path()), "serve", os.fspath(folder)),
-            *("--host", host, "--port", str(port), "--unix-socket", str(socket)),
-            *("--ready-file", str(ready), *options),
-        ]
-        process = _started(command, log, {**os.environ, **(environment or {})})
+        own = ("--unix-socket", str(socket), "--ready-file", str(ready))
+        command = [*wrapped, program, *served, *own, *given]
+        process = _started(command, log, {**os.environ, **variables})
         try:
-            _wait_until_ready(process, ready, log, timeout)
+            _wait_until_ready(process, ready, log, at_most)
             said = json.loads(ready.read_text())
             at = f"[{said['host']}]" if ":" in said["host"] else said["host"]
             yield ServerProcess(

@@ -8,15 +8,19 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 from lepton import _native
-from lepton._native import Answer, Completions, Model
+from lepton._native import Completions
+from lepton.answers import Answer, Model
+from lepton.calls import Inputs, explained
+from lepton.errors import LeptonError
 
 
 class _Slot:
     """A call in flight, and its outcome."""
 
-    __slots__ = ("call", "outcome")
+    __slots__ = ("call", "inputs", "outcome")
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
         self.call: _native.Call | None = None
         self.outcome: Answer | Exception | None = None
 
@@ -30,8 +34,6 @@ def infer_many(
     timeout: float,
 ) -> Iterator[Answer]:
     """Returns the answers in the order of `inputs`; see Caller.infer_many()."""
-    if concurrency < 1:
-        raise ValueError(f"concurrency is {concurrency}, expected at least 1")
     answers = _stream(native, model, iter(inputs), concurrency, timeout)
     if not progress:
         return answers
@@ -49,8 +51,11 @@ def _stream(
     window: deque[_Slot] = deque()
 
     def start(values: Any) -> None:  # noqa: ANN401 - what lepton takes
-        slot = _Slot()
-        slot.call = native.start(model, values, timeout, 0, None, "", None, completions, slot)
+        slot = _Slot(values)
+        try:
+            slot.call = native.start(model, values, timeout, 0, None, "", None, completions, slot)
+        except LeptonError as error:
+            raise explained(error, model, values) from None
         window.append(slot)
 
     def take() -> None:
@@ -64,7 +69,10 @@ def _stream(
             while window[0].outcome is None:
                 completions.wait()
                 take()
-            outcome = window.popleft().outcome
+            slot = window.popleft()
+            outcome = slot.outcome
+            if isinstance(outcome, LeptonError):
+                raise explained(outcome, model, slot.inputs)
             if isinstance(outcome, Exception):
                 raise outcome
             assert outcome is not None

@@ -157,7 +157,7 @@ def test_bytes_element_that_is_no_text_is_refused(http: Client) -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"priority": -1}, TypeError),
+        ({"priority": -1}, ValueError),
         ({"parameters": {"a": [1]}}, TypeError),
         ({"outputs": ["nothing"]}, InvalidInput),
         ({"outputs": [1]}, TypeError),
@@ -286,7 +286,7 @@ def test_stream_shows_its_progress_on_stderr(
 
 
 def test_stream_needs_at_least_one_call_in_flight(http: Client) -> None:
-    with pytest.raises(ValueError, match="concurrency is 0"):
+    with pytest.raises(ValueError, match="concurrency must be 1 or more"):
         http.infer_many([], model="four", concurrency=0)
 
 

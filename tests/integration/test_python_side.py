@@ -126,35 +126,6 @@ def test_curl_line_of_the_report_works(digits, service: Path) -> None:
     assert json.loads(done.stdout)["outputs"][0]["shape"] == [1, 10]
 
 
-PAGES = ("README.md", "docs/guides/call.md", "docs/guides/in-process.md")
-SNIPPETS = [
-    (page, code)
-    for page in PAGES
-    for code in re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
-]
-
-
-@pytest.mark.parametrize(
-    ("page", "code"), SNIPPETS, ids=[f"{page}-{i}" for i, (page, _) in enumerate(SNIPPETS)]
-)
-def test_python_of_the_documentation_works(digits, service: Path, page: str, code: str) -> None:
-    for documented, here in (
-        ("127.0.0.1:8000", digits.address),
-        ('"service/"', f'"{service}"'),
-    ):
-        code = code.replace(documented, here)
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-
-
 def test_demo_ends_after_the_answers() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "lepton", "demo", "--once", "--port", "0"],

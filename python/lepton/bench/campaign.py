@@ -49,6 +49,16 @@ class Campaign:
             (str(point.load), said) for point in self.points for said in point.result["warnings"]
         ]
 
+    def doubts(self, target: Target) -> bool:
+        """Whether the generator warned at the loads between which a search found its limit."""
+        steps = self.sweeps[target].steps
+        passed = [step.rate for step in steps if step.passed]
+        failed = [step.rate for step in steps if not step.passed]
+        decisive = {*passed[-1:], *([min(failed)] if failed else [])}
+        return self.sweeps[target].limited_by_generator or any(
+            point.result["warnings"] for point in self.of(target) if point.load.rate in decisive
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Returns what --json prints."""
         return {

@@ -10,7 +10,7 @@ from html import escape
 from lepton.report.ticks import nice_ticks, tick_label
 
 # The margins around the plot: ticks, unit, the axis' name.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 26, 28, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 44, 28, 40
 
 COLORS = ("--blue", "--orange", "--teal", "--violet", "--rose", "--olive")
 

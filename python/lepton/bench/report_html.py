@@ -59,12 +59,13 @@ def _badges(campaign: Campaign) -> str:
     for target, sweep in campaign.sweeps.items():
         place = f"{escape(target.place)}: " if len(campaign.sweeps) > 1 else ""
         if sweep.largest is None:
-            badges.append(f'<span class="badge differs">{place}no load passed</span>')
-            continue
-        badges.append(
-            f'<span class="badge agrees">{place}{words.rate(sweep.largest)} requests/s at '
-            f"{100 * sweep.target:g} % in time</span>"
-        )
+            kind, said = "differs", "no load passed"
+        else:
+            kind = "agrees"
+            said = f"{words.rate(sweep.largest)} requests/s at {100 * sweep.target:g} % in time"
+        if campaign.doubts(target):
+            kind, said = "doubtful", f"{said}, but the load generator fell short: see the warnings"
+        badges.append(f'<span class="badge {kind}">{place}{said}</span>')
     return "".join(badges)
 
 

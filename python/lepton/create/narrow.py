@@ -17,7 +17,7 @@ from lepton.create.conversion import name_tensors, reason_of
 from lepton.create.errors import CreateError
 from lepton.create.openvino_model import DATATYPES, input_name, output_facts
 from lepton.create.options import InputSpec, Options
-from lepton.create.samples import read_example, specs_of_example
+from lepton.create.samples import named_alike, read_example, specs_of_example
 
 
 def inputs_of(model: Any, path: Path, loader: ModuleType, options: Options) -> list[InputSpec]:  # noqa: ANN401
@@ -34,7 +34,9 @@ def inputs_of(model: Any, path: Path, loader: ModuleType, options: Options) -> l
     """
     said = {spec.name: spec for spec in options.inputs}
     if not said and options.example:
-        said = {spec.name: spec for spec in specs_of_example(read_example(options.example))}
+        names = [input_name(port) for port in model.inputs]
+        arrays = named_alike(read_example(options.example), names)
+        said = {spec.name: spec for spec in specs_of_example(arrays)}
     file = getattr(loader, "file_inputs", lambda path: None)(path) or []
     known = {spec.name: spec for spec in file}
     specs = []

@@ -18,7 +18,7 @@ from lepton.create.options import InputSpec
 from lepton.create.pytorch_code import code_in
 from lepton.create.pytorch_file import FORMATS, detect
 from lepton.create.pytorch_weights import guarded, load_module
-from lepton.create.samples import read_example, specs_of_example
+from lepton.create.samples import named_alike, read_example, specs_of_example
 from lepton.datatypes import Array
 
 __all__ = ["FORMATS", "detect", "load"]
@@ -192,7 +192,8 @@ def _ordered(job: Job, arguments: list[str], needed: int) -> tuple[list[InputSpe
     options = job.options
     specs: Sequence[InputSpec] = options.inputs
     if not specs and options.example:
-        specs = specs_of_example(read_example(options.example))
+        arrays = read_example(options.example)
+        specs = specs_of_example(named_alike(arrays, arguments[: len(arrays)]))
     takes = f"its forward takes {', '.join(arguments)}"
     if not specs:
         shape = _EXAMPLE if needed < 2 else " ".join(

@@ -10,7 +10,7 @@ from lepton.report.ticks import nice_ticks, tick_label
 
 _WIDTH, _HEIGHT = 420, 250
 # The margins around the plot: ticks, legend, the axis' name.
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 34, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 34, 40
 _PLOT_WIDTH, _PLOT_HEIGHT = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
 

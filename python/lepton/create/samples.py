@@ -67,6 +67,13 @@ def read_example(path: Path) -> dict[str, Array]:
         ) from None
 
 
+def named_alike(arrays: Mapping[str, Array], names: Sequence[str]) -> Mapping[str, Array]:
+    """Returns arrays by these names if they have none, as np.savez(path, x) saves them."""
+    if list(arrays) != [f"arr_{i}" for i in range(len(names))]:
+        return arrays
+    return dict(zip(names, arrays.values(), strict=True))
+
+
 def specs_of_example(arrays: Mapping[str, Array]) -> list[InputSpec]:
     """Returns the inputs that arrays imply; their first axis is the batch if all have one."""
     batched = len({array.shape[:1] for array in arrays.values()} | {()}) == 2 and all(
@@ -88,6 +95,7 @@ def check_example(
     Raises:
         CreateError: Names, datatypes or shapes are not the model's.
     """
+    arrays = named_alike(arrays, [spec.name for spec in specs])
     missing = [spec.name for spec in specs if spec.name not in arrays]
     unknown = sorted(set(arrays) - {spec.name for spec in specs})
     if missing or unknown:

@@ -43,6 +43,8 @@ class FakeServer:
                 elif self.path.startswith("/v2/models/m"):
                     spec = {"name": "m", "inputs": fake.inputs, "outputs": fake.outputs}
                     self.reply(200, {}, json.dumps(spec).encode())
+                elif self.path.startswith("/v2/health/"):
+                    self.reply(200, {}, b"")
                 else:
                     self.reply(404, {}, b'{"error": "unknown"}')
 
@@ -80,6 +82,15 @@ class FakeServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+def refuse_other_shapes(header: dict[str, Any], binary: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Echoes what has the model's shape, and says of anything else what Lepton says."""
+    (tensor,) = header["inputs"]
+    if len(tensor["shape"]) == 2 and tensor["shape"][1] == 2:
+        return echo(header, binary)
+    said = f'input "x" has shape {json.dumps(tensor["shape"])}, model "m" takes [-1,2]'
+    return 400, {}, json.dumps({"error": said}).encode()
 
 
 def echo(header: dict[str, Any], binary: bytes) -> tuple[int, dict[str, str], bytes]:

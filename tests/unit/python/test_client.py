@@ -129,9 +129,9 @@ def test_timeout_is_told_to_the_server_as_the_deadline(server: FakeServer) -> No
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
 def test_timeout_that_no_call_could_meet_is_refused(server: FakeServer, timeout: float) -> None:
-    with pytest.raises(ValueError, match="timeout is"):
+    with pytest.raises(ValueError, match="timeout must be"):
         LeptonAI(server.url, timeout=timeout)
-    with LeptonAI(server.url) as client, pytest.raises(ValueError, match="timeout is"):
+    with LeptonAI(server.url) as client, pytest.raises(ValueError, match="timeout must be"):
         client.inference([[1, 2]], timeout=timeout)
 
 
