@@ -21,6 +21,7 @@ check() {
 }
 check clang-format "$bin/clang-format" --dry-run --Werror "${cpp[@]}"
 check includes "$bin/python" tools/check_includes.py
+check sleeps tools/check_sleeps.sh
 check ruff "$bin/ruff" check --quiet .
 check ruff-format "$bin/ruff" format --quiet --check .
 check mypy "$bin/mypy"

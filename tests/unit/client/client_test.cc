@@ -7,6 +7,7 @@
 #include <string>
 
 #include "scripted_peer.h"
+#include "support/eventually.h"
 
 namespace lepton {
 namespace {
@@ -17,6 +18,7 @@ using client::http_answer;
 using client::infer_answer;
 using client::PeerSocket;
 using client::ScriptedPeer;
+using lepton::testing::eventually;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -307,7 +309,7 @@ TEST(Client, BusyConnectionsAreWaitedForNoLongerThanTheDeadline) {
     options.max_connections_per_endpoint = 1;
     Client client = client_of(options);
     auto first = client.infer_future(request_of());
-    while (peer.connections() == 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return peer.connections() > 0; }));
     InferRequest request = request_of();
     request.timeout = milliseconds(20);
     const auto result = client.infer(request);

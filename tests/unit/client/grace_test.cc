@@ -6,6 +6,7 @@
 
 #include "lepton/client.h"
 #include "scripted_peer.h"
+#include "support/eventually.h"
 
 namespace lepton {
 namespace {
@@ -14,6 +15,7 @@ using client::http_answer;
 using client::infer_answer;
 using client::PeerSocket;
 using client::ScriptedPeer;
+using lepton::testing::eventually;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -34,6 +36,16 @@ Client client_of(const ScriptedPeer& peer) {
     options.endpoints = {peer.url()};
     options.retry.max_attempts = 1;
     return *Client::open(options);
+}
+
+// Answers well after the deadline, as a server does that did not keep it.
+ScriptedPeer::Script late_answer(const Clock::time_point& deadline, std::string answer) {
+    return [&deadline, answer = std::move(answer)](PeerSocket& socket) {
+        (void)socket.read_request();
+        EXPECT_TRUE(eventually([&] { return Clock::now() > deadline + milliseconds(20); }));
+        socket.send(answer);
+        socket.wait_closed();
+    };
 }
 
 microseconds told_timeout(const std::string& request) {
@@ -60,25 +72,19 @@ TEST(Grace, ServerIsToldTheDeadlineWithoutIt) {
 }
 
 TEST(Grace, AnswerAfterTheDeadlineIsStillTaken) {
-    const ScriptedPeer peer([](PeerSocket& socket) {
-        (void)socket.read_request();
-        std::this_thread::sleep_for(milliseconds(60));
-        socket.send(infer_answer({1}));
-        socket.wait_closed();
-    });
+    const InferRequest request = request_due_in(milliseconds(20), seconds(20));
+    const ScriptedPeer peer(late_answer(request.deadline, infer_answer({1})));
     Client client = client_of(peer);
-    EXPECT_TRUE(client.infer(request_due_in(milliseconds(20), seconds(20))));
+    EXPECT_TRUE(client.infer(request));
 }
 
 TEST(Grace, ReasonOfTheServerIsHeardThoughItComesAfterTheDeadline) {
-    const ScriptedPeer peer([](PeerSocket& socket) {
-        (void)socket.read_request();
-        std::this_thread::sleep_for(milliseconds(60));
-        socket.send(http_answer("504 Gateway Timeout", "", R"({"error":"expired in the queue"})"));
-        socket.wait_closed();
-    });
+    const InferRequest request = request_due_in(milliseconds(20), seconds(20));
+    const ScriptedPeer peer(
+        late_answer(request.deadline,
+                    http_answer("504 Gateway Timeout", "", R"({"error":"expired in the queue"})")));
     Client client = client_of(peer);
-    const auto answered = client.infer(request_due_in(milliseconds(20), seconds(20)));
+    const auto answered = client.infer(request);
     ASSERT_FALSE(answered);
     EXPECT_EQ(answered.error().code, ErrorCode::kDeadlineExceeded);
     EXPECT_NE(answered.error().message.find("expired in the queue"), std::string::npos);

@@ -20,6 +20,7 @@
 
 #include "lepton/engine/engine.h"
 #include "lepton/engine/registry.h"
+#include "support/eventually.h"
 #include "support/fake_models.h"
 #include "support/temp_folder.h"
 #include "support/tensors.h"
@@ -27,6 +28,7 @@
 namespace lepton::engine {
 namespace {
 
+using lepton::testing::eventually;
 using lepton::testing::fake_model;
 using lepton::testing::values_of;
 using lepton::testing::view_of;
@@ -127,7 +129,7 @@ TEST_F(SessionStartTest, ADeviceComputesBesideTheCallingThread) {
     EXPECT_THAT(values_of<float>(run.output), ElementsAre(4, 4));
     run.start(*session);
     advance(100);
-    while (run.done.times() < 2) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return run.done.times() >= 2; }));
 }
 
 TEST_F(SessionStartTest, ADeviceComputesTheRunsOfItsSessionsOneAfterTheOther) {
@@ -192,7 +194,7 @@ TEST_F(SessionStartTest, ASessionWhoseDeviceIsLostIsNotAlive) {
         EXPECT_FALSE(run.done.wait());
         EXPECT_FALSE(session->alive());
         run.start(*session);
-        while (run.done.times() < 2) std::this_thread::yield();
+        ASSERT_TRUE(eventually([&] { return run.done.times() >= 2; }));
         EXPECT_EQ(run.done.wait().error().code, ErrorCode::kUnavailable);
     }
 }

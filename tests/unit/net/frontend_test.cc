@@ -20,12 +20,14 @@
 #include <boost/asio/write.hpp>
 
 #include "fakes/told_state.h"
+#include "support/eventually.h"
 
 namespace lepton::net {
 namespace {
 
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
+using lepton::testing::eventually;
 
 // Answers with its loop's number; counts clients that went away while `hold` kept them waiting.
 class LoopHandler final : public Handler {
@@ -77,7 +79,7 @@ public:
     }
 };
 
-class FrontendTest : public testing::Test {
+class FrontendTest : public ::testing::Test {
 protected:
     void start(FrontendOptions options) {
         options.host = "127.0.0.1";
@@ -223,10 +225,10 @@ TEST_F(FrontendTest, ClientThatLeavesIsNoticedWhileItsRequestRuns) {
     {
         auto client = connect();
         asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
-        while (handler_.held == 0) std::this_thread::yield();
+        ASSERT_TRUE(eventually([&] { return handler_.held > 0; }));
     }
-    while (LoopHandler::gone_clients == 0) std::this_thread::yield();
-    while (frontend_->connections().size() > 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return LoopHandler::gone_clients > 0; }));
+    ASSERT_TRUE(eventually([&] { return frontend_->connections().size() == 0; }));
 }
 
 TEST_F(FrontendTest, OneMoreThanTheBoundEndsTheOneThatWaitedForLongest) {
@@ -259,13 +261,13 @@ TEST_F(FrontendTest, WhatHasWorkToDoIsNotEndedForAnother) {
     handler_.hold = true;
     auto first = connect();
     asio::write(first, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
-    while (handler_.held == 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return handler_.held > 0; }));
     auto second = connect();
     char byte = 0;
     boost::system::error_code error;
     second.read_some(asio::buffer(&byte, 1), error);
     EXPECT_EQ(error, asio::error::eof);
-    while (frontend_->connections().size() > 1) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return frontend_->connections().size() <= 1; }));
     EXPECT_EQ(frontend_->connections().ended(Ending::kRefused), 1U);
 }
 
@@ -304,7 +306,7 @@ TEST_F(FrontendTest, ConnectionsWithoutARequestAreEndedAfterTheIdleTimeout) {
         EXPECT_EQ(error, asio::error::eof);
         client->close();
     }
-    while (frontend_->connections().size() > 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return frontend_->connections().size() == 0; }));
     EXPECT_EQ(frontend_->connections().ended(Ending::kIdle), 2U);
 }
 
@@ -318,9 +320,7 @@ TEST_F(FrontendTest, AClientThatPausesIsAnsweredAfterwards) {
         large.resize(large.size() + kBody);
         asio::write(client, asio::buffer(large));
         EXPECT_NE(ask(client).find("200 OK"), std::string::npos);
-        const auto give_up = Clock::now() + 10s;
-        while (pool_.idle_bytes() < kBody && Clock::now() < give_up) std::this_thread::yield();
-        EXPECT_GE(pool_.idle_bytes(), kBody);
+        ASSERT_TRUE(eventually([&] { return pool_.idle_bytes() >= kBody; }));
     }
 }
 
@@ -332,12 +332,12 @@ TEST_F(FrontendTest, ARequestUnderWayWhenTheDrainBeginsIsTheLastOne) {
     std::jthread drain([this] { frontend_->drain(Clock::now() + 10s); });
     // Once the listener is gone the drain has begun. Too many at once would have the kernel drop
     // one, whose next try comes a second later, when the drain is over.
-    boost::system::error_code refused;
-    while (!refused) {
-        std::this_thread::sleep_for(1ms);
+    ASSERT_TRUE(eventually([&] {
+        boost::system::error_code refused;
         asio::ip::tcp::socket late(context_);
         late.connect({asio::ip::make_address("127.0.0.1"), port}, refused);
-    }
+        return refused.failed();
+    }));
     const std::string answer = ask(client);
     EXPECT_NE(answer.find("200 OK"), std::string::npos);
     EXPECT_NE(answer.find("connection: close"), std::string::npos);
@@ -349,7 +349,7 @@ TEST_F(FrontendTest, WhatStillRunsWhenTheDrainIsOverIsAnsweredAsUnavailable) {
     LoopHandler::gone_clients = 0;
     auto client = connect();
     asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
-    while (handler_.held == 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return handler_.held > 0; }));
     std::jthread drain([this] { frontend_->drain(Clock::now() + 400ms); });
     std::string answer;
     boost::system::error_code error;
@@ -357,7 +357,7 @@ TEST_F(FrontendTest, WhatStillRunsWhenTheDrainIsOverIsAnsweredAsUnavailable) {
     EXPECT_EQ(error, asio::error::eof);
     EXPECT_NE(answer.find("503 Service Unavailable"), std::string::npos) << answer;
     client.close();
-    while (LoopHandler::gone_clients == 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return LoopHandler::gone_clients > 0; }));
 }
 
 TEST_F(FrontendTest, DrainClosesIdleConnectionsAndTakesNoNewOnes) {
@@ -388,11 +388,8 @@ TEST_F(FrontendTest, ClientThatDoesNotReadItsAnswerIsClosed) {
     asio::ip::tcp::socket client(context_);
     client.connect({asio::ip::make_address("127.0.0.1"), (*opened)->port()});
     asio::write(client, asio::buffer(std::string_view("GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
-    const auto give_up = Clock::now() + 10s;
-    while ((*opened)->connections().size() == 0 && Clock::now() < give_up)
-        std::this_thread::yield();
-    while ((*opened)->connections().size() > 0 && Clock::now() < give_up) std::this_thread::yield();
-    EXPECT_EQ((*opened)->connections().size(), 0U);
+    ASSERT_TRUE(eventually([&] { return (*opened)->connections().size() > 0; }));
+    ASSERT_TRUE(eventually([&] { return (*opened)->connections().size() == 0; }));
 }
 
 TEST_F(FrontendTest, LargeAnswerReachesASlowReader) {

@@ -9,11 +9,13 @@
 #include <boost/asio/post.hpp>
 
 #include "lepton/net/connection.h"
+#include "support/eventually.h"
 
 namespace lepton::net {
 namespace {
 
 using namespace std::chrono_literals;
+using lepton::testing::eventually;
 
 class Job final : public Task {
 public:
@@ -44,7 +46,7 @@ TEST(Reactor, PostedTasksRunOnTheLoopsThreadOnceEach) {
             });
         }
     }
-    while (ran < 4000) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return ran >= 4000; }));
     reactor.stop();
     EXPECT_FALSE(elsewhere);
 }
@@ -109,7 +111,7 @@ TEST(Reactor, BusyPollingLoopSeesPostedWork) {
     std::atomic<bool> ran = false;
     Job job([&] { ran = true; });
     reactor.post(job);
-    while (!ran) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return ran.load(); }));
     reactor.stop();
 }
 

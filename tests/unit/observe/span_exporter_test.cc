@@ -8,11 +8,13 @@
 #include <otlp_trace.pb.h>
 
 #include "lepton/observe/request_watch.h"
+#include "support/eventually.h"
 
 namespace lepton::observe {
 namespace {
 
 using namespace std::chrono_literals;
+using lepton::testing::eventually;
 
 InferCall& sampled(InferCall& call) {
     call.trace = *parse_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -120,11 +122,11 @@ TEST(SpanExporter, ACollectorThatIsAwayIsAskedAgainAndThenGivenUp) {
     SpanExporter exporter(options, collector.post());
     InferCall call;
     exporter.add(sampled(call));
-    while (exporter.dropped() == 0) std::this_thread::sleep_for(1ms);
+    ASSERT_TRUE(eventually([&] { return exporter.dropped() > 0; }));
     EXPECT_EQ(collector.posts, 3);
     collector.failing = false;
     exporter.add(call);
-    while (exporter.exported() == 0) std::this_thread::sleep_for(1ms);
+    ASSERT_TRUE(eventually([&] { return exporter.exported() > 0; }));
     EXPECT_EQ(exporter.dropped(), 1U);
 }
 
@@ -135,7 +137,7 @@ TEST(SpanExporter, WhatACollectorRefusesIsNotSentAgain) {
     SpanExporter exporter(quick(), collector.post());
     InferCall call;
     exporter.add(sampled(call));
-    while (exporter.dropped() == 0) std::this_thread::sleep_for(1ms);
+    ASSERT_TRUE(eventually([&] { return exporter.dropped() > 0; }));
     EXPECT_EQ(collector.posts, 1);
 }
 

@@ -11,11 +11,13 @@
 #include <gtest/gtest.h>
 
 #include "fakes/fake_session.h"
+#include "support/eventually.h"
 
 namespace lepton::pipeline {
 namespace {
 
 using namespace std::chrono_literals;
+using lepton::testing::eventually;
 
 // Knows no model, and says so.
 class EmptyCatalog final : public ModelCatalog {
@@ -51,7 +53,7 @@ struct Said final : CallStage {
     std::string text;
 };
 
-class PipelineTest : public testing::Test {
+class PipelineTest : public ::testing::Test {
 protected:
     std::string ask(std::string_view name, std::string_view version = {}) {
         InferCall call;
@@ -128,7 +130,7 @@ protected:
         watch_ = slow;
         pipeline_->publish(std::move(slow));
         infer(call_, answer_);
-        while (!running_) std::this_thread::yield();
+        EXPECT_TRUE(eventually([&] { return running_.load(); }));
     }
     void TearDown() override {
         open_gate();
@@ -147,7 +149,7 @@ protected:
     }
     // The transport has written the answer.
     void wait_until_written() {
-        while (!answer_.complete) std::this_thread::yield();
+        ASSERT_TRUE(eventually([&] { return answer_.complete.load(); }));
         call_.reset();
     }
 
@@ -169,7 +171,7 @@ TEST_F(SlowModelTest, ReplacedWhileItRunsLetsOthersBeLoadedAndIsFreedOnceItsCall
     open_gate();
     wait_until_written();
     EXPECT_FALSE(answer_.error);
-    while (!watch_.expired()) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return watch_.expired(); }));
 }
 
 TEST_F(SlowModelTest, RetiredWhileItRunsAnswersWhatItHasAndTakesNoMore) {
@@ -179,7 +181,7 @@ TEST_F(SlowModelTest, RetiredWhileItRunsAnswersWhatItHasAndTakesNoMore) {
     open_gate();
     wait_until_written();
     EXPECT_FALSE(answer_.error);
-    while (!watch_.expired()) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return watch_.expired(); }));
 }
 
 TEST_F(SlowModelTest, SeveralDrainAtTheSameTimeAndTheQuickOnesAreNotHeldUp) {
@@ -209,7 +211,7 @@ TEST_F(SlowModelTest, AbandonedPipelineRefusesWhatIsQueuedOfTheRetiredAsWell) {
     infer(queued, waiting);
     pipeline_->retire("slow", "1");
     const std::jthread opener([&, this] {
-        while (!waiting.complete) std::this_thread::yield();
+        EXPECT_TRUE(eventually([&] { return waiting.complete.load(); }));
         open_gate();
     });
     pipeline_->abandon();

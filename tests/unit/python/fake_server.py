@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,7 +21,8 @@ class FakeServer:
         self.inputs = [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
         self.outputs = [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}]
         self.on_infer: Callable[[dict[str, Any], bytes], tuple[int, dict[str, str], bytes]] = echo
-        self.delay = 0.0
+        self.may_answer = threading.Event()  # Until a test clears it.
+        self.may_answer.set()
         self.close_after_reply = False
         self.requests: list[dict[str, Any]] = []
         self.connections = 0
@@ -55,7 +55,7 @@ class FakeServer:
                 fake.requests.append(
                     {"path": self.path, "headers": dict(self.headers), "json": header}
                 )
-                time.sleep(fake.delay)
+                fake.may_answer.wait()
                 self.reply(*fake.on_infer(header, body[size:]))
 
             def reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -79,6 +79,7 @@ class FakeServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def stop(self) -> None:
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

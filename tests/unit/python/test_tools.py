@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,29 @@ def test_totals_count_every_report_and_suites_that_never_ran(tmp_path: Path) -> 
 def test_no_test_at_all_is_a_failure(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, TOOLS / "count_tests.py", tmp_path], check=False)
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "sleeps"),
+    [
+        ("std::this_thread::sleep_for", "1ms", True),
+        ("time.sleep", "0.1", True),
+        ("usleep", "100", True),
+        ("std::this_thread::yield", "", True),
+        ("changed_.wait_for", "lock.native(), 5ms", True),
+        ("changed_.wait_for", "lock, 5s, [this] { return done_; }", False),
+        ("eventually", "[&] { return done; }", False),
+    ],
+)
+def test_sleep_in_a_unit_test_is_found(
+    tmp_path: Path, call: str, arguments: str, sleeps: bool
+) -> None:
+    (tmp_path / "tools").mkdir()
+    tool = shutil.copy(TOOLS / "check_sleeps.sh", tmp_path / "tools")
+    test = tmp_path / "tests/unit/core/a_test.cc"
+    test.parent.mkdir(parents=True)
+    test.write_text(f"    {call}({arguments});\n")
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    done = subprocess.run([tool], capture_output=True, text=True, check=False)
+    assert done.returncode == (1 if sleeps else 0)
+    assert done.stdout == (f"tests/unit/core/a_test.cc:1:{test.read_text()}" if sleeps else "")

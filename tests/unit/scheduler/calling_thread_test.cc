@@ -11,11 +11,13 @@
 
 #include "fakes/fake_session.h"
 #include "lepton/scheduler/model_scheduler.h"
+#include "support/eventually.h"
 
 namespace lepton::scheduler {
 namespace {
 
 using namespace std::chrono_literals;
+using lepton::testing::eventually;
 
 // A request of one row, and what became of it.
 class TestCall final : private CallStage {
@@ -55,7 +57,7 @@ private:
     bool complete_ = false;
 };
 
-class CallingThreadTest : public testing::Test {
+class CallingThreadTest : public ::testing::Test {
 protected:
     // `run_time` is what the warm-up measured.
     explicit CallingThreadTest(Clock::duration run_time = 100ms) {
@@ -128,7 +130,7 @@ TEST_F(CallingThreadTest, ExpireEndsQueuedCallsWhoseDeadlineHasPassed) {
             late.submit_to(scheduler_);
             patient.submit_to(scheduler_);
         }).join();
-        while (Clock::now() < late.call.request.deadline) std::this_thread::yield();
+        EXPECT_TRUE(eventually([&] { return Clock::now() >= late.call.request.deadline; }));
         late.call.expire();
         EXPECT_TRUE(late.complete());
         EXPECT_FALSE(patient.complete());

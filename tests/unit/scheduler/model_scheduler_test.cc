@@ -14,6 +14,7 @@
 
 #include "fakes/fake_loop.h"
 #include "fakes/fake_session.h"
+#include "support/eventually.h"
 
 namespace lepton::scheduler {
 namespace {
@@ -21,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 using fakes::FakeLoop;
 using fakes::FakeSession;
+using lepton::testing::eventually;
 
 constexpr std::int64_t kWidth = 2;
 
@@ -74,7 +76,7 @@ private:
     std::condition_variable changed_;
 };
 
-class ModelSchedulerTest : public testing::Test {
+class ModelSchedulerTest : public ::testing::Test {
 protected:
     void TearDown() override {
         if (scheduler_ != nullptr) scheduler_->close();
@@ -96,6 +98,12 @@ protected:
         loaded->service_times = {{1, run_time}, {4, run_time}};
         loaded->queue = queue;
         scheduler_ = std::make_shared<ModelScheduler>(loaded, metrics_, 1);
+    }
+    void run_posted_until_complete(const TestCall& call) {
+        ASSERT_TRUE(eventually([&] {
+            loop_.run_posted();
+            return call.completions > 0;
+        }));
     }
 
     FakeLoop loop_;
@@ -165,7 +173,7 @@ TEST_F(ModelSchedulerTest, LongRunsLeaveTheLoopsThreadAndComeBackByPost) {
     session_->before_run = [&ran_on] { ran_on = std::this_thread::get_id(); };
     call.submit_to(scheduler_);
     loop_.end_turn();
-    while (!loop_.run_posted()) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return loop_.run_posted(); }));
     EXPECT_NE(ran_on, std::this_thread::get_id());
     EXPECT_EQ(call.answer, (std::vector<float>{2.0F, 2.0F}));
 }
@@ -192,12 +200,12 @@ TEST_F(ModelSchedulerTest, QueuedCallExpiresOnTimeWhileEveryInstanceIsBusy) {
     waiting.submit_to(scheduler_);
     loop_.end_turn();
     EXPECT_EQ(waiting.completions, 0);
-    while (Clock::now() < waiting.call.request.deadline) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return Clock::now() >= waiting.call.request.deadline; }));
     EXPECT_TRUE(loop_.pass_to(Clock::now()));
     EXPECT_EQ(waiting.error, ErrorCode::kDeadlineExceeded);
     EXPECT_EQ(running.completions, 0);
     gate.unlock();
-    while (!loop_.run_posted()) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return loop_.run_posted(); }));
     EXPECT_EQ(running.completions, 1);
 }
 
@@ -252,7 +260,7 @@ TEST_F(ModelSchedulerTest, ReconfiguredKeepsWhatWaitsAndRefusesWhatExceedsTheNew
         loop_.end_turn();
         loop_.run_posted();
     }
-    while (third.completions == 0) loop_.run_posted();
+    run_posted_until_complete(third);
     EXPECT_EQ(first.answer, (std::vector<float>{2.0F, 2.0F}));
     EXPECT_EQ(second.answer, (std::vector<float>{3.0F, 3.0F}));
     EXPECT_EQ(third.error, ErrorCode::kQueueFull);
@@ -329,14 +337,14 @@ TEST_F(ModelSchedulerTest, AbandonedSchedulerRefusesTheQueueAndWaitsForTheRun) {
     TestCall running(&loop_, 1.0F);
     running.submit_to(scheduler_);
     loop_.end_turn();
-    while (!started) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return started.load(); }));
     TestCall queued(&loop_, 2.0F);
     queued.submit_to(scheduler_);  // Its turn will never end.
     std::jthread stopper([this] {
         scheduler_->refuse_queued();
         scheduler_->close();
     });
-    while (!loop_.run_posted()) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return loop_.run_posted(); }));
     EXPECT_EQ(queued.error, ErrorCode::kUnavailable);
     EXPECT_EQ(running.completions, 0);
     gate.unlock();
@@ -374,9 +382,9 @@ TEST_F(ModelSchedulerTest, DrainReturnsAtOnceAndSaysWhenTheLastCallIsComplete) {
     EXPECT_FALSE(scheduler_->drain([&drained] { ++drained; }));
     EXPECT_EQ(drained, 0);
     gate.unlock();
-    while (drained == 0) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return drained > 0; }));
     scheduler_->join();
-    while (queued.completions == 0) loop_.run_posted();
+    run_posted_until_complete(queued);
     EXPECT_EQ(drained, 1);
     EXPECT_EQ(queued.answer, (std::vector<float>{3.0F, 3.0F}));
 }
@@ -395,7 +403,7 @@ TEST_F(ModelSchedulerTest, FarDeadlineDoesNotKeepAModelThatIsGone) {
     loop_.end_turn();
     gate.unlock();
     scheduler_->close();
-    while (patient.completions == 0) loop_.run_posted();
+    run_posted_until_complete(patient);
     const std::weak_ptr<ModelScheduler> watch = scheduler_;
     running.call.reset();
     patient.call.reset();

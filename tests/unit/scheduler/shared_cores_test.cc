@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <functional>
+#include <latch>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -12,21 +14,31 @@
 
 #include "fakes/fake_session.h"
 #include "lepton/scheduler/model_scheduler.h"
+#include "support/eventually.h"
 
 namespace lepton::scheduler {
 namespace {
 
 using namespace std::chrono_literals;
+using lepton::testing::eventually;
 
-// Counts what ends, and what runs at the same time.
+// As the engine of a run does, which has its core for all of that time.
+void compute_for(Clock::duration time) {
+    const Clock::time_point end = Clock::now() + time;
+    while (Clock::now() < end) {
+    }
+}
+
+// Says how long runs last, counts what ends, and what runs at the same time.
 struct Scene {
-    void enter() {
+    void run(Clock::duration takes) {
         const int now = running.fetch_add(1) + 1;
         int most = most_running.load();
         while (now > most && !most_running.compare_exchange_weak(most, now)) {
         }
+        compute(takes);
+        running.fetch_sub(1);
     }
-    void leave() { running.fetch_sub(1); }
     void ended(bool ok) {
         const std::lock_guard lock(mutex);
         ++complete;
@@ -38,6 +50,7 @@ struct Scene {
         return changed.wait_for(lock, 30s, [&] { return complete >= calls; });
     }
 
+    std::function<void(Clock::duration takes)> compute = compute_for;
     std::atomic<int> running{0};
     std::atomic<int> most_running{0};
     std::mutex mutex;
@@ -65,8 +78,9 @@ struct TestCall final : private CallStage {
     InferCall call;
 };
 
-class SharedCoresTest : public testing::Test {
+class SharedCoresTest : public ::testing::Test {
 protected:
+    // `takes`: what is known of its runs beforehand.
     std::shared_ptr<ModelScheduler> serve(const char* name, int instances, Clock::duration takes) {
         auto spec = std::make_shared<ModelSpec>();
         spec->name = name;
@@ -78,11 +92,7 @@ protected:
         loaded->spec = spec;
         for (int i = 0; i < instances; ++i) {
             auto session = std::make_unique<fakes::FakeSession>();
-            session->before_run = [this, takes] {
-                scene.enter();
-                std::this_thread::sleep_for(takes);
-                scene.leave();
-            };
+            session->before_run = [this, takes] { scene.run(takes); };
             loaded->sessions.push_back(std::move(session));
         }
         loaded->service_times = {{1, takes}, {4, takes}};
@@ -120,7 +130,10 @@ TEST_F(SharedCoresTest, NoMoreRunsThanCoresAndEveryCallIsAnswered) {
                 calls[i]->call.caller_waits = i % 5 == 0;
                 if (i % 7 == 0) calls[i]->call.request.deadline = Clock::now() + 20s;
                 calls[i]->submit_to(schedulers[(i / kThreads) % 3]);
-                if (i % 16 == 0) std::this_thread::sleep_for(1ms);
+                // Now and then the models have nothing left to do.
+                if (i % 16 == 0) {
+                    EXPECT_TRUE(scene.wait_for(static_cast<int>(i / kThreads)));
+                }
             }
         });
     }
@@ -132,7 +145,12 @@ TEST_F(SharedCoresTest, NoMoreRunsThanCoresAndEveryCallIsAnswered) {
 }
 
 TEST_F(SharedCoresTest, ModelAloneUsesAllItsInstances) {
-    const auto alone = serve("alone", 2, 500ms);
+    const auto alone = serve("alone", 2, 2ms);
+    std::latch both(2);
+    scene.compute = [&both](Clock::duration) {
+        both.count_down();
+        EXPECT_TRUE(eventually([&both] { return both.try_wait(); }));
+    };
     TestCall first(scene);
     TestCall second(scene);
     first.submit_to(alone);
@@ -142,28 +160,37 @@ TEST_F(SharedCoresTest, ModelAloneUsesAllItsInstances) {
 }
 
 TEST_F(SharedCoresTest, CallThatExpiresWithoutCoresLeavesThemToOthers) {
-    const auto a = serve("a", 1, 100ms);
+    const auto a = serve("a", 1, 2ms);
     const auto b = serve("b", 1, 2ms);
+    std::latch gate(1);
+    scene.compute = [&gate](Clock::duration) { gate.wait(); };
     TestCall running(scene);
     running.submit_to(a);
-    while (scene.running.load() == 0) std::this_thread::sleep_for(1ms);
+    ASSERT_TRUE(eventually([&] { return scene.running.load() > 0; }));
     TestCall waits(scene);
     waits.submit_to(b);
     waits.call.cancelled = true;  // Nothing of b is left to run once it may.
     TestCall next(scene);
     next.submit_to(a);
+    gate.count_down();
     ASSERT_TRUE(scene.wait_for(3));
     EXPECT_EQ(scene.failed, 1);
 }
 
 TEST_F(SharedCoresTest, WhoeverWaitsGoesOnWhenTheOthersAreGone) {
-    const auto a = serve("a", 1, 50ms);
-    const auto b = serve("b", 1, 50ms);
+    const auto a = serve("a", 1, 2ms);
+    const auto b = serve("b", 1, 2ms);
+    std::latch gate(1);
+    scene.compute = [&gate](Clock::duration takes) {
+        gate.wait();
+        compute_for(takes);
+    };
     std::vector<std::unique_ptr<TestCall>> calls;
     for (int i = 0; i < 12; ++i) {
         calls.push_back(std::make_unique<TestCall>(scene));
         calls.back()->submit_to(i % 2 == 0 ? a : b);
     }
+    gate.count_down();
     a->close();
     ASSERT_TRUE(scene.wait_for(12));
     EXPECT_EQ(scene.failed, 0);

@@ -18,6 +18,7 @@
 
 #include "engines/fake/fake_engine.h"
 #include "lepton/model/store/disk_store.h"
+#include "support/eventually.h"
 #include "support/fake_models.h"
 #include "support/temp_folder.h"
 
@@ -25,6 +26,7 @@ namespace lepton::model {
 namespace {
 
 namespace fs = std::filesystem;
+using lepton::testing::eventually;
 using lepton::testing::fake_model;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -263,7 +265,7 @@ TEST_F(ModelRepositoryTest, AModelThatWasOnlyTriedIsMeasuredBesideAndReplaced) {
     EXPECT_EQ(largest_batch("slow"), 1);
     wait_for_event("+slow:1", 2);
     // It is published before it is described and counted.
-    while (largest_batch("slow") == 1) std::this_thread::yield();
+    ASSERT_TRUE(eventually([&] { return largest_batch("slow") > 1; }));
     EXPECT_EQ(repository_->tuned_changes(), 1u);
     EXPECT_EQ(largest_batch("slow"), 16);
 }
