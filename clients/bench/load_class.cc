@@ -55,7 +55,7 @@ Result<> set_field(LoadClass& load_class, std::string_view field, std::string_vi
     } else {
         return fail(ErrorCode::kInvalidArgument,
                     "class field \"" + std::string(field) +
-                        "\" is none of name, share, deadline and priority");
+                        "\" is not one of name, share, deadline and priority");
     }
     return {};
 }

@@ -53,8 +53,12 @@ CLI::Option* add_time(CLI::App& app,
     const auto parse = [may_be_zero](const std::string& text) -> Result<std::chrono::nanoseconds> {
         const auto time = parse_time(text);
         if (time && (may_be_zero || time->count() > 0)) return *time;
-        return fail(ErrorCode::kInvalidArgument,
-                    "\"" + text + "\" is no time above 0; write it as 50us, 2ms or 1.5s");
+        const bool is_number = text.find_first_not_of("0123456789.") == std::string::npos;
+        return fail(
+            ErrorCode::kInvalidArgument,
+            is_number && !text.empty()
+                ? text + " has no unit; write " + text + "us, " + text + "ms or " + text + "s"
+                : "\"" + text + "\" is not a time above 0; write 50us, 2ms or 1.5s");
     };
     return add_parsed(app, flag, help, parse, [&value](auto time) { value = time; })
         ->type_name("TIME");
@@ -114,7 +118,7 @@ void add_load_options(CLI::App& app, Options& options, OneClass& one) {
     const auto pattern = [](const std::string& text) -> Result<Pattern> {
         if (const auto known = parse_pattern(text)) return *known;
         return fail(ErrorCode::kInvalidArgument,
-                    "\"" + text + "\" is none of poisson, uniform, bursty and replay");
+                    "\"" + text + "\" is not one of poisson, uniform, bursty and replay");
     };
     add_parsed(app,
                "--arrivals",

@@ -116,9 +116,9 @@ Json warnings(const Options& options,
     const double late_us = in_us(seen.lateness.quantile(0.99));
     if (matters_us > 0 && late_us > kTolerableLateness * matters_us &&
         !options.target.url.empty()) {
-        json.push_back("the generator itself was late by " + number(late_us) + " us (p99), where " +
-                       number(matters_us) +
-                       " us matter: give it a core of its own, or a lower rate");
+        json.push_back("the load generator sent up to " + number(late_us) +
+                       " us late (p99), which distorts what is measured beside " +
+                       number(matters_us) + " us: give it a core of its own, or a lower rate");
     }
     if (total.of(Outcome::kFailed) > 0) {
         json.push_back(std::to_string(total.of(Outcome::kFailed)) + " requests failed; see errors");

@@ -158,7 +158,7 @@ def test_configuration_tells_it(start_server, repository: Path) -> None:
         (TYPICAL.replace("shape.bin", "bad.bin"), " fails, at shape x [12], shape [2]: "),
         (TYPICAL.replace("dims: 12", "dims: 11"), 'input "x" has shape [11], the model\'s has'),
         (TYPICAL.replace("TYPE_FP32", "TYPE_INT32"), 'input "x" is INT32, the model\'s has'),
-        (TYPICAL.replace('key: "x"', 'key: "z"'), 'input "z" is none of the model\'s'),
+        (TYPICAL.replace('key: "x"', 'key: "z"'), 'input "z" is not an input of the model'),
     ],
 )  # fmt: skip
 def test_sample_that_is_wrong_is_an_error_of_the_model(

@@ -79,7 +79,7 @@ Result<Description> read_description(Bytes message) {
 Result<DataType> data_type_of(const Description& description) {
     if (const auto dtype = parse_data_type(description.datatype)) return *dtype;
     return invalid("the server's answer has tensor " + quoted(description.name) + " of datatype " +
-                   quoted(description.datatype) + ", which is none of the protocol's");
+                   quoted(description.datatype) + ", which the protocol does not have");
 }
 
 // Whether `data` is exactly `count` elements of a BYTES tensor.

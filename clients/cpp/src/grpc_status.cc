@@ -150,7 +150,7 @@ std::optional<Failure> GrpcStatus::failure() const {
             Cause::kProtocol,
             {ErrorCode::kInternal,
              grpc_ == kMissing ? "the server's answer ends without a grpc-status"
-                               : "the server's answer has a grpc-status that is no number"},
+                               : "the server's answer has a grpc-status that is not a number"},
             std::nullopt};
     }
     return refused_by_status();

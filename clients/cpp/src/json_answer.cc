@@ -311,7 +311,7 @@ Result<> JsonAnswer::read_infer(InferResult::Contents& contents,
     if (!read_optional(document, object, "model_name", contents.model_name) ||
         !read_optional(document, object, "model_version", contents.model_version) ||
         !read_optional(document, object, "id", contents.id)) {
-        return no_answer("its model_name, model_version or id is no string");
+        return no_answer("its model_name, model_version or id is not a string");
     }
     od::array outputs;
     if (object.find_field_unordered("outputs").get_array().get(outputs) != simdjson::SUCCESS) {

@@ -69,7 +69,7 @@ CLI::Option* add_duration(CLI::App& app, const char* flag, Duration& value, cons
                 const auto duration = parse_duration(text);
                 if (!duration) {
                     throw CLI::ValidationError(
-                        flag, "\"" + text + "\" is no time; write it as 50us, 2ms or 1.5s");
+                        flag, "\"" + text + "\" is not a time; write 50us, 2ms or 1.5s");
                 }
                 value = std::chrono::duration_cast<Duration>(*duration);
             },
@@ -99,7 +99,7 @@ std::optional<net::AdminAddress> parse_admin_address(const std::string& text) {
     }
     throw CLI::ValidationError("--admin-address",
                                "\"" + text +
-                                   "\" is no address; write it as 127.0.0.1:8003, [::1]:8003, "
+                                   "\" is not an address; write 127.0.0.1:8003, [::1]:8003, "
                                    "unix:/path or off");
 }
 

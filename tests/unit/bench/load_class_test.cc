@@ -30,7 +30,7 @@ TEST(LoadClass, FieldsAreReadInAnyOrder) {
 
 TEST(LoadClass, WhatIsWrongIsNamedWithWhatMayBe) {
     EXPECT_NE(error_of("share=1").find("no name"), std::string::npos);
-    EXPECT_NE(error_of("name=a,dedline=6ms").find("\"dedline\" is none of"), std::string::npos);
+    EXPECT_NE(error_of("name=a,dedline=6ms").find("\"dedline\" is not one of"), std::string::npos);
     EXPECT_NE(error_of("name=a,share=0").find("share is \"0\""), std::string::npos);
     EXPECT_NE(error_of("name=a,share=-1").find("above 0"), std::string::npos);
     EXPECT_NE(error_of("name=a,share=inf").find("share"), std::string::npos);

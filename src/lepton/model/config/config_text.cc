@@ -236,7 +236,7 @@ Result<> parse(std::string_view text,
     if (!findings.first_error().empty()) {
         return fail(ErrorCode::kInvalidArgument, findings.first_error());
     }
-    if (!parsed) return fail(ErrorCode::kInvalidArgument, source + " is no protobuf text");
+    if (!parsed) return fail(ErrorCode::kInvalidArgument, source + " is not protobuf text");
     return {};
 }
 

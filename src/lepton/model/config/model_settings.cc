@@ -39,7 +39,7 @@ tl::unexpected<Error> refuse(std::string_view name,
                              const SettingValue& value,
                              const std::string& needed) {
     return fail(ErrorCode::kInvalidArgument,
-                std::string(name) + " is " + quoted(value) + ", " + needed + " is needed");
+                std::string(name) + " must be " + needed + ", not " + quoted(value));
 }
 
 template <class Number>
@@ -78,10 +78,9 @@ Result<std::int64_t> whole(std::string_view name,
                            const char* otherwise = "") {
     const auto* number = std::get_if<std::int64_t>(&value);
     if (number != nullptr && *number >= least && *number <= most) return *number;
+    const char* const kind = number != nullptr ? "" : "a whole number from ";
     return refuse(
-        name,
-        value,
-        "a whole number from " + std::to_string(least) + " to " + std::to_string(most) + otherwise);
+        name, value, kind + std::to_string(least) + " to " + std::to_string(most) + otherwise);
 }
 
 Result<double> real(std::string_view name, const SettingValue& value, double least, double most) {
@@ -92,7 +91,8 @@ Result<double> real(std::string_view name, const SettingValue& value, double lea
         number = *fraction;
     }
     if (number && std::isfinite(*number) && *number >= least && *number <= most) return *number;
-    return refuse(name, value, "a number from " + to_text(least) + " to " + to_text(most));
+    const char* const kind = number ? "" : "a number from ";
+    return refuse(name, value, kind + to_text(least) + " to " + to_text(most));
 }
 
 using std::chrono::duration_cast;
@@ -102,7 +102,7 @@ using Milliseconds = std::chrono::duration<double, std::milli>;
 Result<> set_max_batch_size(ModelConfig& config, std::string_view name, const SettingValue& value) {
     config.max_batch_size.reset();
     if (is_auto(value)) return {};
-    LEPTON_TRY(config.max_batch_size, whole(name, value, 0, kMostRows, ", or \"auto\","));
+    LEPTON_TRY(config.max_batch_size, whole(name, value, 0, kMostRows, ", or \"auto\""));
     return {};
 }
 
@@ -113,7 +113,7 @@ Result<> set_instances(ModelConfig& config, std::string_view name, const Setting
             return refuse(name,
                           value,
                           "a whole number, or \"auto:1-4\" with bounds from 1 to " +
-                              std::to_string(kMostInstances) + ",");
+                              std::to_string(kMostInstances));
         }
         config.instance_bounds = *bounds;
         config.instances = std::clamp(config.instances, bounds->least, bounds->most);
@@ -128,7 +128,7 @@ Result<> set_instances(ModelConfig& config, std::string_view name, const Setting
 Result<> set_threads(ModelConfig& config, std::string_view name, const SettingValue& value) {
     config.threads = 0;
     if (is_auto(value)) return {};
-    LEPTON_TRY(const std::int64_t count, whole(name, value, 1, kMostThreads, ", or \"auto\","));
+    LEPTON_TRY(const std::int64_t count, whole(name, value, 1, kMostThreads, ", or \"auto\""));
     config.threads = static_cast<int>(count);
     return {};
 }

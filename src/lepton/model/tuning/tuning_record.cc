@@ -106,7 +106,7 @@ Result<std::optional<TuningPlan>> parse_service(std::string_view json,
 Result<std::string> read_file(const fs::path& file) {
     std::error_code error;
     if (!fs::is_regular_file(file, error) || fs::file_size(file, error) > kLargestFile) {
-        return fail(ErrorCode::kInvalidArgument, "it is no file of at most 4 MiB");
+        return fail(ErrorCode::kInvalidArgument, "it is not a file of at most 4 MiB");
     }
     std::ifstream stream(file);
     std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};

@@ -199,7 +199,7 @@ Result<> Decoder::read_input(Bytes message) {
                                     in_quotes(input.name),
                                     " has datatype ",
                                     in_quotes(name),
-                                    ", which is none of the protocol's"});
+                                    ", which the protocol does not have"});
                 }
                 break;
             }

@@ -148,7 +148,7 @@ Result<> Decoder::read_input_field(std::string_view key, json::value value, Inpu
                             in_quotes(input.name),
                             " has datatype ",
                             in_quotes(name),
-                            ", which is none of the protocol's"});
+                            ", which the protocol does not have"});
         }
     } else if (key == "shape") {
         return read_shape(value, input);

@@ -357,7 +357,7 @@ TEST(ModelConfig, PolicyFifoWaitsForCompanyAsTritonDoes) {
     EXPECT_EQ(config.queue.max_queue_delay, std::chrono::microseconds(100));
     EXPECT_THAT(config.warnings, IsEmpty());
     EXPECT_THAT(error_of("parameters { key: \"policy\" value { string_value: \"lifo\" } }"),
-                HasSubstr("\"lifo\", one of deadline, fifo"));
+                HasSubstr("must be one of deadline, fifo, not \"lifo\""));
 }
 
 TEST(ModelConfig, FieldsWithoutWhichAnswersWouldBeWrongAreErrors) {

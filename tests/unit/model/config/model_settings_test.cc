@@ -50,10 +50,13 @@ TEST(ModelSettings, EverySettingSurvivesTheWayThroughText) {
 }
 
 TEST(ModelSettings, RefusalNamesTheSettingTheValueAndTheBound) {
-    EXPECT_EQ(refusal("weight", std::int64_t{0}),
-              "weight is 0, a number from 0.001 to 1000 is needed");
+    EXPECT_EQ(refusal("weight", std::int64_t{0}), "weight must be 0.001 to 1000, not 0");
+    EXPECT_EQ(refusal("weight", std::string("much")),
+              "weight must be a number from 0.001 to 1000, not \"much\"");
+    EXPECT_EQ(refusal("threads", 1.5),
+              "threads must be a whole number from 1 to 256, or \"auto\", not 1.5");
     EXPECT_EQ(refusal("default_deadline_ms", 1e-5),
-              "default_deadline_ms is 1e-05, 0 or at least 0.001 is needed");
+              "default_deadline_ms must be 0 or at least 0.001, not 1e-05");
     EXPECT_THAT(refusal("instances", std::string("auto:4-1")), HasSubstr("\"auto:4-1\""));
     EXPECT_THAT(refusal("instances", std::string("many")), HasSubstr("auto:1-4"));
     EXPECT_THAT(refusal("wieght", 1.0), HasSubstr("unknown setting \"wieght\", there are: max_"));

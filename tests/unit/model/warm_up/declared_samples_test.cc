@@ -191,7 +191,7 @@ TEST(FitSamples, NamesWhatIsWrong) {
     EXPECT_EQ(fits({ids, x}), "x of 2");
     EXPECT_EQ(fits({x}), "sample 1: input \"ids\" is missing");
     EXPECT_EQ(fits({x, ids, {"z", DataType::kFp32, {1}, {}}}),
-              "sample 1: input \"z\" is none of the model's");
+              "sample 1: input \"z\" is not an input of the model");
     EXPECT_EQ(fits({x, {"ids", DataType::kInt32, {2}, {}}}),
               "sample 1: input \"ids\" is INT32, the model's has datatype INT64");
     EXPECT_EQ(fits({{"x", DataType::kFp32, {2, 4}, {}}, ids}),
