@@ -66,6 +66,8 @@ int status_of(const boost::beast::error_code& error) {
     return 400;
 }
 
+// One connection, which is its own only exchange: read, hand over, write, and again. It is long
+// because reading, the ways of writing an answer and the time-outs are states of one machine.
 class Http1Protocol final : public WireProtocol, private Exchange {
 public:
     Http1Protocol(Wire& wire, memory::Buffer received, Clock::time_point now)

@@ -60,6 +60,10 @@ Refusal shutting_down() { return {503, kGrpcUnavailable, "server is shutting dow
 
 // One connection. A turn of it: bytes in (nghttp2 calls back, messages go to the handler), then
 // settle(): whatever frames have come of it leave in one write. Confined to its loop.
+//
+// It is long because one connection's frames, its streams' ends and its time-outs change the same
+// state in any order. What stands by itself has a file: reading requests, writing replies, the
+// windows, the list of exchanges, the frames' heads.
 class Http2Protocol final : public WireProtocol,
                             private Http2Exchange::Connection,
                             private FrameListener,
