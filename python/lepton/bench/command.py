@@ -125,16 +125,26 @@ def _targets(request: Request) -> list[Target]:
             http_url(url)
         except ValueError as error:
             raise BenchError(str(error), bad_input=True) from None
-    if request.service is not None and not request.service.is_dir():
-        raise BenchError(f"service folder {request.service} does not exist", bad_input=True)
     if request.service is not None:
-        first = [Target(str(request.service), in_process=True)]
+        first = [Target(str(_repository(request.service)), in_process=True)]
     else:
         first = [Target(url) for url in endpoints_of(request.urls or None)]
     targets = [*first, *(Target(url) for url in endpoints_of(request.compare))]
     if len(set(targets)) < len(targets):
         raise BenchError("a target is compared with itself", bad_input=True)
     return targets
+
+
+def _repository(service: Path) -> Path:
+    """Returns the folder to run; a model's file gets one."""
+    from lepton.create.errors import CreateError
+    from lepton.model_files import linked_model
+
+    try:
+        linked = linked_model(service)
+    except CreateError as error:
+        raise BenchError(str(error), bad_input=True) from None
+    return service if linked is None else linked.repository
 
 
 def _loads(request: Request) -> list[Load]:
