@@ -25,6 +25,24 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     os._exit(INTERRUPTED)
 
 
+def end_at_once_in_native_code() -> None:
+    """Makes that so too while the main thread loads or runs a model, and hears no signal."""
+    import threading
+
+    if signal.getsignal(signal.SIGINT) is not _end:
+        return  # Not a process of the command.
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while number := os.read(heard, 1):
+            if number[0] == signal.SIGINT:
+                os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Makes Ctrl-C raise KeyboardInterrupt within the block, once.

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from fake_models import identity, write_model
 from lepton_server import BINARY
 
 # From where the program itself decides what Ctrl-C does.
@@ -68,6 +69,14 @@ def silent():
 )
 def test_a_command_that_waits_ends_with_130(silent, command, seconds):
     process = start(*command, silent)
+    time.sleep(seconds)
+    assert interrupt(process)[0] == 130
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.5])
+def test_infer_ends_while_it_loads_a_model_that_takes_minutes(tmp_path, seconds):
+    write_model(tmp_path, "slow", identity(shape=[-1, 4], delay_us=120_000_000))
+    process = start("infer", tmp_path, "x=1,2,3,4")
     time.sleep(seconds)
     assert interrupt(process)[0] == 130
 

@@ -21,6 +21,7 @@ from lepton.infer.answer import for_machines, show_output, show_timing, write_ou
 from lepton.infer.errors import InputError
 from lepton.infer.inputs import Prepared, described, prepare
 from lepton.infer.labels import labels_in, read_labels
+from lepton.interrupt import end_at_once_in_native_code
 from lepton.times import parse_time
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def _caller(place: Place, seconds: float) -> Client | Server:
     if place.url is not None:
         return Client(place.url, timeout=seconds, connect_timeout=min(seconds, 5.0))
     assert place.folder is not None
+    end_at_once_in_native_code()
     return Server(place.folder, timeout=seconds, log_level="off", strict_readiness=False)
 
 
