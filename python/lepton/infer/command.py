@@ -134,10 +134,11 @@ def parse_words(words: Sequence[str], url: str | None) -> tuple[Place, str | Non
         raise InputError(f"{place} and --url {url} both say where; leave one out")
     model = others[0] if others else None
     where = place or url or default_url()
-    if place is None or _ENDPOINT.fullmatch(place):
-        (endpoint,) = endpoints_of(where)
-        return Place(endpoint, None, endpoint), model, inputs
-    return _folder(Path(place)), model, inputs
+    is_path = where == place or (where == url and Path(where).exists())
+    if is_path and not _ENDPOINT.fullmatch(where):
+        return _folder(Path(where)), model, inputs
+    (endpoint,) = endpoints_of(where)
+    return Place(endpoint, None, endpoint), model, inputs
 
 
 def _is_place(word: str, is_first_of_two: bool) -> bool:

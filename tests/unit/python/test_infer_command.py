@@ -37,6 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["unix:/run/l", "m"], None, "unix:/run/l", "m", []),
         (["service", "m", "x=1"], None, "service", "m", ["x=1"]),
         (["service/", "x=1"], None, "service", None, ["x=1"]),
+        (["m", "x=1"], "service", "service", "m", ["x=1"]),
         # With --url, a word alone is the model, whatever lies here.
         (["service", "x=1"], URL, URL, "service", ["x=1"]),
     ],
