@@ -17,7 +17,9 @@ INTERRUPTED = 130
 
 def end_at_once() -> None:
     """Makes Ctrl-C end this process from now on, without a traceback."""
-    signal.signal(signal.SIGINT, _end)
+    # A shell's background jobs are started with it ignored, and stay so.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _end)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
@@ -54,7 +56,9 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, once)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, once)
     try:
         yield
     finally:

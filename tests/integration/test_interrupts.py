@@ -73,6 +73,15 @@ def test_a_command_that_waits_ends_with_130(silent, command, seconds):
     assert interrupt(process)[0] == 130
 
 
+def test_a_background_job_does_not_hear_of_it(silent):
+    process = start("models", "--url", silent, preexec_fn=lambda: signal.signal(2, signal.SIG_IGN))
+    os.killpg(process.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.kill()
+    process.communicate()
+
+
 @pytest.mark.parametrize("seconds", [0.5, 1.5])
 def test_infer_ends_while_it_loads_a_model_that_takes_minutes(tmp_path, seconds):
     write_model(tmp_path, "slow", identity(shape=[-1, 4], delay_us=120_000_000))
