@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _ENDPOINT = re.compile(r"(https?|grpcs?)://.*|(grpc\+)?unix:.*|[^/=@]+:[0-9]+")
 
 
+_LEAST_PATIENCE_S = 1.0
+
+
 @dataclass(frozen=True)
 class Request:
     """The command line.
@@ -170,7 +173,9 @@ def _caller(place: Place, seconds: float) -> Client | Server:
     from lepton import Client, Server
 
     if place.url is not None:
-        return Client(place.url, timeout=seconds, connect_timeout=min(seconds, 5.0))
+        # The deadline is that of the inference; to find the model may take longer.
+        patience = max(seconds, _LEAST_PATIENCE_S)
+        return Client(place.url, timeout=patience, connect_timeout=min(patience, 5.0))
     assert place.folder is not None
     end_at_once_in_native_code()
     return Server(place.folder, timeout=seconds, log_level="off", strict_readiness=False)
