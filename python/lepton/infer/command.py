@@ -125,6 +125,10 @@ def parse_words(words: Sequence[str], url: str | None) -> tuple[Place, str | Non
     """
     inputs = [word for word in words if "=" in word or word.startswith("@")]
     others = [word for word in words if word not in inputs]
+    for word in others[1:]:
+        if "," in word or word.startswith("[") or Path(word).is_file():
+            value = f"@{word}" if Path(word).is_file() else word
+            raise InputError(f'"{word}" is an input without a name; write NAME={value}')
     place = None
     # A word alone may be a place or a model; with --url it is the model.
     if others and (len(others) > 1 or url is None) and _is_place(others[0], len(others) > 1):
