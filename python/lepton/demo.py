@@ -22,6 +22,7 @@ from lepton.console import FAILED, die, out
 from lepton.create import CreateError, create_service
 from lepton.datatypes import Array
 from lepton.errors import LeptonError
+from lepton.interrupt import INTERRUPTED, interruptible
 from lepton.server_process import serving
 
 SHOWN = 4
@@ -57,7 +58,15 @@ class Served:
 
 
 def run_demo(*, host: str, port: int | None, once: bool) -> None:
-    """Runs the demo; ends the process with code 1 where it fails."""
+    """Runs the demo; ends the process with code 1 where it fails, 130 where it is interrupted."""
+    try:
+        with interruptible():
+            _run(host, port, once)
+    except KeyboardInterrupt:
+        die("demo", "interrupted", INTERRUPTED)
+
+
+def _run(host: str, port: int | None, once: bool) -> None:
     digits = _load_digits()
     with tempfile.TemporaryDirectory(prefix="lepton-demo-") as folder:
         work = Path(folder)

@@ -115,6 +115,8 @@ def _index(url: str) -> list[ModelState]:
     """Asks as Triton is asked."""
     try:
         entries = json.loads(ask(url, "/v2/repository/index", {}, timeout=TIMEOUT_S))
+        if not isinstance(entries, list):
+            raise TypeError
         by_name: dict[str, list[dict[str, Any]]] = {}
         for entry in entries:
             by_name.setdefault(str(entry["name"]), []).append(entry)

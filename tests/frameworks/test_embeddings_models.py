@@ -215,6 +215,7 @@ def test_classifier_gives_a_score_for_each_label(tmp_path: Path) -> None:
     tokenizer.save_pretrained(folder)
     made = create_service(folder, tmp_path / "out", measure=False)
     assert "Labels in their order: bad, so-so, good." in made.facts["notes"]
+    assert (tmp_path / "out/sentiment/labels.txt").read_text() == "bad\nso-so\ngood\n"
     assert [t["name"] for t in made.facts["signature"]["outputs"]] == ["logits"]
     tokens = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")
     with torch.no_grad():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,10 +34,25 @@ class Point:
 
 @dataclass
 class Campaign:
-    """All measurements in their order, and the searches by target."""
+    """All measurements in their order, and the searches by target.
+
+    Attributes:
+        points: Those that were measured to their end.
+        sweeps: By target.
+        interrupted: Whether Ctrl-C ended it; what was measured until then stays.
+    """
 
     points: list[Point] = field(default_factory=list)
     sweeps: dict[Target, Sweep] = field(default_factory=dict)
+    interrupted: bool = False
+
+    @contextmanager
+    def until_interrupted(self) -> Iterator[None]:
+        """Ends the block, and no more, at Ctrl-C."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
 
     def of(self, target: Target) -> list[Point]:
         """Returns the points of one target, by load."""
@@ -62,6 +78,7 @@ class Campaign:
     def to_json(self) -> dict[str, Any]:
         """Returns what --json prints."""
         return {
+            **({"interrupted": True} if self.interrupted else {}),
             "points": [point.result for point in self.points],
             "sweeps": [
                 {
@@ -82,9 +99,10 @@ def run_loads(targets: Sequence[Target], loads: Sequence[Load], measure: Measure
     A change on the machine in the meantime then affects all targets alike.
     """
     campaign = Campaign()
-    for load in loads:
-        for target in targets:
-            campaign.points.append(Point(target, load, measure(target, load)))
+    with campaign.until_interrupted():
+        for load in loads:
+            for target in targets:
+                campaign.points.append(Point(target, load, measure(target, load)))
     return campaign
 
 
@@ -108,6 +126,19 @@ def run_sweeps(
         BenchError: A target could not be measured.
     """
     campaign = Campaign()
+    with campaign.until_interrupted():
+        _sweep(campaign, targets, start, attainment, measure, told)
+    return campaign
+
+
+def _sweep(
+    campaign: Campaign,
+    targets: Sequence[Target],
+    start: float | None,
+    attainment: float,
+    measure: Measure,
+    told: Callable[[Target, Step], None],
+) -> None:
     for target in targets:
         first = start if start is not None else _guess(measure(target, _FIRST_GUESS))
         campaign.sweeps[target] = Sweep(first, attainment)
@@ -124,7 +155,6 @@ def run_sweeps(
                 generator_failed=result["generator"]["fell_behind"],
             )
             told(target, step)
-    return campaign
 
 
 def _guess(alone: Result) -> float:

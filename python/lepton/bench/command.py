@@ -25,10 +25,10 @@ from lepton.bench.sweep import Step
 from lepton.bench.table import make_tables
 from lepton.console import BAD_INPUT, FAILED, err, fail, out
 from lepton.endpoints import endpoints_of, http_url
+from lepton.interrupt import INTERRUPTED, interruptible
 from lepton.models import hint_for_model
 from lepton.report.machine import machine
 
-_INTERRUPTED = 130  # The status that a shell reports for a program ended by Ctrl-C.
 _WIDEST = 1000
 _NARROW = 120  # Columns in which the progress leaves out its bar and most figures.
 # How the generator begins where the command line names no model that is there.
@@ -62,8 +62,10 @@ def run_bench(request: Request, *, html: Path | None, as_json: bool, quiet: bool
         quiet: Whether to print nothing while it measures.
     """
     try:
-        with _progress(hidden=as_json or quiet) as show:
+        with interruptible(), _progress(hidden=as_json or quiet) as show:
             campaign = measure_all(request, show, quiet=as_json or quiet)
+        if campaign.interrupted and not campaign.points:
+            raise KeyboardInterrupt
         if html is not None:
             text = render_html(campaign, command=_command(), machine=machine())
             html.write_text(text, encoding="utf-8")
@@ -76,11 +78,13 @@ def run_bench(request: Request, *, html: Path | None, as_json: bool, quiet: bool
     except OSError as error:
         fail("bench", f"{error.filename or html}: {error.strerror or error}", FAILED, as_json)
     except KeyboardInterrupt:
-        fail("bench", "interrupted", _INTERRUPTED, as_json)
+        fail("bench", "interrupted before a point was measured", INTERRUPTED, as_json)
     if as_json:
         print(json.dumps({"command": _command(), "machine": machine(), **campaign.to_json()}))
     else:
         _tell(campaign, html)
+    if campaign.interrupted:
+        raise SystemExit(INTERRUPTED)
 
 
 def measure_all(request: Request, show: Show, *, quiet: bool) -> Campaign:
@@ -121,16 +125,26 @@ def _targets(request: Request) -> list[Target]:
             http_url(url)
         except ValueError as error:
             raise BenchError(str(error), bad_input=True) from None
-    if request.service is not None and not request.service.is_dir():
-        raise BenchError(f"service folder {request.service} does not exist", bad_input=True)
     if request.service is not None:
-        first = [Target(str(request.service), in_process=True)]
+        first = [Target(str(_repository(request.service)), in_process=True)]
     else:
         first = [Target(url) for url in endpoints_of(request.urls or None)]
     targets = [*first, *(Target(url) for url in endpoints_of(request.compare))]
     if len(set(targets)) < len(targets):
         raise BenchError("a target is compared with itself", bad_input=True)
     return targets
+
+
+def _repository(service: Path) -> Path:
+    """Returns the folder to run; a model's file gets one."""
+    from lepton.create.errors import CreateError
+    from lepton.model_files import linked_model
+
+    try:
+        linked = linked_model(service)
+    except CreateError as error:
+        raise BenchError(str(error), bad_input=True) from None
+    return service if linked is None else linked.repository
 
 
 def _loads(request: Request) -> list[Load]:
@@ -168,6 +182,8 @@ def _tell(campaign: Campaign, html: Path | None) -> None:
         out.print(table)
     for target, sweep in campaign.sweeps.items():
         place = f"{escape(target.place)}: " if len(campaign.sweeps) > 1 else ""
+        if campaign.interrupted and sweep.largest is None:
+            continue
         if sweep.largest is None:
             said = f"at no load were {100 * sweep.target:g} % in time"
         else:
@@ -175,9 +191,13 @@ def _tell(campaign: Campaign, html: Path | None) -> None:
                 f"largest load at {100 * sweep.target:g} % in time: "
                 f"[bold]{Load(rate=sweep.largest)}[/]"
             )
+        if campaign.interrupted:
+            said += " so far"
         if sweep.limited_by_generator:
             said += ", where the generator could send no more"
         out.print(f"{place}{said}")
+    if campaign.interrupted:
+        err.print("[yellow]interrupted[/]: these are the points that were measured until then")
     for warning in words.warnings(campaign.warnings()):
         err.print(f"[yellow]warning[/] {escape(warning)}")
     if html is not None:

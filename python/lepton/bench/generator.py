@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
@@ -52,6 +53,8 @@ def run_point(arguments: Sequence[str], progress: Callable[[dict[str, Any]], Non
             except BaseException:
                 process.kill()
                 raise
+        if process.returncode == -signal.SIGINT:
+            raise KeyboardInterrupt  # It was faster than this process to hear of it.
         if process.returncode != 0:
             raise BenchError(_reason(said, process.returncode), bad_input=process.returncode == 2)
         printed.seek(0)

@@ -35,7 +35,8 @@ def bench(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Instead: a service folder, run by the generator itself, without a network.",
+            help="Instead: a service folder, or a model's file, run by the generator itself, "
+            "without a network.",
             show_default=False,
         ),
     ] = None,

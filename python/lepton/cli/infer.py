@@ -36,7 +36,8 @@ def infer(
     url: Annotated[
         str | None,
         typer.Option(
-            help="The server. By default LEPTON_URL, or http://127.0.0.1:8000.",
+            help="The server, or a folder or file of a model. By default LEPTON_URL, or "
+            "http://127.0.0.1:8000.",
             show_default=False,
         ),
     ] = None,

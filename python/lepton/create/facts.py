@@ -127,5 +127,7 @@ class Facts(TypedDict):
     tuning: NotRequired[dict[str, object]]
     # The config.pbtxt that was written if the model had none before.
     config: NotRequired[str]
+    # The names of the classes, in their order; in labels.txt if the model had none before.
+    labels: NotRequired[list[str]]
     # Remarks for a person, one sentence each, e.g. about assumptions.
     notes: NotRequired[list[str]]

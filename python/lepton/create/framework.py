@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -129,6 +129,10 @@ class Original(ABC):
     def extremes(self) -> dict[str, Array] | None:
         """Returns inputs at the edges of what the model takes, to compare once, or None."""
         return None
+
+    def labels(self) -> Sequence[str]:
+        """Returns the names of the classes in their order, or nothing."""
+        return ()
 
     def config(self) -> str:
         """Returns a config.pbtxt for a service that has none yet; "" for no file."""

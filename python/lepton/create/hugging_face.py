@@ -144,6 +144,10 @@ class _TextModel(Original):
         """Returns texts that are hard for tokenizers, in one batch."""
         return _batch(_EXTREMES)
 
+    def labels(self) -> Sequence[str]:
+        """Returns those of the folder's config.json."""
+        return self._folder.labels
+
     def config(self) -> str:
         """Lets requests share runs, which the server by itself does for small models only."""
         return f"# Texts of one run, of several requests as well.\nmax_batch_size: {_MAX_BATCH}\n"

@@ -291,6 +291,9 @@ def _write_facts(folder: Path, name: str, version: str, facts: Facts) -> None:
     _replace(folder / "report.html", render_html(name, version, facts))
     if facts.get("config") and not (folder / "config.pbtxt").exists():
         _replace(folder / "config.pbtxt", facts["config"])
+    if facts.get("labels") and not (folder / "labels.txt").exists():
+        lines = (" ".join(label.split()) for label in facts["labels"])
+        _replace(folder / "labels.txt", "".join(f"{line}\n" for line in lines))
 
 
 def _replace(path: Path, text: str) -> None:

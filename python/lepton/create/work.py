@@ -117,6 +117,7 @@ class Work:
                 "The model computes in 64-bit floats; OpenVINO's CPU device does so in 32 bits."
             )
         config = "" if original is None else original.config()
+        labels = [] if original is None else list(original.labels())
         self._original = original = None
         gc.collect()  # What the framework still holds would disturb the measurement.
         latency = []
@@ -136,6 +137,7 @@ class Work:
             "notes": self._notes,
             **({"converted": True} if self._converted else {}),
             **({"config": config} if config else {}),
+            **({"labels": labels} if labels else {}),
         }
 
     def _save(self, model: Any) -> None:  # noqa: ANN401 - openvino's bindings have no types

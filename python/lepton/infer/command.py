@@ -21,6 +21,7 @@ from lepton.infer.answer import for_machines, show_output, show_timing, write_ou
 from lepton.infer.errors import InputError
 from lepton.infer.inputs import Prepared, described, prepare
 from lepton.infer.labels import labels_in, read_labels
+from lepton.interrupt import end_at_once_in_native_code
 from lepton.times import parse_time
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from lepton._native import Answer, Model
 
 _ENDPOINT = re.compile(r"(https?|grpcs?)://.*|(grpc\+)?unix:.*|[^/=@]+:[0-9]+")
+
+
+_LEAST_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,10 @@ def parse_words(words: Sequence[str], url: str | None) -> tuple[Place, str | Non
     """
     inputs = [word for word in words if "=" in word or word.startswith("@")]
     others = [word for word in words if word not in inputs]
+    for word in others[1:]:
+        if "," in word or word.startswith("[") or Path(word).is_file():
+            value = f"@{word}" if Path(word).is_file() else word
+            raise InputError(f'"{word}" is an input without a name; write NAME={value}')
     place = None
     # A word alone may be a place or a model; with --url it is the model.
     if others and (len(others) > 1 or url is None) and _is_place(others[0], len(others) > 1):
@@ -133,10 +141,11 @@ def parse_words(words: Sequence[str], url: str | None) -> tuple[Place, str | Non
         raise InputError(f"{place} and --url {url} both say where; leave one out")
     model = others[0] if others else None
     where = place or url or default_url()
-    if place is None or _ENDPOINT.fullmatch(place):
-        (endpoint,) = endpoints_of(where)
-        return Place(endpoint, None, endpoint), model, inputs
-    return _folder(Path(place)), model, inputs
+    is_path = where == place or (where == url and Path(where).exists())
+    if is_path and not _ENDPOINT.fullmatch(where):
+        return _folder(Path(where)), model, inputs
+    (endpoint,) = endpoints_of(where)
+    return Place(endpoint, None, endpoint), model, inputs
 
 
 def _is_place(word: str, is_first_of_two: bool) -> bool:
@@ -168,8 +177,11 @@ def _caller(place: Place, seconds: float) -> Client | Server:
     from lepton import Client, Server
 
     if place.url is not None:
-        return Client(place.url, timeout=seconds, connect_timeout=min(seconds, 5.0))
+        # The deadline is that of the inference; to find the model may take longer.
+        patience = max(seconds, _LEAST_PATIENCE_S)
+        return Client(place.url, timeout=patience, connect_timeout=min(patience, 5.0))
     assert place.folder is not None
+    end_at_once_in_native_code()
     return Server(place.folder, timeout=seconds, log_level="off", strict_readiness=False)
 
 

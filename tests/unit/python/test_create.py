@@ -16,6 +16,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lepton.create import CreateError, Options, create_service, parse_input
+from lepton.create.service import _write_facts
 
 
 def linear(path: Path, *, external: str | None = None, rows: str | int = "N") -> Path:
@@ -375,3 +376,14 @@ def test_foreign_facts_are_not_overwritten(model: Path, tmp_path: Path) -> None:
     with pytest.raises(CreateError, match=r"lepton\.json is not what"):
         create_service(model, tmp_path / "out")
     assert contents(tmp_path / "out") == ["linear", "linear/lepton.json"]
+
+
+def test_labels_are_written_beside_the_model_and_the_users_stay(
+    model: Path, tmp_path: Path
+) -> None:
+    service = create_service(model, tmp_path / "out", measure=False)
+    folder = tmp_path / "out/linear"
+    assert not (folder / "labels.txt").exists()
+    for labels in (["bad", "very\ngood"], ["other"]):
+        _write_facts(folder, "linear", "1", {**service.facts, "labels": labels})  # type: ignore
+        assert (folder / "labels.txt").read_text() == "bad\nvery good\n"

@@ -37,6 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["unix:/run/l", "m"], None, "unix:/run/l", "m", []),
         (["service", "m", "x=1"], None, "service", "m", ["x=1"]),
         (["service/", "x=1"], None, "service", None, ["x=1"]),
+        (["m", "x=1"], "service", "service", "m", ["x=1"]),
         # With --url, a word alone is the model, whatever lies here.
         (["service", "x=1"], URL, URL, "service", ["x=1"]),
     ],
@@ -55,11 +56,14 @@ def test_words_say_where_which_and_what(
         (["h:1", "m"], URL, "both say where"),
         (["modle.onnx", "m"], None, "does not exist"),
         (["a/b.onnx"], None, "does not exist"),
+        (["m", "1,2,3"], None, "write NAME=1,2,3"),
+        (["m", "x.npy"], None, "write NAME=@x.npy"),
     ],
 )
 def test_words_that_are_too_many_or_wrong_are_refused(
     words: list[str], url: str | None, said: str
 ) -> None:
+    Path("x.npy").write_bytes(b"")
     with pytest.raises(InputError, match=said):
         parse_words(words, url)
 
