@@ -262,7 +262,7 @@ def test_a_saved_change_survives_the_server_and_keeps_the_comments(start_server,
     assert file.read_text() == COMMENTED
     answer = change(first, {"instances": 2, "save": True})
     assert answer["saved_to"] == str(file)
-    assert settings_of(answer)["settings_changed"] == ""
+    assert settings_of(answer)["settings_changed"] == "weight"
     assert file.read_text().startswith(COMMENTED)
     change(first, {"instances": 1, "save": True})
     assert file.read_text().count("instances") == 1, file.read_text()
@@ -270,8 +270,42 @@ def test_a_saved_change_survives_the_server_and_keeps_the_comments(start_server,
     first.stop()
     second = start_server(repository).wait_until_ready()
     settings = settings_of(config_of(second))
-    assert (settings["weight"], settings["instances"]) == ("2.5", "1")
-    assert "weight" in settings["settings_configured"]
+    assert (settings["weight"], settings["instances"]) == ("1", "1")
+    assert "weight" not in settings["settings_configured"]
+    assert "instances" in settings["settings_configured"]
+
+
+def test_what_was_only_tried_is_not_saved_with_the_next_change(start_server, repository):
+    server = start_server(repository).wait_until_ready()
+    change(server, {"weight": 2.5})
+    answer = change(server, {"max_queue_size": 50, "save": True})
+    file = repository / "m" / "config.pbtxt"
+    assert "weight" not in file.read_text()
+    assert settings_of(answer)["weight"] == "2.5"
+    assert settings_of(answer)["settings_changed"] == "weight"
+    change(server, {"weight": 2.5, "save": True})
+    assert "weight" in file.read_text()
+
+
+def test_the_file_that_was_saved_loads_without_a_warning(start_server, repository):
+    server = start_server(repository).wait_until_ready()
+    change(server, {"policy": "fifo"})
+    change(server, {"max_queue_delay_us": 2000, "save": True})
+    file = repository / "m" / "config.pbtxt"
+    assert '"fifo"' in file.read_text(), "without which the delay has no effect"
+    change(server, {"policy": "deadline", "save": True})
+    assert "max_queue_delay_us" not in file.read_text()
+    server.stop()
+    again = start_server(repository).wait_until_ready()
+    assert settings_of(config_of(again))["policy"] == "deadline"
+    warnings = [line for line in again.log.splitlines() if "config_warning" in line]
+    assert not any("delay" in line for line in warnings), warnings
+
+
+def test_there_is_something_to_save(server):
+    answer = server.admin.post("/v2/models/m/config", {"save": True})
+    assert answer.status == 400
+    assert "name the settings to save" in answer.json["error"]
 
 
 def test_clients_that_leave_while_their_change_waits_do_no_harm(server):

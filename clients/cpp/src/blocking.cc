@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -13,6 +14,10 @@
 namespace lepton::client {
 namespace {
 
+// How often the caller's `interrupted` is asked although no wait was interrupted: a signal may come
+// just before the wait, or to another thread.
+constexpr auto kAskEvery = std::chrono::milliseconds(256);
+
 timespec to_timespec(Clock::duration left) {
     using std::chrono::duration_cast;
     left = std::max(Clock::duration::zero(), left);
@@ -21,10 +26,10 @@ timespec to_timespec(Clock::duration left) {
     return {.tv_sec = seconds.count(), .tv_nsec = nanoseconds.count()};
 }
 
-// Does what the call waits for, or waits for it; returns false where a signal came first.
-bool wait(Call& call, WakeFd& wake, Clock::time_point now) {
+// Does what the call waits for, or waits for it until then; returns false where a signal came first.
+bool wait(Call& call, WakeFd& wake, Clock::time_point now, Clock::time_point until) {
     const Call::Waits waits = call.waits();
-    const Clock::duration left = waits.until - now;
+    const Clock::duration left = std::min(waits.until, until) - now;
     if (waits.socket_count == 1 && !waits.for_wake) {
         Connection& connection = *waits.sockets[0].connection;
         if (connection.block_once(left)) {
@@ -56,14 +61,14 @@ Ended run_blocking(ClientState& state, const Operation& operation, Answer& answe
     Call call(state, wake);
     Clock::time_point now = Clock::now();
     call.start(operation, answer, now);
+    const auto& interrupted = state.options.interrupted;
+    Clock::time_point ask_at = interrupted ? now + kAskEvery : kNoDeadline;
     while (!call.done()) {
-        const bool interrupted = !wait(call, wake, now);
+        const bool signalled = !wait(call, wake, now, ask_at);
         now = Clock::now();
-        if (interrupted && state.options.interrupted && state.options.interrupted()) {
-            call.cancel();
-        } else {
-            call.advance(now);
-        }
+        const bool ask = interrupted && (signalled || now >= ask_at);
+        if (ask) ask_at = now + kAskEvery;
+        ask && interrupted() ? call.cancel() : call.advance(now);
     }
     return {std::move(call.error()), call.was_answered()};
 }

@@ -35,6 +35,16 @@ std::string_view name_of(std::string_view line) {
     return line.substr(0, line.find('"'));
 }
 
+// A saved setting that would have no effect any more goes too: it would only be warned of.
+bool is_replaced(std::string_view name, const NamedSettings& settings) {
+    return std::any_of(settings.begin(), settings.end(), [name](const auto& setting) {
+        const bool ends_fifo = setting.first == "policy" && to_text(setting.second) != "fifo";
+        return setting.first == name || (ends_fifo && std::find(std::begin(kSettingsOfFifo),
+                                                                std::end(kSettingsOfFifo),
+                                                                name) != std::end(kSettingsOfFifo));
+    });
+}
+
 }  // namespace
 
 std::string with_settings(std::string_view text, const NamedSettings& settings) {
@@ -47,9 +57,7 @@ std::string with_settings(std::string_view text, const NamedSettings& settings) 
             ours = line == kBegin;
         } else if (!ours) {
             kept.append(line).append("\n");
-        } else if (std::none_of(settings.begin(), settings.end(), [&](const auto& setting) {
-                       return setting.first == name_of(line);
-                   })) {
+        } else if (!is_replaced(name_of(line), settings)) {
             saved.push_back(line);
         }
     }

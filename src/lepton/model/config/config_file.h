@@ -14,6 +14,10 @@ namespace lepton::model {
 
 using NamedSettings = std::vector<std::pair<std::string, SettingValue>>;
 
+// They have an effect with policy "fifo" only.
+inline constexpr std::string_view kSettingsOfFifo[] = {"max_queue_delay_us",
+                                                       "preferred_batch_sizes"};
+
 // The text of a config.pbtxt with these settings in force: they stand as `parameters` in a block at
 // its end, between two marks, where the last word counts; settings that an earlier block holds stay
 // unless they are among them. All else, comments and fields that Lepton does not know included, is

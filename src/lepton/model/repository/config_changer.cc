@@ -1,10 +1,13 @@
 #include "lepton/model/repository/config_changer.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "lepton/core/file_draft.h"
@@ -15,15 +18,30 @@
 namespace lepton::model {
 namespace {
 
-// The settings that somebody has changed, for the file.
-Result<FileDraft> draft_of(const ModelConfig& config, const std::filesystem::path& file) {
-    NamedSettings settings;
-    for (const ModelSetting& setting : settings_of(config, {})) {
-        if (setting.origin == SettingOrigin::kChanged) {
-            settings.emplace_back(setting.name, setting.value);
+bool is_changed(const ModelConfig& config, std::string_view setting) {
+    const auto origin = config.origins.find(setting);
+    return origin != config.origins.end() && origin->second == SettingOrigin::kChanged;
+}
+
+// What the change itself sets, but not what was tried before it; and the policy as well, where an
+// earlier change brought the one without which this one has no effect.
+NamedSettings to_save(const ConfigChange& change, const ModelConfig& wanted) {
+    const auto names = [&change](std::string_view name) {
+        return std::any_of(change.settings.begin(), change.settings.end(), [name](const auto& set) {
+            return set.first == name;
+        });
+    };
+    const bool of_fifo = std::any_of(std::begin(kSettingsOfFifo),
+                                     std::end(kSettingsOfFifo),
+                                     [&names](std::string_view name) { return names(name); });
+    const bool with_policy = of_fifo && !names("policy") && is_changed(wanted, "policy");
+    NamedSettings saved;
+    for (const ModelSetting& setting : settings_of(wanted, {})) {
+        if (names(setting.name) || (with_policy && setting.name == "policy")) {
+            saved.emplace_back(setting.name, setting.value);
         }
     }
-    return draft_with_settings(file, settings);
+    return saved;
 }
 
 }  // namespace
@@ -39,6 +57,10 @@ Result<ModelTable::Serving> serving(const ModelTable& table,
 
 Result<ConfigChanged> ConfigChanger::change(const ConfigChange& change) {
     LEPTON_TRY(const ModelTable::Serving before, serving(table_, change.model, change.version));
+    if (change.save && change.settings.empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "there is nothing to save: name the settings to save, with their values");
+    }
     ModelConfig wanted = before->config;
     for (const auto& [setting, value] : change.settings) {
         LEPTON_RETURN_IF_ERROR(set_setting(wanted, setting, value, SettingOrigin::kChanged));
@@ -46,9 +68,11 @@ Result<ConfigChanged> ConfigChanger::change(const ConfigChange& change) {
     LEPTON_RETURN_IF_ERROR(check_change(wanted, change.settings, cores_));
     const std::string& name = before->name();
     const std::filesystem::path config_file = table_.folder(name).config_file();
+    NamedSettings to_file;
     std::optional<FileDraft> edit;
     if (change.save) {
-        LEPTON_TRY(FileDraft prepared, draft_of(wanted, config_file));
+        to_file = to_save(change, wanted);
+        LEPTON_TRY(FileDraft prepared, draft_with_settings(config_file, to_file));
         edit.emplace(std::move(prepared));
     }
     ConfigChanged changed;
@@ -58,7 +82,9 @@ Result<ConfigChanged> ConfigChanger::change(const ConfigChange& change) {
         changed.saved_to = config_file.string();
         ServedVersion saved = *table_.serving(name, before->spec->version);
         saved.stamp.config = written(config_file);
-        for (auto& [setting, origin] : saved.config.origins) origin = SettingOrigin::kConfigured;
+        for (const auto& [setting, value] : to_file) {
+            saved.config.origins[setting] = SettingOrigin::kConfigured;
+        }
         table_.replace(std::make_shared<const ServedVersion>(std::move(saved)));
     }
     changed.now = to_configuration(*table_.serving(name, before->spec->version));
