@@ -86,7 +86,6 @@ def _run(host: str, port: int | None, once: bool) -> None:
                     out.print("Without --once it serves on, and says how to call it.")
                 else:
                     _say_how(server.url, work, digits)
-                    out.print("[bold]Serving until Ctrl-C.[/]")
                     _wait(server.process)
         except LeptonError as error:
             die("demo", str(error), FAILED)
@@ -216,6 +215,7 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
     """Waits for Ctrl-C, or for the server to end by itself, which is a failure."""
     # Ctrl-C goes to the whole process group, so the server begins to drain at the same time.
     with contextlib.suppress(KeyboardInterrupt):
+        out.print("[bold]Serving until Ctrl-C.[/]")
         code = process.wait()
         reason = signal.Signals(-code).name if code < 0 else f"code {code}"
         die("demo", f"the server ended with {reason}", FAILED)
