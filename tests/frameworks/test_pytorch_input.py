@@ -72,7 +72,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("weights.pt", (IMAGE,), {"module": "nets:Broken"}, "no such width"),
         ("weights.pt", (IMAGE,), {"module": "nets:made"}, "cannot be made"),
         ("weights.pt", (IMAGE,), {"module": "nets:torch.device", "module_args": {"type": "cpu"}},
-         "no torch module"),
+         "not a torch module"),
         ("weights.pt", (IMAGE,), {"module": "nets:Tokens"},
          r"lacks table\.weight .*features\.0\.weight is unknown there"),
         ("weights.pt", (IMAGE,), {"module": "nets:Cnn", "module_args": {"width": 4}},
@@ -132,7 +132,7 @@ def test_module_reads_its_weights_as_torch_has_it_read_them(
         ("weights.pt", (IMAGE,), {"module": "none:Cnn"}, "does not import"),
         ("odd.pt", ("x:f32[batch,4]",), {}, r"no conversion for the operators aten::special_airy"),
         ("branch.pt", ("x:f32[batch,4]",), {"trust_pickle": True},
-         r'answers otherwise in OpenVINO than in torch .*"output" differs by 0\.3'),
+         r'answers differently in OpenVINO than in torch .*"output" differs by 0\.3'),
         ("script.pt", (IMAGE,), {"tolerance": 0.0}, r"differs by \S+e-0[67] .*--allow-mismatch"),
         ("script.pt", (IMAGE,), {"example": "double.npz"}, r"astype\(np\.float32\)"),
         ("script.pt", (IMAGE,), {"example": "other.npz"}, r'has arrays "picture"'),
@@ -174,7 +174,7 @@ def test_interrupt_in_mid_conversion_leaves_no_file_and_no_process(
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "lepton create: interrupted, nothing was written\n"
+    assert said == "lepton create: interrupted; nothing was written\n"
     assert not (tmp_path / "out").exists()
     assert not maps_of(worker)
 

@@ -58,7 +58,7 @@ def run_create(
         what = error.strerror or str(error)
         _fail(f"{error.filename or output_path}: {what}", FAILED, as_json)
     except KeyboardInterrupt:
-        _fail("interrupted, nothing was written", _INTERRUPTED, as_json)
+        _fail("interrupted; nothing was written", _INTERRUPTED, as_json)
     remember(output_path)
     if as_json:
         print(json.dumps(_for_machines(service)))
@@ -82,7 +82,7 @@ def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
     if check["against"] is None:
         return f"not compared: {check['skipped']}"
     if any(output.get("shapes") for output in check["outputs"]):
-        return f"answers OTHERWISE than {check['against']}, in other shapes"
+        return f"answers DIFFERENTLY from {check['against']}, in other shapes"
     differences = [
         (output["max_rel"] if output["equal"] is None else 1 - output["equal"])
         if output["max_rel"] is not None or output["equal"] is not None
