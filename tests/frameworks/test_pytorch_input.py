@@ -174,7 +174,7 @@ def test_interrupt_in_mid_conversion_leaves_no_file_and_no_process(
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "lepton create: interrupted; nothing was written\n"
+    assert said == "lepton create: interrupted, nothing was written\n"
     assert not (tmp_path / "out").exists()
     assert not maps_of(worker)
 

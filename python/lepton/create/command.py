@@ -58,7 +58,7 @@ def run_create(
         what = error.strerror or str(error)
         _fail(f"{error.filename or output_path}: {what}", FAILED, as_json)
     except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", _INTERRUPTED, as_json)
+        _fail("interrupted, nothing was written", _INTERRUPTED, as_json)
     remember(output_path)
     if as_json:
         print(json.dumps(_for_machines(service)))
@@ -90,7 +90,7 @@ def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
         for output in check["outputs"]
     ]
     worst = max(one for one in differences if one is not None)
-    how = "as" if check["passed"] else "OTHERWISE than"
+    how = "as" if check["passed"] else "DIFFERENTLY from"
     # Only rows of classes, not images.
     rows = {tensor["name"] for tensor in signature["outputs"] if len(tensor["shape"]) == 2}
     tops = [

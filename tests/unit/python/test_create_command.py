@@ -128,7 +128,7 @@ def test_interrupt_leaves_nothing_behind(folder: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert said == "lepton create: interrupted; nothing was written\n"
+    assert said == "lepton create: interrupted, nothing was written\n"
     assert contents(folder) == ["linear.onnx", "slow"]
 
 
