@@ -46,7 +46,7 @@ def ask(url: str, path: str, change: object = None, *, timeout: float) -> bytes:
         timeout: Seconds.
 
     Raises:
-        ValueError: `url` is no endpoint.
+        ValueError: `url` is not an endpoint.
         RefusedError: The server says why not.
         SilentError: It cannot be reached.
     """

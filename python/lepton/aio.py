@@ -27,7 +27,7 @@ from lepton.calls import (
 )
 from lepton.client import at, model_lister, open_client
 from lepton.datatypes import Array
-from lepton.errors import LeptonError
+from lepton.errors import LeptonError, Unavailable
 from lepton.options import HedgeOptions, RetryOptions, TlsOptions
 
 
@@ -87,6 +87,9 @@ class AsyncClient:
         seconds = seconds_of(timeout, self._timeout)
         options = call_options(priority, outputs, id, parameters)
         signature = self._signatures.get(key) or await self.model(model, version)
+        # None begins while close() runs in its thread: each would wait for the other.
+        if self._closed:
+            raise Unavailable("the client is closed; make another one")
         future: asyncio.Future[Answer] = self._watch().create_future()
         call = None
         try:

@@ -44,7 +44,10 @@ def texts(name: str, value: object) -> list[str]:
         return [text(name, value)]
     if not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray, Mapping)):
         raise _wrong_type(name, "a str or a list of them", value)
-    return [text(f"{name}[{i}]", item) for i, item in enumerate(value)]
+    return [
+        item if type(item) is str and item.isascii() else text(f"{name}[{i}]", item)
+        for i, item in enumerate(value)
+    ]
 
 
 def path(name: str, value: object) -> str:
@@ -75,12 +78,7 @@ def flag(name: str, value: object) -> bool:
 
 def whole(name: str, value: object, low: int, high: int = _MAX_INT) -> int:
     """Returns an integer from `low` to `high`."""
-    try:
-        if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-            raise TypeError
-        found = operator.index(value)
-    except TypeError:  # An array's too.
-        raise _wrong_type(name, "a whole number", value) from None
+    found = value if type(value) is int else _index(name, value)
     if not low <= found <= high:
         wanted = f"{low} or more" if found < low and high == _MAX_INT else f"from {low} to {high}"
         raise ValueError(f"{name} must be {wanted}, not {shown(value)}")
@@ -141,8 +139,20 @@ def parameters(value: object) -> dict[str, bool | int | float | str]:
     return dict(value)
 
 
+def _index(name: str, value: object) -> int:
+    try:
+        if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:  # An array's too.
+        raise _wrong_type(name, "a whole number", value) from None
+
+
 def _real(name: str, wanted: str, value: object) -> float:
     try:
+        # Looking for a protocol takes microseconds, so what most are comes first.
+        if type(value) is float or type(value) is int:
+            return float(value)
         if isinstance(value, bool) or not isinstance(value, SupportsFloat):
             raise TypeError
         return float(value)

@@ -219,7 +219,7 @@ class Caller(Generic[Native]):
 
         Example:
             >>> client.model("digits")
-            Model(digits: image FP32 [-1,1,8,8] -> probabilities FP32 [-1,10])
+            Model(digits: image FP32[-1,1,8,8] -> probabilities FP32[-1,10])
         """
         key = key_of(name, version)
         return self._signatures.get(key) or self._signature(key)

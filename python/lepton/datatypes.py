@@ -72,7 +72,7 @@ def to_wire(value: object, tensor: TensorSpec) -> Array | tuple[list[Any], tuple
 
 def _as_array(value: object, wanted: np.dtype[Any]) -> Array:
     if value is None:
-        raise TypeError("None is no tensor")
+        raise TypeError("None is not a tensor")
     is_array = hasattr(value, "__array__") and not isinstance(value, (str, bytes))
     if wanted.kind == "O":
         if is_array and np.asarray(value).dtype.kind in "SU":
@@ -92,7 +92,7 @@ def _integers(value: object, wanted: np.dtype[Any]) -> Array:
     """Returns Python integers as objects, since numpy makes floats of those beyond 64 bits."""
     array = np.asarray(value, dtype=np.object_)
     if not all(isinstance(item, (int, np.integer, np.bool_)) for item in array.flat):
-        raise TypeError(f"a float is not cut to {wanted.name}")
+        raise TypeError(f"a float is not cut to {wanted.name}; round it yourself")
     return array
 
 

@@ -44,7 +44,7 @@ def http_url(given: str) -> str:
     """Returns the endpoint as commands ask it over HTTP: "http://host:port" or "unix:/path".
 
     Raises:
-        ValueError: It is no endpoint; in the client's words.
+        ValueError: It is not an endpoint; in the client's words.
     """
     (url,) = endpoints_of(given)
     for scheme, instead in _OVER_HTTP.items():

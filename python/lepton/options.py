@@ -34,7 +34,7 @@ class RetryOptions:
     max_backoff: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raises TypeError or ValueError where an option is none."""
+        """Raises TypeError or ValueError for what an option does not take."""
         self.as_native()
 
     def as_native(self) -> _native.RetryOptions:
@@ -68,7 +68,7 @@ class HedgeOptions:
     budget_ratio: float = 0.1
 
     def __post_init__(self) -> None:
-        """Raises TypeError or ValueError where an option is none."""
+        """Raises TypeError or ValueError for what an option does not take."""
         self.as_native()
 
     def as_native(self) -> _native.HedgeOptions:
@@ -107,7 +107,7 @@ class TlsOptions:
     verify: bool = True
 
     def __post_init__(self) -> None:
-        """Raises TypeError or ValueError where an option is none."""
+        """Raises TypeError or ValueError for what an option does not take."""
         self.as_native()
 
     def as_native(self) -> _native.TlsOptions:

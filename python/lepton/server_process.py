@@ -138,5 +138,5 @@ def _wait_until_ready(
         if ended or time.monotonic() > until:
             why = "ended" if ended else f"was not ready after {timeout:g} s"
             said = log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
-            raise Unavailable("\n".join([f"the server {why}; it said:", *said]))
+            raise Unavailable("\n".join([f"the server {why}; its log ends with:", *said]))
         time.sleep(_LOOK_SECONDS)

@@ -183,7 +183,7 @@ def test_pooling_is_that_of_sentence_transformers(padding_side: str, tmp_path: P
     got = answers(made.repository, TEXTS)
     assert got.shape == (len(TEXTS), 16 * len(modes))
     assert np.abs(got - original.encode(TEXTS)).max() < CLOSE
-    assert "Text is cut at 24 tokens." in made.facts["notes"]
+    assert "Text is truncated at 24 tokens." in made.facts["notes"]
 
 
 def test_layers_behind_the_pooling_are_in_the_graph(tmp_path: Path) -> None:

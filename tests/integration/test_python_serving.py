@@ -66,7 +66,9 @@ def test_options_environment_and_wrapper_are_the_servers(repository):
 
 def test_what_does_not_start_says_why(tmp_path):
     with (
-        pytest.raises(lepton.Unavailable, match=r"(?s)the server ended; it said:.*nothing"),
+        pytest.raises(
+            lepton.Unavailable, match=r"(?s)the server ended; its log ends with:.*nothing"
+        ),
         lepton.serving(tmp_path / "nothing", binary=BINARY),
     ):
         pass

@@ -59,8 +59,8 @@ def _number(flag: str, text: str) -> float:
         value = float(text)
     except ValueError:
         raise BenchError(
-            f'{flag} "{text}" is no number; write one, or several as 100,200,400', bad_input=True
+            f'{flag} "{text}" is not a number; write one, or several as 100,200,400', bad_input=True
         ) from None
     if not 0 < value <= 1e7:
-        raise BenchError(f"{flag} {text} is not above 0 and at most 1e7", bad_input=True)
+        raise BenchError(f"{flag} must be above 0 and at most 1e7, not {text}", bad_input=True)
     return value

@@ -149,7 +149,7 @@ def _errors(points: Sequence[Point]) -> str:
     ]
     if not lines:
         return ""
-    return table(["load", "error", "requests", "the first one's words"], lines, 2)
+    return table(["load", "error", "requests", "what the first one says"], lines, 2)
 
 
 def _setting(point: Point, machine: str) -> str:

@@ -45,7 +45,12 @@ def warnings(said: Sequence[tuple[str, str]]) -> list[str]:
     for load, warning in said:
         kinds.setdefault(re.sub(r"[\d.]+", "#", warning), []).append(f"at {load}: {warning}")
     return [
-        texts[0] + (f" (similar at {len(texts) - 1} other points)" if len(texts) > 1 else "")
+        texts[0]
+        + (
+            f" (similar at {len(texts) - 1} other {'point' if len(texts) == 2 else 'points'})"
+            if len(texts) > 1
+            else ""
+        )
         for texts in kinds.values()
     ]
 

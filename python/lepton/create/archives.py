@@ -38,4 +38,4 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except DAMAGED as error:
-        raise CreateError(f"{path} is damaged ({one_line(error, 120)}), get it again") from None
+        raise CreateError(f"{path} is damaged ({one_line(error, 120)}); get it again") from None

@@ -55,7 +55,7 @@ def compare(
             ours, theirs = (answer[difference.name] for answer in answers)
             difference.add(ours, theirs, scale)
     if not compared:
-        raise CreateError(f"{served.path} runs no more: {'; '.join(why_none)}")
+        raise CreateError(f"{served.path} no longer runs: {'; '.join(why_none)}")
     if options.tolerance is None:
         _see_scatter(served, original, [inputs for _, inputs in compared], differences)
     outputs = [difference.result(options.tolerance) for difference in differences]
@@ -100,7 +100,7 @@ def mismatch(check: CheckFacts) -> str:
     elif check["inputs"] == "random":
         remedy = f"compare with real inputs by --example, {remedy}"
     return (
-        f"answers otherwise in OpenVINO than in {check['against']}: "
+        f"answers differently in OpenVINO than in {check['against']}: "
         f"{describe(check['outputs'], check['tolerance'])}; {remedy}"
     )
 
@@ -179,6 +179,6 @@ def _note_what_is_no_number(differences: Sequence[Difference], notes: list[str])
     names = [f'"{one.name}"' for one in differences if not one.shapes and not one.numbers]
     if names:
         notes.append(
-            f"The original gives no number (NaN or infinity) for {', '.join(names)} with these "
+            f"The original answers NaN or infinity for {', '.join(names)} with these "
             "inputs, so that little was compared: give real ones by --example."
         )

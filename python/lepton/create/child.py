@@ -111,7 +111,7 @@ def work_on(
                 os.killpg(process.pid, signal.SIGKILL)
     if late.is_set():
         raise CreateError(
-            f"{path} takes longer than {options.time_limit:g} seconds: give it more by --time-limit"
+            f"{path} takes longer than {options.time_limit:g} seconds: allow more with --time-limit"
         )
     raise CreateError(f"{path} {_how_it_ended(process.returncode)}")
 
@@ -121,7 +121,7 @@ def _how_it_ended(code: int) -> str:
         return f"ended the process that reads it with code {code}"
     name = signal.Signals(-code).name
     if name == "SIGKILL":
-        return f"ended the process that reads it with {name}, perhaps for want of memory"
+        return f"ended the process that reads it with {name}, perhaps because memory ran out"
     return (
         f"ended the process that reads it with {name}, a defect in a library; made-up inputs may "
         "have met it: say what suits the model by --input and --range, or give real ones by "

@@ -110,7 +110,7 @@ def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
     if check["against"] is None:
         return f"not compared: {check['skipped']}"
     if any(output.get("shapes") for output in check["outputs"]):
-        return f"answers OTHERWISE than {check['against']}, in other shapes"
+        return f"answers DIFFERENTLY from {check['against']}, in other shapes"
     differences = [
         (output["max_rel"] if output["equal"] is None else 1 - output["equal"])
         if output["max_rel"] is not None or output["equal"] is not None
@@ -118,7 +118,7 @@ def _verdict(check: CheckFacts, signature: SignatureFacts) -> str:
         for output in check["outputs"]
     ]
     worst = max(one for one in differences if one is not None)
-    how = "as" if check["passed"] else "OTHERWISE than"
+    how = "as" if check["passed"] else "DIFFERENTLY from"
     # Only rows of classes, not images.
     rows = {tensor["name"] for tensor in signature["outputs"] if len(tensor["shape"]) == 2}
     tops = [

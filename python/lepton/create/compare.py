@@ -193,9 +193,9 @@ def describe(outputs: Sequence[OutputCheck], tolerance: float) -> str:
             continue
         if output["equal"] is not None:
             far = "" if output["max_abs"] is None else f", by {output['max_abs']:g} at most"
-            said.append(f'"{name}" has {1 - output["equal"]:.3%} other elements{far}')
+            said.append(f'"{name}" has {1 - output["equal"]:.3%} different elements{far}')
             continue
-        far = "a value that is no number" if output["max_rel"] is None else (
+        far = "a value that is not a number" if output["max_rel"] is None else (
             f"{output['max_rel']:.3g} of its largest value ({output['max_abs']:.3g} absolute)"
         )  # fmt: skip
         cosine = output.get("cosine")

@@ -196,9 +196,10 @@ class _TextModel(Original):
         positions = getattr(self._module.transformer.config, "max_position_embeddings", limit)
         if limit > positions:
             raise CreateError(
-                f"{self._folder.path} cuts text at {limit} tokens, the model takes {positions}: "
+                f"{self._folder.path} truncates text at {limit} tokens, but the model takes "
+                f"{positions}: "
                 "set model_max_length in tokenizer_config.json"
             )
-        self.notes.append(f"Text is cut at {limit} tokens.")
+        self.notes.append(f"Text is truncated at {limit} tokens.")
         if self._folder.labels:
             self.notes.append("Labels in their order: " + ", ".join(self._folder.labels) + ".")

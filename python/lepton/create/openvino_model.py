@@ -288,7 +288,7 @@ def _tensor(direction: str, port: Any, name: str) -> TensorFacts:  # noqa: ANN40
     element = port.get_element_type().get_type_name()
     if element not in DATATYPES:
         raise CreateError(
-            f'{direction} "{name}" has element type {element}, for which the protocol has none'
+            f'{direction} "{name}" has element type {element}, which the protocol does not have'
         )
     shape = port.get_partial_shape()
     if shape.rank.is_dynamic:

@@ -83,7 +83,9 @@ def parse_input(text: str) -> InputSpec:
     word = found["dtype"].lower()
     if word not in DATATYPE_OF_WORD:
         known = ", ".join(words[0] for words in _DATATYPES.values())
-        raise CreateError(f'--input "{text}" has dtype "{found["dtype"]}", expected one of {known}')
+        raise CreateError(
+            f'--input "{text}" has dtype "{found["dtype"]}", which is not one of {known}'
+        )
     shape, dims = [], []
     for part in (part.strip() for part in found["extents"].split(",") if found["extents"].strip()):
         if part in ("-1", "?") or re.fullmatch(r"[A-Za-z_]\w*", part):
@@ -98,7 +100,7 @@ def parse_input(text: str) -> InputSpec:
                 "for an extent that requests choose"
             )
     if "batch" in dims[1:]:
-        raise CreateError(f'--input "{text}" has "batch" as another axis than the first')
+        raise CreateError(f'--input "{text}" calls an axis "batch" that is not the first')
     return InputSpec(found["name"].strip(), DATATYPE_OF_WORD[word], tuple(shape), tuple(dims))
 
 
@@ -120,7 +122,7 @@ def parse_range(text: str) -> tuple[str, Range]:
             f'--range "{text}" is not of the form name=low:high, as in input_ids=0:30521'
         )
     if made[0] > made[1]:
-        raise CreateError(f'--range "{text}" begins at {low}, above its end')
+        raise CreateError(f'--range "{text}" ends below its beginning, {low}')
     return name.strip(), made
 
 
@@ -152,7 +154,7 @@ def parse_module_args(texts: Sequence[str]) -> dict[str, Any]:
             try:
                 arguments |= json.loads(text)
             except ValueError as error:
-                raise CreateError(f"--module-args '{text}' is no JSON object: {error}") from None
+                raise CreateError(f"--module-args '{text}' is not a JSON object: {error}") from None
         elif equals and key.strip().isidentifier():
             try:
                 arguments[key.strip()] = json.loads(value)

@@ -47,7 +47,7 @@ def load(job: Job) -> Original:
         job,
         lambda: code_in(job.path, name),
         ("has a script that names {}" if scripted else "has a pickle that names {}")
-        + ": to load it may run whatever its maker put into it",
+        + ": loading it may run whatever its maker put into it",
     )
     pytorch_file.check_sums(job.path)
     torch = need("torch", "torch", f"read {job.path.name}, a {name},")
@@ -156,8 +156,8 @@ class _Exported(_Torch):
         super().__init__(job, torch, _exported_inputs(self._program, torch, job.path))
         if job.options.inputs:
             raise CreateError(
-                f"{job.path} says itself what it takes ({', '.join(map(str, self.inputs))}): leave "
-                "out --input"
+                f"{job.path} says by itself what it takes "
+                f"({', '.join(map(str, self.inputs))}): leave out --input"
             )
         self._call_program = self._program.module()
 
@@ -222,7 +222,9 @@ def _exported_inputs(program: Any, torch: Any, path: Path) -> list[InputSpec]:  
     for name in program.graph_signature.user_inputs:
         value = values.get(name) if isinstance(name, str) else None
         if not isinstance(value, torch.Tensor):
-            raise CreateError(f'{path} takes "{name}", which is no tensor: export it without')
+            raise CreateError(
+                f'{path} takes "{name}", which is not a tensor: export the model without it'
+            )
         shape = tuple(extent if isinstance(extent, int) else -1 for extent in value.shape)
         dims = tuple(
             "" if extent != -1 else "batch" if axis == 0 else str(value.shape[axis])
@@ -237,7 +239,7 @@ def _datatype(dtype: Any, torch: Any) -> str:  # noqa: ANN401
 
     word = str(dtype).removeprefix("torch.")
     if word not in DATATYPE_OF_WORD:
-        raise CreateError(f"an input is {word}, for which the protocol has no word")
+        raise CreateError(f"an input is {word}, a datatype that the protocol does not have")
     del torch
     return DATATYPE_OF_WORD[word]
 

@@ -61,7 +61,7 @@ def check_sums(path: Path) -> None:
                         pass
             except DAMAGED:
                 raise CreateError(
-                    f"{path} is damaged (wrong checksum of {member.filename}), get it again"
+                    f"{path} is damaged (wrong checksum of {member.filename}); get it again"
                 ) from None
 
 
@@ -81,7 +81,7 @@ def _detect_zip(path: Path) -> Format | None:
         try:
             return PICKLED if classes_of(path) else STATE_DICT
         except zipfile.BadZipFile:
-            raise CreateError(f"{path} is damaged (a checksum is wrong), get it again") from None
+            raise CreateError(f"{path} is damaged (a checksum is wrong); get it again") from None
     return None
 
 
@@ -96,10 +96,10 @@ def _detect_safetensors(path: Path, header_size: int) -> Format | None:
         ]
     except (ValueError, TypeError, KeyError, AttributeError, IndexError):
         if len(header) < header_size:
-            raise CreateError(f"{path} is cut short within its header, get it again") from None
+            raise CreateError(f"{path} is cut short within its header; get it again") from None
         return None
     whole = 8 + header_size + max(ends, default=0)
     size = path.stat().st_size
     if size < whole:
-        raise CreateError(f"{path} is cut short: {size} bytes of {whole}, get it again")
+        raise CreateError(f"{path} is cut short: {size} bytes of {whole}; get it again")
     return SAFETENSORS

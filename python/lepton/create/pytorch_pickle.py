@@ -63,7 +63,7 @@ def classes_of(path: Path) -> list[str]:
         file.seek(0)
         pickles = list(_pickles(file, strict=True))
     if len(pickles) < _PICKLES_OF_LEGACY:
-        raise CreateError(f"{path} is cut short or damaged, get it again")
+        raise CreateError(f"{path} is cut short or damaged; get it again")
     return _distinct(pickles)
 
 
@@ -82,7 +82,7 @@ def named_in_archive(path: Path, *, scripted: bool = False, unpickled: bool = Tr
         try:
             found = _distinct(_in_archive(file, 0, unpickled=unpickled))
         except DAMAGED as error:
-            raise CreateError(f"{path} is damaged ({error}), get it again") from None
+            raise CreateError(f"{path} is damaged ({error}); get it again") from None
     return [name for name in found if not (scripted and _OF_TORCHSCRIPT.fullmatch(name))]
 
 

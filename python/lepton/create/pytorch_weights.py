@@ -129,7 +129,7 @@ def _made(place: str, arguments: dict[str, Any], torch: Any) -> Any:  # noqa: AN
             f"({one_line(error)}): correct --module-args"
         ) from None
     if not isinstance(module, torch.nn.Module):
-        raise CreateError(f'--module "{place}" makes a {type(module).__name__}, no torch module')
+        raise CreateError(f'--module "{place}" makes a {type(module).__name__}, not a torch module')
     return module
 
 

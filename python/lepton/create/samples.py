@@ -55,14 +55,16 @@ def read_example(path: Path) -> dict[str, Array]:
     try:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
-            raise CreateError(f"{path} is one array, expected .npz: np.savez(path, name=array)")
+            raise CreateError(
+                f"{path} is one array, not an .npz file; write it by np.savez(path, name=array)"
+            )
         with archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise CreateError(f"{path} does not exist") from None
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CreateError(
-            f"{path} is no .npz file of plain arrays ({one_line(error, 120)}), write it by "
+            f"{path} is not an .npz file of plain arrays ({one_line(error, 120)}); write it by "
             "np.savez(path, name=array)"
         ) from None
 
@@ -396,7 +398,7 @@ def check_ranges(ranges: Mapping[str, Range], specs: Sequence[InputSpec], path: 
                 f"{largest:g}"
             )
         if kind.kind in "iu" and math.ceil(low) > math.floor(high):
-            raise CreateError(f'--range of "{name}" is {low:g} to {high:g}, with no integer in it')
+            raise CreateError(f'--range of "{name}" is {low:g} to {high:g}, which holds no integer')
 
 
 def _is_empty(answer: object) -> bool:
@@ -430,7 +432,7 @@ def _datatype_of(name: str, array: Array) -> str:
         return "BYTES"
     word = array.dtype.name
     if word not in DATATYPE_OF_WORD:
-        raise CreateError(f'example "{name}" is {word}, for which the protocol has no word')
+        raise CreateError(f'example "{name}" is {word}, which the protocol does not have')
     return DATATYPE_OF_WORD[word]
 
 

@@ -87,7 +87,7 @@ def create_service(
     source = find_source(model_path, options)
     name = _checked_name(name if name is not None else default_name(model_path))
     if output_path.exists() and not output_path.is_dir():
-        raise CreateError(f"{output_path} is a file, expected a folder")
+        raise CreateError(f"{output_path} is a file, not a folder; name another --output_path")
     _read_known(output_path / name)
     made = not output_path.exists()
     output_path.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def _known_as(given: Path, copied: Path, entry: Path) -> Iterator[None]:
 def _check_made(content: Path, path: Path) -> None:
     """Refuses a version with links, which would be followed where nothing is confined."""
     if any(one.is_symlink() or not (one.is_file() or one.is_dir()) for one in content.rglob("*")):
-        raise CreateError(f"{path} became more than files and folders: it is not to be trusted")
+        raise CreateError(f"{path} turned into more than files and folders: do not trust it")
 
 
 def _facts(
@@ -280,7 +280,7 @@ def _read_known(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text())["versions"])
     except (ValueError, KeyError, TypeError):
-        raise CreateError(f"{path} is not what `lepton create` wrote, move it away") from None
+        raise CreateError(f"{path} is not what `lepton create` wrote; move it away") from None
 
 
 def _write_facts(folder: Path, name: str, version: str, facts: Facts) -> None:
@@ -320,7 +320,7 @@ def default_name(path: Path) -> str:
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise CreateError(
-            f'name "{name}" is not of letters, digits, "_", "-", ".", beginning with one of the '
-            "first two"
+            f'name "{name}" may hold only letters, digits, "_", "-" and ".", and must begin with a '
+            "letter or a digit"
         )
     return name

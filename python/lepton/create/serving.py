@@ -39,7 +39,7 @@ def batching_of(repository: Path, name: str) -> str | None:
         )
         if done.returncode < 0:
             by = signal.Signals(-done.returncode).name
-            raise CreateError(f"the server ends with {by} when it loads it")
+            raise CreateError(f"the server ends with {by} when it loads the model")
         said = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None

@@ -49,7 +49,7 @@ def load(job: Job) -> Original:
     refuse_code(
         job,
         lambda: operations_beyond(job.path),
-        "has operations that are not known to do no more than compute: {}",
+        "has operations that may do more than compute: {}",
     )
     try:
         tensorflow = import_tensorflow("compare with TensorFlow")

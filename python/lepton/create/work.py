@@ -178,7 +178,7 @@ class Work:
             if not job.options.inputs:
                 said = " ".join(f'--input "{spec}"' for spec in specs).replace(",batch", ",-1")
                 raise CreateError(
-                    f"{error}; it may be with numbers for the open extents of its inputs: {said}"
+                    f"{error}; fixed extents of its inputs may help: {said}"
                 ) from None
         given = narrowed(specs, job.options.inputs, job.path)
         shapes = [(spec.name, ov.PartialShape([*spec.shape])) for spec in given]

@@ -54,7 +54,7 @@ def main() -> None:
     except CreateError as error:
         say(error=str(error))
     except MemoryError:
-        say(error=f"{path} needs more memory than there is")
+        say(error=f"{path} needs more memory than this machine has")
     except OSError as error:
         say(error=f"{error.filename or given['entry']}: {error.strerror or error}")
     except Exception as error:  # Raised by a framework where none was expected.

@@ -23,6 +23,7 @@ from lepton import (
     RetryOptions,
     Server,
     TlsOptions,
+    Unavailable,
     serving,
 )
 
@@ -290,3 +291,19 @@ def test_names_are_found_by_completion_and_help() -> None:
         for method in vars(found).values() if isinstance(found, type) else ():
             if callable(method) and not getattr(method, "__name__", "_").startswith("_"):
                 assert method.__doc__, (name, method)
+
+
+def test_asyncio_call_that_begins_while_the_client_closes_is_refused(server: FakeServer) -> None:
+    async def run() -> list[object]:
+        client = AsyncClient(server.url, "m")
+        before = [asyncio.create_task(client.infer(X)) for _ in range(8)]
+        await asyncio.gather(*before)
+        closing = asyncio.create_task(client.close())
+        after = [asyncio.create_task(client.infer(X)) for _ in range(8)]
+        outcomes = await asyncio.gather(*after, return_exceptions=True)
+        await closing
+        return outcomes
+
+    for outcome in asyncio.run(run()):
+        assert isinstance(outcome, Unavailable)
+        assert "closed; make another one" in str(outcome)

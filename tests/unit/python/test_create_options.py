@@ -38,12 +38,12 @@ def test_input_is_written_as_it_is_read() -> None:
         ("x:f32", "not of the form"),
         ("x:f32[1", "not of the form"),
         (":f32[1]", "not of the form"),
-        ("x:f33[1]", 'dtype "f33", expected one of bool'),
+        ("x:f33[1]", 'dtype "f33", which is not one of bool'),
         ("x:f32[0]", 'extent "0"'),
         ("x:f32[-2]", 'extent "-2"'),
         ("x:f32[1,,2]", 'extent ""'),
         ("x:f32[1.5]", r'extent "1\.5"'),
-        ("x:f32[3,batch]", "another axis than the first"),
+        ("x:f32[3,batch]", 'calls an axis "batch" that is not the first'),
     ],
 )
 def test_input_of_another_form_is_refused(text: str, reason: str) -> None:
@@ -66,7 +66,7 @@ def test_range_is_read_from_the_last_equals_sign() -> None:
         (["=0:1"], "not of the form"),
         (["x=a:b"], "not of the form"),
         (["x=0:inf"], "not of the form"),
-        (["x=2:1"], "begins at 2, above its end"),
+        (["x=2:1"], "ends below its beginning, 2"),
         (["x=0:1", "x=0:2"], 'names input "x" twice'),
     ],
 )

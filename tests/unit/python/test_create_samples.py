@@ -70,7 +70,7 @@ def test_range_holds_for_every_datatype(datatype: str) -> None:
     [
         ("y", (0, 1), 'names input "y", net takes "x", "image"'),
         ("x", (0, 200), "INT8 has -128 to 127"),
-        ("x", (0.2, 0.8), "no integer in it"),
+        ("x", (0.2, 0.8), "holds no integer"),
     ],
 )
 def test_range_that_cannot_be_is_refused(
@@ -222,7 +222,7 @@ def test_example_without_common_rows_says_fixed_inputs() -> None:
         ({"x": np.zeros((2, 4))}, r"float64, the model takes float32: .*astype\(np\.float32\)"),
         ({"x": np.zeros((2, 5), np.float32)}, r"shape \[2, 5\], the model takes x:f32\[batch,4\]"),
         ({"x": np.zeros((0, 4), np.float32)}, r"shape \[0, 4\]"),
-        ({"x": np.zeros((2, 4), np.complex64)}, "complex64, for which the protocol has no word"),
+        ({"x": np.zeros((2, 4), np.complex64)}, "complex64, which the protocol does not have"),
     ],
 )
 def test_example_that_does_not_fit_is_refused(arrays: dict[str, Array], reason: str) -> None:
@@ -236,8 +236,8 @@ def test_example_that_is_no_npz_is_refused(tmp_path: Path) -> None:
     (tmp_path / "noise.npz").write_bytes(b"noise")
     for name, reason in [
         ("one.npy", "is one array"),
-        ("pickled.npz", "no .npz file of plain arrays"),
-        ("noise.npz", "no .npz file of plain arrays"),
+        ("pickled.npz", "not an .npz file of plain arrays"),
+        ("noise.npz", "not an .npz file of plain arrays"),
         ("none.npz", "does not exist"),
     ]:
         with pytest.raises(CreateError, match=reason):
