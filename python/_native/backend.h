@@ -88,7 +88,7 @@ public:
                      nb::handle parameters,
                      const std::shared_ptr<Completions>& completions,
                      nb::object token) {
-        const std::shared_ptr<T> backend = get();
+        std::shared_ptr<T> backend = get();
         auto pending =
             std::make_unique<Pending>(std::move(model),
                                       inputs,
@@ -101,15 +101,19 @@ public:
             completions->push(std::unique_ptr<Pending>(started));
         };
         using Handle = decltype(backend->infer_async(request, ended));
-        // The callback, and what waits for the client's locks, may want the GIL meanwhile.
+        // The callback, and what waits for the client's locks, may want the GIL meanwhile; and so
+        // may those that the last one out has to wait for.
         if constexpr (std::is_void_v<Handle>) {
             const nb::gil_scoped_release released;
             backend->infer_async(request, std::move(ended));
+            backend.reset();
             return nb::none();
         } else {
             const Handle handle = [&] {
                 const nb::gil_scoped_release released;
-                return backend->infer_async(request, std::move(ended));
+                Handle started = backend->infer_async(request, std::move(ended));
+                backend.reset();
+                return started;
             }();
             return nb::cast(handle);
         }
