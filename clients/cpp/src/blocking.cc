@@ -26,7 +26,8 @@ timespec to_timespec(Clock::duration left) {
     return {.tv_sec = seconds.count(), .tv_nsec = nanoseconds.count()};
 }
 
-// Does what the call waits for, or waits for it until then; returns false where a signal came first.
+// Does what the call waits for, or waits for it until then; returns false where a signal came
+// first.
 bool wait(Call& call, WakeFd& wake, Clock::time_point now, Clock::time_point until) {
     const Call::Waits waits = call.waits();
     const Clock::duration left = std::min(waits.until, until) - now;
@@ -68,7 +69,11 @@ Ended run_blocking(ClientState& state, const Operation& operation, Answer& answe
         now = Clock::now();
         const bool ask = interrupted && (signalled || now >= ask_at);
         if (ask) ask_at = now + kAskEvery;
-        ask && interrupted() ? call.cancel() : call.advance(now);
+        if (ask && interrupted()) {
+            call.cancel();
+        } else {
+            call.advance(now);
+        }
     }
     return {std::move(call.error()), call.was_answered()};
 }

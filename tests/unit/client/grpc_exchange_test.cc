@@ -311,7 +311,7 @@ TEST_F(GrpcExchangeTest, AnswersThatBreakGrpcSaySo) {
         {ok, compressed, zero, "is compressed"},
         {ok, std::string("\0\xff\xff\xff\xff", 5), zero, "4294967295 bytes"},
         {ok, whole, {}, "without a grpc-status"},
-        {ok, whole, {{"grpc-status", "zero"}}, "no number"},
+        {ok, whole, {{"grpc-status", "zero"}}, "not a number"},
         {ok, framed("\xff\xff"), zero, "malformed ModelInferResponse"},
         {{{":status", "200"}, {"content-type", "text/html"}}, "<html>", {}, "text/html"},
     };

@@ -241,7 +241,7 @@ TEST_F(BudgetTest, ModelsOfOtherDevicesDoNotWaitForABusyOne) {
         Awaited answer;
         InferCall call;
         infer(call, answer, name);
-        while (!answer.complete) std::this_thread::yield();
+        EXPECT_TRUE(eventually([&] { return answer.complete.load(); })) << name;
         EXPECT_FALSE(answer.error) << name;
     }
     EXPECT_FALSE(answer_.complete);
@@ -255,7 +255,7 @@ TEST_F(BudgetTest, ModelsOfOneDeviceTakeTurns) {
     EXPECT_GT(metrics_.of("of the same", "1")->pending.load(), 0);
     EXPECT_FALSE(answer.complete);
     open_gate();
-    while (!answer.complete) std::this_thread::yield();
+    EXPECT_TRUE(eventually([&] { return answer.complete.load(); }));
     EXPECT_TRUE(answer_.complete);
     EXPECT_FALSE(answer.error);
 }

@@ -165,7 +165,9 @@ Result<> fit(DeclaredSample& sample, std::span<const TensorSpec> specs) {
         const bool known = std::any_of(specs.begin(), specs.end(), [&input](const auto& spec) {
             return spec.name == input.name;
         });
-        if (!known) return refuse(input_of(sample.what, input.name), "is not an input of the model");
+        if (!known) {
+            return refuse(input_of(sample.what, input.name), "is not an input of the model");
+        }
     }
     std::vector<DeclaredSample::Input> ordered;
     for (const TensorSpec& spec : specs) {
