@@ -5,7 +5,7 @@
 
 namespace lepton::protocol {
 
-constexpr std::array<RestRoute<KserveRest>, 6> KserveRest::kRoutes = {{
+constexpr std::array<RestRoute<KserveRest>, 7> KserveRest::kRoutes = {{
     {Verb::kPost,
      "/v2/models/{model}[/versions/{version}]/infer",
      &KserveRest::infer,
@@ -13,6 +13,7 @@ constexpr std::array<RestRoute<KserveRest>, 6> KserveRest::kRoutes = {{
     {Verb::kRead, "/v2[/]", &KserveRest::server, Access::kData},
     {Verb::kRead, "/v2/health/live[/]", &KserveRest::live, Access::kData},
     {Verb::kRead, "/v2/health/ready[/]", &KserveRest::ready, Access::kData},
+    {Verb::kRead, "/v2/models[/]", &KserveRest::models, Access::kData},  // Not of the protocol.
     {Verb::kRead, "/v2/models/{model}[/versions/{version}][/]", &KserveRest::model, Access::kData},
     {Verb::kRead,
      "/v2/models/{model}[/versions/{version}]/ready",
@@ -47,6 +48,13 @@ Result<> KserveRest::ready(net::Exchange& exchange, const PathVariables& /*path*
         LEPTON_RETURN_IF_ERROR(services_.catalog.ready());
         write_flag("ready", body);
         return {};
+    });
+}
+
+Result<> KserveRest::models(net::Exchange& exchange, const PathVariables& /*path*/) {
+    return send_page(exchange, services_.buffers, [this](memory::Buffer& body) {
+        write_models(services_.catalog, body);
+        return Result<>();
     });
 }
 

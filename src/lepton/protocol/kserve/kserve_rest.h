@@ -25,10 +25,11 @@ private:
     Result<> server(net::Exchange& exchange, const PathVariables& path);
     Result<> live(net::Exchange& exchange, const PathVariables& path);
     Result<> ready(net::Exchange& exchange, const PathVariables& path);
+    Result<> models(net::Exchange& exchange, const PathVariables& path);
     Result<> model(net::Exchange& exchange, const PathVariables& path);
     Result<> model_ready(net::Exchange& exchange, const PathVariables& path);
 
-    static const std::array<RestRoute<KserveRest>, 6> kRoutes;
+    static const std::array<RestRoute<KserveRest>, 7> kRoutes;
 
     const Services& services_;
     const Settings& settings_;

@@ -69,6 +69,22 @@ void write_server_metadata(std::string_view server,
     json.end_object();
 }
 
+void write_models(const ModelCatalog& catalog, memory::Buffer& body) {
+    JsonWriter json(body);
+    json.begin_object();
+    json.key("models");
+    json.begin_array();
+    for (const std::string& model : catalog.models()) {
+        json.begin_object();
+        json.key("name");
+        json.string(model);
+        write_list(json, "versions", catalog.versions(model));
+        json.end_object();
+    }
+    json.end_array();
+    json.end_object();
+}
+
 void write_model_metadata(const ModelSpec& model,
                           const std::vector<std::string>& versions,
                           memory::Buffer& body) {

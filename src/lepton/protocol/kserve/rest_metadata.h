@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lepton/core/model_catalog.h"
 #include "lepton/core/model_spec.h"
 #include "lepton/memory/buffer.h"
 
@@ -20,6 +21,8 @@ void write_overview(std::string_view server,
                     const std::vector<std::string>& routes,
                     memory::Buffer& body);
 void write_server_metadata(std::string_view server, std::string_view version, memory::Buffer& body);
+// Models with a ready version, and those versions.
+void write_models(const ModelCatalog& catalog, memory::Buffer& body);
 void write_model_metadata(const ModelSpec& model,
                           const std::vector<std::string>& versions,
                           memory::Buffer& body);

@@ -89,6 +89,13 @@ TEST_F(RestRoutesTest, ModelMetadataIsTheSignature) {
         "parameters":{"engine":"fake 1","precision":"f32"}})"));
 }
 
+TEST_F(RestRoutesTest, ModelsAreListedWithTheirVersions) {
+    for (const char* path : {"/v2/models", "/v2/models/"}) {
+        EXPECT_EQ(get(path).body, R"({"models":[{"name":"digits","versions":["3"]}]})");
+        exchange_.sent.clear();
+    }
+}
+
 TEST_F(RestRoutesTest, ModelReadyTellsUnknownFromLoading) {
     EXPECT_EQ(get("/v2/models/digits/ready").status, 200);
     EXPECT_EQ(exchange_.sent[0].body, R"({"name":"digits","ready":true})");
