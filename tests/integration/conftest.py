@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import grpc
@@ -10,6 +11,8 @@ from tritonclient.grpc import service_pb2_grpc
 def pytest_sessionstart() -> None:
     if not BINARY.exists():
         raise pytest.UsageError(f"{BINARY} is missing; run: make build")
+    # A background job has it ignored, which those that the tests start and interrupt would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
