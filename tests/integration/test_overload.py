@@ -40,11 +40,14 @@ def ask_many(port: int, count: int) -> list[tuple[int, float]]:
 
 
 def test_what_is_admitted_is_answered_in_time_and_the_rest_is_refused_long_before(server):
+    begin = time.monotonic()
     answers = ask_many(server.port, REQUESTS)
+    # On a busy machine the clients need longer to ask, and more of them are in time.
+    whole = max(time.monotonic() - begin, DEADLINE_SECONDS)
     answered = [seconds for status, seconds in answers if status == 200]
     refused = [seconds for status, seconds in answers if status == 429]
     assert len(answered) + len(refused) == REQUESTS, answers
-    assert 3 <= len(answered) <= DEADLINE_SECONDS / RUN_SECONDS
+    assert 3 <= len(answered) <= whole / RUN_SECONDS
     # Part of the time is spent in the clients' own threads.
     assert sorted(refused)[len(refused) // 2] < DEADLINE_SECONDS
 
