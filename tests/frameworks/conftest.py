@@ -8,6 +8,7 @@ They need torch, tensorflow and the like: scripts/setup.sh frameworks makes the 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,9 @@ import pytest
 from lepton_server import BINARY, LeptonServer
 
 from lepton.create import Options, Service, create_service, parse_input
+
+# A background job has it ignored, which those that the tests start and interrupt would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KINDS = {"FP32": np.float32, "FP64": np.float64, "INT64": np.int64, "INT32": np.int32}
 NAMES = {np.dtype(kind): name for name, kind in KINDS.items()}

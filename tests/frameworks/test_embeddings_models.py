@@ -278,7 +278,7 @@ def broken(what: str, folder: Path) -> None:
         ("module", 'has a module "LSTM", expected Transformer, Pooling'),
         ("outside", 'names "../..", which is outside its folder'),
         ("cut weights", "does not load: "),
-        ("too long", "cuts text at 4096 tokens, the model takes 48"),
+        ("too long", "truncates text at 4096 tokens, but the model takes 48"),
     ],
 )
 def test_folder_that_cannot_be_converted_is_one_line_and_leaves_nothing(
